@@ -229,7 +229,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn push(&mut self, index: i32, node: &Node, append: &'a Append) {
-        let (slot, _) = node.slot(&append.room);
+        let slot = node.slot(&append.room);
         let told = || append.batch.iter().filter_map(|record| record.seq);
         let end = append.end();
         self.index.push(index);

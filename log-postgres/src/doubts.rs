@@ -25,4 +25,8 @@ impl Doubts {
     pub(crate) fn holds(&self, room: &RoomCode) -> bool {
         self.0.contains_key(room)
     }
+
+    pub(crate) fn rooms(&self) -> impl Iterator<Item = &RoomCode> {
+        self.0.keys()
+    }
 }

@@ -14,6 +14,9 @@ pub enum OpenError {
     /// The name of a schema that is not 1 to 63 of `a-z 0-9 _`, or begins with a digit.
     #[error("{0:?} is no name of a schema: 1 to 63 of a-z, 0-9 and _, and no digit first")]
     Schema(String),
+    /// A lease that is too short or too long.
+    #[error("a lease of {0:?}: it is 1 to 60 seconds")]
+    Lease(Duration),
     /// The database does not answer, or not as it should.
     #[error("the database cannot be used now: {0}")]
     Database(String),

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::encoded::Encoded;
 use crate::queue::Place;
+use crate::slots::UnderWay;
 
 /// Rooms in one statement.
 pub(crate) const ROOMS_MAX: usize = 256;
@@ -26,6 +27,8 @@ pub(crate) struct Append {
     pub(crate) term: u64,
     /// Its place in the queue, free again once it is answered.
     pub(crate) place: Option<Place>,
+    /// Its slot is not given to another server before it is answered.
+    pub(crate) under_way: Option<UnderWay>,
 }
 
 impl Append {
@@ -38,7 +41,19 @@ impl Append {
     ) -> (Self, oneshot::Receiver<Result<Tail, AppendError>>) {
         let (answer, answered) = oneshot::channel();
         let batch = batch.iter().map(Encoded::new).collect();
-        (Self { room: room.clone(), after: after.clone(), claims, batch, answer, term, place: None }, answered)
+        (
+            Self {
+                room: room.clone(),
+                after: after.clone(),
+                claims,
+                batch,
+                answer,
+                term,
+                place: None,
+                under_way: None,
+            },
+            answered,
+        )
     }
 
     /// Roughly the memory it holds.

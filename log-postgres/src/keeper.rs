@@ -155,8 +155,8 @@ impl Keeper {
     async fn upkeep(&mut self) {
         match self.take_away().await {
             Ok(()) => self.rest = None,
-            // One that is deposed has nothing to keep any more.
-            Err(Refused::Deposed) => {
+            // One that is deposed for good has nothing to keep any more.
+            Err(Refused::Deposed) if !self.lane.node.is_member() => {
                 self.graves.clear();
                 self.large.clear();
                 self.sweep = None;
@@ -204,8 +204,11 @@ impl Keeper {
         let rows = open.connection.query(next, &[&after, &SWEEP_ROOMS]).await;
         let rows = rows.map_err(|error| Refused::Failed(Failure::NotWritten(error.to_string())))?;
         for row in &rows {
-            // A code that is none is told to whoever asks for it.
+            // A code that is none is told to whoever asks for it. What others have, they look through.
             let Ok(room) = RoomCode::parse(row.get("code")) else { continue };
+            if self.lane.node.term(&room) == 0 {
+                continue;
+            }
             let life = row.get("life");
             while trim::trim(&mut self.lane, &room, life, &keep).await? >= trim::SLICE.unsigned_abs() {}
         }

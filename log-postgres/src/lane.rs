@@ -20,6 +20,8 @@ const REST: Duration = Duration::from_millis(100);
 pub(crate) struct WriterConnection {
     pub(crate) connection: Connection,
     pub(crate) writer: Id,
+    /// Which server this was then.
+    node: Id,
 }
 
 /// Why a statement has not answered that it is done.
@@ -62,7 +64,8 @@ impl Lane {
     /// # Errors
     /// Why there is none now.
     pub(crate) async fn open(&mut self) -> Result<&mut WriterConnection, Refused> {
-        if self.open.as_ref().is_some_and(|open| open.connection.is_closed()) {
+        // A server that has begun anew has no writers of before.
+        if self.open.as_ref().is_some_and(|open| open.connection.is_closed() || open.node != self.node.id()) {
             self.lose();
         }
         if self.open.is_none() {
@@ -141,12 +144,13 @@ async fn begin(node: &Node, mut connection: Connection, lost: Option<Id>) -> Res
     let insert = "insert into writers (id, node, pid, started) \
                   select $1, $2, pid, backend_start from pg_stat_activity where pid = pg_backend_pid() returning id";
     let warnings = connection.warnings();
-    match connection.query(insert, &[&writer, &node.id]).await {
+    let id = node.id();
+    match connection.query(insert, &[&writer, &id]).await {
         Ok(rows) if rows.len() == 1 => {}
         Ok(_) => return Err(not_written("a connection that is not among those of the database".to_owned())),
         // The row of the server is not there.
         Err(error) if error.code() == Some("23503") => {
-            node.depose();
+            node.depose(id);
             return Err(Refused::Deposed);
         }
         Err(error) => return Err(not_written(error.to_string())),
@@ -155,7 +159,7 @@ async fn begin(node: &Node, mut connection: Connection, lost: Option<Id>) -> Res
         settle(&mut connection, lost, warnings).await.map_err(not_written)?;
     }
     node.found(&connection.server);
-    Ok(WriterConnection { connection, writer })
+    Ok(WriterConnection { connection, writer, node: id })
 }
 
 /// Deletes the row of a writing connection that was lost. That waits for the statement that was under way on it, whose backend is ended where

@@ -19,7 +19,8 @@
 //! - PostgreSQL decides and keeps: an append names the tail that it follows, and is one statement with its records. What many rooms append at
 //!   once is one statement, too, and is answered together.
 //! - One server at a time has the log. Opening it deposes whoever had it: what they had begun is there or not for good, and nothing of
-//!   theirs comes after.
+//!   theirs comes after. Or several share it ([`PgLog::join`]): each has the rooms of some slots, and one that is silent loses them to the
+//!   others in the same way.
 //! - Where a connection is lost in the middle of a write, or the database warns, the outcome is not known. It is settled on another
 //!   connection before anybody reads.
 //! - The tables are on the page `SCHEMA.md`. PostgreSQL 14 or later, on a direct connection or through a pooler in session mode; what does not
@@ -41,6 +42,7 @@ mod id;
 mod keeper;
 mod lane;
 mod log;
+mod members;
 mod node;
 mod options;
 mod outage;
@@ -49,10 +51,12 @@ mod queue;
 mod read;
 mod schema;
 mod secret;
+mod slots;
 mod tls;
 mod trim;
 
 pub use checks::Copies;
 pub use error::OpenError;
 pub use log::PgLog;
-pub use options::{Durability, Options, Retention};
+pub use members::{Changed, Member, Members, Move};
+pub use options::{Durability, MemberOptions, Options, Retention};

@@ -19,23 +19,25 @@ use crate::error::OpenError;
 use crate::group::Append;
 use crate::id::Id;
 use crate::keeper::{self, Keeper};
+use crate::members::Members;
 use crate::node::Node;
-use crate::options::Options;
+use crate::options::{MemberOptions, Options, Retention};
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;
 use crate::{read, schema, secret};
 
 /// A durable log of many rooms in a schema of a PostgreSQL database.
 ///
-/// It belongs to one server at a time: whoever opens it takes it from whoever had it ([`PgLog::deposed`]). Dropping it ends its connections;
-/// [`PgLog::close`] waits until what was asked is done, and takes this server's row away.
+/// It belongs to one server at a time: whoever opens it takes it from whoever had it ([`PgLog::deposed`]). Or to several, which share its
+/// rooms slot by slot ([`PgLog::join`]). Dropping it ends its connections; [`PgLog::close`] waits until what was asked is done, and takes this
+/// server's row away.
 pub struct PgLog {
     node: Arc<Node>,
     pool: Pool,
     appends: mpsc::UnboundedSender<appender::Request>,
     changes: mpsc::UnboundedSender<keeper::Request>,
     queue: Queue,
-    beat: AbortHandle,
+    tasks: Tasks,
     copies: Copies,
     engines: ExclusiveClaim,
 }
@@ -59,15 +61,40 @@ impl PgLog {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open_with_clock(address: &str, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let connector = Arc::new(Connector::new(address, &options)?);
-        let connection = connector.connect(Purpose::Append).await?;
-        let copies = checks::durability(&connection, options.durability).await?;
-        schema::prepare(&connector, &connection).await?;
-        let connection = connector.connect(Purpose::Other).await?;
-        checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
-        let node = Arc::new(Node::take_over(Arc::clone(&connector), &connection, &options.name).await?);
+        let (connector, connection, copies) = prepare(address, &options).await?;
+        let node = Arc::new(Node::take_over(connector, &connection, &options.name).await?);
+        let beat = tokio::spawn(Arc::clone(&node).beat()).abort_handle();
+        Self::begin(node, connection, copies, options.retention, clock, vec![beat]).await
+    }
+
+    /// Opens the log beside other servers that do the same: each slot of its rooms is one server's at any time. Who has which, and when that
+    /// changes, the [`Members`] say.
+    ///
+    /// A server that is silent for longer than the lease loses its slots to the others; when it is back, it begins anew. One that opens the
+    /// log for itself alone ([`PgLog::open`]) takes it from all of them, and they end ([`PgLog::deposed`]).
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn join(address: &str, options: Options, member: MemberOptions) -> Result<(Self, Members), OpenError> {
+        member.check()?;
+        let (connector, connection, copies) = prepare(address, &options).await?;
+        let node = Arc::new(Node::join(connector, &connection, &options.name, &member).await?);
+        let (members, tasks) = Members::begin(Arc::clone(&node), options.name, member).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let log = Self::begin(node, connection, copies, options.retention, clock, tasks).await?;
+        Ok((log, members))
+    }
+
+    async fn begin(
+        node: Arc<Node>,
+        connection: Connection,
+        copies: Copies,
+        retention: Retention,
+        clock: Arc<dyn Clock>,
+        tasks: Vec<AbortHandle>,
+    ) -> Result<Self, OpenError> {
         if copies == Copies::OneMachine {
-            tracing::warn!(node = %node.id, "one machine has the log: no standby is waited for, and what is acked is lost with it");
+            tracing::warn!(node = %node.id(), "one machine has the log: no standby is waited for, and what is acked is lost with it");
         }
         let clock = AgeClock::new(Arc::clone(&clock), last_believed(&connection, &*clock).await?);
         let graves = connection.query_once("select life from graves", &[]).await?;
@@ -76,17 +103,15 @@ impl PgLog {
         let (appends, append_requests) = mpsc::unbounded_channel();
         let (changes, change_requests) = mpsc::unbounded_channel();
         let (overgrown, large) = mpsc::unbounded_channel();
-        let retention = options.retention;
         tokio::spawn(Appender::new(Arc::clone(&node), append_requests, retention, overgrown).run());
         tokio::spawn(Keeper::new(Arc::clone(&node), change_requests, large, clock, retention, graves).run());
-        let beat = tokio::spawn(Arc::clone(&node).beat()).abort_handle();
         Ok(Self {
             pool: Pool::new(Arc::clone(&node)),
             node,
             appends,
             changes,
             queue: Queue::default(),
-            beat,
+            tasks: Tasks(tasks),
             copies,
             engines: ExclusiveClaim::default(),
         })
@@ -106,7 +131,7 @@ impl PgLog {
         secret::secret(&self.node.connector.connect(Purpose::Other).await?).await
     }
 
-    /// Waits until another server has taken the log over, and says so in words. From then on nothing is written here
+    /// Waits until another server has taken the log over for itself, and says so in words. From then on nothing is written here
     /// ([`AppendError::Deposed`]), and nothing that was acked is lost: whoever serves with this log is to end.
     pub async fn deposed(&self) -> String {
         self.node.deposed().await
@@ -123,7 +148,7 @@ impl PgLog {
         let _ = has_appended.await;
         let _ = self.changes.send(keeper::Request::Close(changed));
         let _ = has_changed.await;
-        self.beat.abort();
+        self.tasks.end();
         self.node.leave().await
     }
 
@@ -167,9 +192,16 @@ impl Log for PgLog {
     /// begins an incarnation without its creation.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
+        // A slot that is being given, or is another's: nothing of it is written here.
+        let Some(under_way) = self.node.slots.enter(Slot::of(room)) else { return Err(AppendError::Deposed) };
         // A code that nobody has is claimed under the term of now: nothing that was decided before counts on it.
-        let term = if claims.is_some() { counted(self.node.slot(room).1) } else { after.token };
+        let term = if claims.is_some() { counted(self.node.term(room)) } else { after.token };
+        // What was decided under another term is written by nobody; the statement would find that, too.
+        if term == 0 || self.node.is_member() && term != counted(self.node.term(room)) {
+            return Err(AppendError::Deposed);
+        }
         let (mut append, answered) = Append::new(room, after, claims, batch, term);
+        append.under_way = Some(under_way);
         append.place = Some(self.queue.place(append.bytes()).await);
         if self.appends.send(appender::Request::Append(append)).is_err() {
             return Err(AppendError::NotWritten(CLOSED.to_owned()));
@@ -255,10 +287,30 @@ impl Log for PgLog {
     }
 }
 
-impl Drop for PgLog {
-    fn drop(&mut self) {
-        self.beat.abort();
+/// What goes on beside the log for as long as it is there.
+struct Tasks(Vec<AbortHandle>);
+
+impl Tasks {
+    fn end(&self) {
+        self.0.iter().for_each(AbortHandle::abort);
     }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The database, its tables and a connection to it, all found to be fit.
+async fn prepare(address: &str, options: &Options) -> Result<(Arc<Connector>, Connection, Copies), OpenError> {
+    let connector = Arc::new(Connector::new(address, options)?);
+    let connection = connector.connect(Purpose::Append).await?;
+    let copies = checks::durability(&connection, options.durability).await?;
+    schema::prepare(&connector, &connection).await?;
+    let connection = connector.connect(Purpose::Other).await?;
+    checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
+    Ok((connector, connection, copies))
 }
 
 /// The epoch that the batch claims the code for, if it is the first of an incarnation.

@@ -1,20 +1,22 @@
-//! Whose the log is: this server's row, the rows of its writing connections, and the slots that it has taken from whoever had them.
+//! Whose the log is: this server's row, the rows of its writing connections, and the slots that it has.
 //!
 //! A server that is deposed has no row any more, and a writing statement without one writes nothing. Its row cannot go while a statement
 //! that has found it is under way: what such a server has begun is there for good when it is deposed, and nothing comes after it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chat_core::{RoomCode, Slot};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::types::ToSql;
 
 use crate::connection::{Connection, Connector, Purpose};
 use crate::doubts::Doubts;
 use crate::error::{NoAnswer, OpenError};
 use crate::id::Id;
+use crate::options::MemberOptions;
 use crate::outage::Outage;
+use crate::slots::{Held, Slots};
 
 /// How often a server says that it is there, and looks whether it is.
 const BEAT: Duration = Duration::from_secs(1);
@@ -29,9 +31,13 @@ const DEPOSED: &str = "another server has taken the log over";
 /// What the writers of one open log share.
 pub(crate) struct Node {
     pub(crate) connector: Arc<Connector>,
-    pub(crate) id: Id,
-    /// Under which term each slot was taken, by its number.
-    terms: Vec<i64>,
+    /// Its row. One that shares the log and is deposed begins anew under another.
+    id: RwLock<Id>,
+    pub(crate) slots: Slots,
+    /// Whether it shares the log with others.
+    is_member: bool,
+    /// Told when a member finds that its row is gone.
+    pub(crate) lost: Notify,
     deposed: watch::Sender<Option<String>>,
     /// Rooms with an append of which nobody knows whether it was written.
     pub(crate) doubts: Mutex<Doubts>,
@@ -69,18 +75,66 @@ impl Node {
         if terms.len() != usize::from(Slot::COUNT) {
             return Err(OpenError::Unfit(format!("there are {} slots, and {} are needed", terms.len(), Slot::COUNT)));
         }
-        let (deposed, server) = (watch::Sender::new(None), watch::Sender::new(connection.server.clone()));
-        Ok(Self { connector, id, terms, deposed, doubts: Mutex::default(), server })
+        let held = terms.into_iter().map(|term| Held { node: Some(id), term });
+        Ok(Self::new(connector, connection, id, held.collect(), false))
     }
 
-    /// The slot of a room, and under which term this server has it.
-    pub(crate) fn slot(&self, room: &RoomCode) -> (i32, i64) {
-        let number = Slot::of(room).number();
-        (number.into(), self.terms[usize::from(number)])
+    /// Comes in beside the others that share the log, and has no slots yet.
+    ///
+    /// # Errors
+    /// [`OpenError::Database`].
+    pub(crate) async fn join(
+        connector: Arc<Connector>,
+        connection: &Connection,
+        name: &str,
+        member: &MemberOptions,
+    ) -> Result<Self, OpenError> {
+        let id = Id::draw();
+        register(connection, id, name, member).await?;
+        let nobody = vec![Held::default(); Slot::COUNT.into()];
+        Ok(Self::new(connector, connection, id, nobody, true))
     }
 
+    fn new(connector: Arc<Connector>, connection: &Connection, id: Id, held: Vec<Held>, is_member: bool) -> Self {
+        Self {
+            connector,
+            id: RwLock::new(id),
+            slots: Slots::new(held),
+            is_member,
+            lost: Notify::new(),
+            deposed: watch::Sender::new(None),
+            doubts: Mutex::default(),
+            server: watch::Sender::new(connection.server.clone()),
+        }
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        *self.id.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A member begins anew.
+    pub(crate) fn set_id(&self, id: Id) {
+        *self.id.write().unwrap_or_else(PoisonError::into_inner) = id;
+    }
+
+    /// The number of a room's slot, as the tables have it.
+    pub(crate) fn slot(&self, room: &RoomCode) -> i32 {
+        Slot::of(room).number().into()
+    }
+
+    /// Under which term this server has a room; 0 where it does not.
+    pub(crate) fn term(&self, room: &RoomCode) -> i64 {
+        self.slots.term(room, self.id())
+    }
+
+    /// Whether this server's part is over.
     pub(crate) fn is_deposed(&self) -> bool {
         self.deposed.borrow().is_some()
+    }
+
+    /// Whether it goes on after it was deposed.
+    pub(crate) fn is_member(&self) -> bool {
+        self.is_member
     }
 
     /// Waits until this server is deposed, and says why.
@@ -90,9 +144,20 @@ impl Node {
         why.expect("what tells of it is there as long as this server's part")
     }
 
-    pub(crate) fn depose(&self) {
+    /// The row of this server, as it was called then, is not there any more.
+    pub(crate) fn depose(&self, id: Id) {
+        match self.is_member {
+            true if self.id() == id => self.lost.notify_one(),
+            // It has begun anew since.
+            true => {}
+            false => self.end(),
+        }
+    }
+
+    /// Ends this server's part for good.
+    pub(crate) fn end(&self) {
         if !self.is_deposed() {
-            tracing::error!(node = %self.id, DEPOSED);
+            tracing::error!(node = %self.id(), DEPOSED);
             self.deposed.send_replace(Some(DEPOSED.to_owned()));
         }
     }
@@ -138,13 +203,14 @@ impl Node {
             Some(open) => open,
             None => self.connector.connect(Purpose::Other).await?,
         };
-        let values: [&(dyn ToSql + Sync); 1] = [&self.id];
+        let id = self.id();
+        let values: [&(dyn ToSql + Sync); 1] = [&id];
         let beat = open.query("update nodes set beat = beat + 1 where id = $1 returning beat", &values);
         let Ok(rows) = tokio::time::timeout(BEAT_MAX, beat).await else {
             return Err(NoAnswer::Mute(BEAT_MAX).into());
         };
         if rows?.is_empty() {
-            self.depose();
+            self.depose(id);
         } else if is_new {
             self.found(&open.server);
         }
@@ -154,7 +220,7 @@ impl Node {
     /// Ends this server's part, as it wants to: its row goes, and so do those of its writers.
     pub(crate) async fn leave(&self) -> Result<(), OpenError> {
         let mut connection = self.connector.connect(Purpose::Other).await?;
-        connection.query("delete from nodes where id = $1", &[&self.id]).await?;
+        connection.query("delete from nodes where id = $1", &[&self.id()]).await?;
         Ok(())
     }
 }
@@ -169,6 +235,17 @@ async fn take(connection: &Connection, id: Id, name: &str) -> Result<Vec<i64>, N
     let mut terms: Vec<(i32, i64)> = taken.iter().map(|row| (row.get(0), row.get(1))).collect();
     terms.sort_unstable();
     Ok(terms.into_iter().map(|(_, term)| term).collect())
+}
+
+/// Puts the row of a member into the table.
+pub(crate) async fn register(
+    connection: &Connection,
+    id: Id,
+    name: &str,
+    member: &MemberOptions,
+) -> Result<(), NoAnswer> {
+    let insert = "insert into nodes (id, name, address, certificate) values ($1, $2, $3, $4)";
+    connection.execute(insert, &[&id, &name, &member.address, &member.certificate]).await.map(drop)
 }
 
 /// Ends the backends that the rows of other servers' writers name: by pid and start, because a pid alone is somebody else's after a restart.

@@ -1,6 +1,10 @@
-//! What an embedder chooses: how durable an ack is, how much of a room is kept, and where in the database it lies.
+//! What an embedder chooses: how durable an ack is, how much of a room is kept, where in the database it lies, and how it is shared.
+
+use std::time::Duration;
 
 pub use chat_core::Retention;
+
+use crate::error::OpenError;
 
 /// What an answered append has survived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -35,6 +39,34 @@ impl Default for Options {
             retention: Retention::default(),
             schema: "chat".to_owned(),
             name: "server".to_owned(),
+        }
+    }
+}
+
+/// The shortest lease. With less, a database that takes its time for a moment would have nobody own anything.
+const LEASE_MIN: Duration = Duration::from_secs(1);
+/// The longest. Rooms of a server that was killed wait for it.
+const LEASE_MAX: Duration = Duration::from_secs(60);
+
+/// How a server shares a log with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberOptions {
+    /// Where the others reach it: a host and a port. A server that comes back at the same address is given the same slots.
+    pub address: String,
+    /// The certificate by which they know it, in DER.
+    pub certificate: Vec<u8>,
+    /// How long it may believe that its slots are its own without having heard from the database; its beat comes five times as often, and whoever
+    /// is silent for a fifth longer is deposed. 1 to 60 s, the same for all servers.
+    pub lease: Duration,
+}
+
+impl MemberOptions {
+    /// # Errors
+    /// [`OpenError::Lease`].
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        match (LEASE_MIN..=LEASE_MAX).contains(&self.lease) {
+            true => Ok(()),
+            false => Err(OpenError::Lease(self.lease)),
         }
     }
 }

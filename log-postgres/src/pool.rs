@@ -43,7 +43,7 @@ impl Pool {
 
     /// Under which term this server has a room.
     pub(crate) fn term(&self, room: &RoomCode) -> i64 {
-        self.node.slot(room).1
+        self.node.term(room)
     }
 
     async fn query_in_turn(&self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ReadError> {

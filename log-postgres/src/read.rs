@@ -30,6 +30,8 @@ pub(crate) async fn page(
     max: usize,
 ) -> Result<LogPage, ReadError> {
     let values = (of.map(epoch), number(after.0), number(max as u64));
+    // Before the read: what is decided after a move of the slot is not to stand on what was read before it.
+    let term = counted(pool.term(room));
     let rows = pool.query(PAGE, &[&room.as_str(), &values.0, &values.1, &values.2]).await?;
     let Some(tail) = rows.first() else { return Ok(LogPage::default()) };
     let (found, first, last): (i64, i64, i64) = (tail.get("epoch"), tail.get("first"), tail.get("last"));
@@ -44,10 +46,7 @@ pub(crate) async fn page(
     if !numbers.eq(start..start.saturating_add(there)) {
         return Err(damaged(format!("records of room {room} are missing between {start} and {last}")));
     }
-    Ok(LogPage {
-        records,
-        tail: Tail { epoch: Some(found), offset: Offset(counted(last)), token: counted(pool.term(room)) },
-    })
+    Ok(LogPage { records, tail: Tail { epoch: Some(found), offset: Offset(counted(last)), token: term } })
 }
 
 /// The last `max` messages before `before`, oldest first.

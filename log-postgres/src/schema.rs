@@ -4,13 +4,14 @@ use crate::connection::{Connection, Connector};
 use crate::error::OpenError;
 
 /// The version of the tables that this program makes, and the latest that it can use.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Made in one transaction; where they are there, nothing happens.
 const TABLES: &str = "
 create table if not exists meta (key text collate \"C\" primary key, value text not null);
 create table if not exists nodes (
-    id uuid primary key, name text not null, started timestamptz not null default now(), beat bigint not null default 0);
+    id uuid primary key, name text not null, started timestamptz not null default now(), beat bigint not null default 0,
+    address text, certificate bytea, draining boolean not null default false);
 create table if not exists writers (
     id uuid primary key, node uuid not null references nodes on delete cascade, pid int not null, started timestamptz not null);
 create index if not exists writers_node on writers (node);
@@ -32,7 +33,14 @@ create table if not exists graves (life uuid primary key, since timestamptz not 
 create table if not exists ended (
     is_person boolean not null, who bytea not null, through uuid not null, until bigint not null, primary key (is_person, who));
 insert into slots (slot) select generate_series(0, 1023) on conflict do nothing;
-insert into meta (key, value) values ('format', '1') on conflict do nothing;
+insert into meta (key, value) values ('format', '2') on conflict do nothing;
+";
+
+/// What makes tables of version 1 those of version 2.
+const FROM_1: &str = "
+alter table nodes add column if not exists address text, add column if not exists certificate bytea,
+    add column if not exists draining boolean not null default false;
+update meta set value = '2' where key = 'format' and value = '1';
 ";
 
 /// Makes the tables, or finds that they are of a version that can be used.
@@ -44,6 +52,7 @@ pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> R
     if let Some(found) = format(connection).await? {
         return match found {
             FORMAT => Ok(()),
+            1 => make(connector, connection, FROM_1).await,
             found => Err(OpenError::Later { found, reads: FORMAT }),
         };
     }
@@ -58,17 +67,23 @@ pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> R
             }
         })?;
     }
-    // `create table if not exists` fails where two do it at the same moment.
-    let making = format!("begin; select pg_advisory_xact_lock(hashtext('chat schema {schema}')); {TABLES} commit;");
-    if let Err(error) = connection.batch(&making).await {
-        connection.batch("rollback").await?;
-        return Err(error.into());
-    }
+    make(connector, connection, TABLES).await?;
     match format(connection).await? {
         Some(FORMAT) => Ok(()),
         Some(found) => Err(OpenError::Later { found, reads: FORMAT }),
         None => Err(OpenError::Unfit(format!("schema {schema} does not say of which format its tables are"))),
     }
+}
+
+/// Changes the tables, in one transaction: `create table if not exists` fails where two do it at the same moment.
+async fn make(connector: &Connector, connection: &Connection, tables: &str) -> Result<(), OpenError> {
+    let schema = connector.schema();
+    let making = format!("begin; select pg_advisory_xact_lock(hashtext('chat schema {schema}')); {tables} commit;");
+    if let Err(error) = connection.batch(&making).await {
+        connection.batch("rollback").await?;
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 /// The version of the tables; `None` where there are none.

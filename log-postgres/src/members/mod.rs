@@ -1,0 +1,224 @@
+//! Servers that share a log: who is there, and which slots each of them has.
+//!
+//! Each says with a beat that it is there, and may believe for as long as its lease that its slots are its own. Who is silent for longer is
+//! deposed by any other: its row goes, and with it the rows of its writers, so that nothing comes after what it had begun. Slots that have
+//! nobody are taken, and each is given to the server that it belongs with ([`homes`]). The table decides; what servers tell each other of it
+//! only makes them look.
+
+mod acts;
+mod beats;
+mod homes;
+mod lease;
+mod news;
+mod standing;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chat_core::{NodeId, Owner, Slot, Term};
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use self::acts::Acting;
+use self::lease::Lease;
+use self::news::News;
+use self::standing::{Acts, Row, Standing};
+use crate::error::OpenError;
+use crate::id::Id;
+use crate::node::Node;
+use crate::options::MemberOptions;
+use crate::slots::Held;
+
+pub use self::news::Changed;
+
+/// A server that shares the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Drawn at its start, and again when it was deposed.
+    pub node: NodeId,
+    /// What it is called. It decides nothing.
+    pub name: String,
+    /// Where it is reached.
+    pub address: String,
+    /// The certificate by which it is known, in DER.
+    pub certificate: Vec<u8>,
+}
+
+/// Who has a slot now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The slot.
+    pub slot: Slot,
+    /// Whose it is.
+    pub node: NodeId,
+    /// Under which term.
+    pub term: Term,
+}
+
+/// The servers that share a log, as one of them knows them. Clones are one.
+#[derive(Clone)]
+pub struct Members(Arc<Inner>);
+
+struct Inner {
+    node: Arc<Node>,
+    /// What the server is called, and how it shares the log.
+    name: String,
+    options: MemberOptions,
+    lease: Lease,
+    /// Told when a lease holds that did not.
+    held_again: Notify,
+    /// What the table said last of the servers.
+    seen: Mutex<Seen>,
+    standing: Mutex<Standing>,
+    news: News,
+    /// Told when the table is to be read before its time.
+    look: Notify,
+    is_draining: AtomicBool,
+    acts: watch::Sender<Acts>,
+    started: Instant,
+}
+
+/// The servers that the table names.
+#[derive(Default)]
+struct Seen {
+    rows: Vec<Row>,
+    members: Vec<Member>,
+}
+
+impl Members {
+    /// Begins to beat, and takes what is free before it answers.
+    ///
+    /// # Errors
+    /// [`OpenError::Database`].
+    pub(crate) async fn begin(
+        node: Arc<Node>,
+        name: String,
+        options: MemberOptions,
+    ) -> Result<(Self, Vec<AbortHandle>), OpenError> {
+        let inner = Arc::new(Inner {
+            lease: Lease::new(options.lease),
+            standing: Mutex::new(Standing::new(options.lease)),
+            node,
+            name,
+            options,
+            held_again: Notify::new(),
+            seen: Mutex::default(),
+            news: News::default(),
+            look: Notify::new(),
+            is_draining: AtomicBool::new(false),
+            acts: watch::Sender::new(Acts::default()),
+            started: Instant::now(),
+        });
+        let connection = inner.beat_once(None).await?;
+        let first = inner.acts.borrow().clone();
+        let mut acting = Acting::new(Arc::clone(&inner));
+        acting.carry_out(first).await;
+        let tasks = [
+            tokio::spawn(Arc::clone(&inner).beats(connection)).abort_handle(),
+            tokio::spawn(Arc::clone(&inner).lapses()).abort_handle(),
+            tokio::spawn(acting.run()).abort_handle(),
+            tokio::spawn(Acting::new(Arc::clone(&inner)).run_gifts()).abort_handle(),
+        ];
+        Ok((Self(inner), tasks.into()))
+    }
+
+    /// This server. It is another after it was deposed.
+    pub fn me(&self) -> NodeId {
+        node_id(self.0.node.id())
+    }
+
+    /// Who has a slot: looks at what is known, and waits for nothing. This server has none while its lease does not hold.
+    pub fn owner(&self, slot: Slot) -> Owner {
+        self.0.owner(slot)
+    }
+
+    /// The servers that are there, this one among them.
+    pub fn list(&self) -> Vec<Member> {
+        self.0.seen().members.clone()
+    }
+
+    /// Whether this server's lease holds: the database has answered its beat.
+    pub fn holds(&self) -> bool {
+        self.0.lease.holds()
+    }
+
+    /// The slots that are this server's.
+    pub fn own(&self) -> Vec<Move> {
+        let me = self.0.node.id();
+        let moved = |(slot, term)| Move { slot, node: node_id(me), term: term_of(term) };
+        self.0.node.slots.of(me).into_iter().map(moved).collect()
+    }
+
+    /// What has changed since this was asked last, once something has. What one asks who then stops waiting is not lost.
+    pub async fn changed(&self) -> Changed {
+        self.0.news.next().await
+    }
+
+    /// Takes in what another server says of slots. That a slot is this server's own, the table alone says.
+    pub fn hear(&self, moves: &[Move]) {
+        let me = self.0.node.id();
+        let mut moved = Vec::new();
+        for Move { slot, node, term } in moves {
+            let held = Held { node: Some(id_of(*node)), term: i64::try_from(term.0).unwrap_or(i64::MAX) };
+            if id_of(*node) == me {
+                if self.0.node.slots.held(*slot) != held {
+                    self.look();
+                }
+            } else if self.0.node.slots.hear(*slot, held) {
+                moved.push(*slot);
+            }
+        }
+        self.0.news.moved(moved);
+    }
+
+    /// Reads the table now: somebody has come whom it does not name yet.
+    pub fn look(&self) {
+        self.0.look.notify_one();
+    }
+
+    /// Gives all slots to the others, and takes none any more; waits until it has, or until nobody is there who could have them, at most `max`.
+    pub async fn drain(&self, max: Duration) {
+        self.0.is_draining.store(true, Ordering::Release);
+        // Whoever is late is not given anything meanwhile.
+        let _ = tokio::time::timeout(max, self.0.give_all(max)).await;
+    }
+}
+
+impl Inner {
+    fn owner(&self, slot: Slot) -> Owner {
+        let held = self.node.slots.held(slot);
+        let term = term_of(held.term);
+        match held.node {
+            None => Owner::Nobody,
+            Some(id) if id != self.node.id() => Owner::Other(node_id(id), term),
+            Some(_) if self.node.slots.is_yielding(slot) || !self.lease.holds() => Owner::Nobody,
+            Some(_) => Owner::Me(term),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn own_slots(&self) -> Vec<Slot> {
+        self.node.slots.of(self.node.id()).into_iter().map(|(slot, _)| slot).collect()
+    }
+}
+
+fn node_id(id: Id) -> NodeId {
+    NodeId(id.bits())
+}
+
+fn id_of(node: NodeId) -> Id {
+    Id::of_bits(node.0)
+}
+
+fn term_of(term: i64) -> Term {
+    Term(u64::try_from(term).unwrap_or_default())
+}

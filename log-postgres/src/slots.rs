@@ -1,0 +1,201 @@
+//! Whose each slot is, as the database said last, and how many appends of each are under way here.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use chat_core::{RoomCode, Slot};
+use tokio::sync::Notify;
+
+use crate::id::Id;
+
+/// Who has a slot, and since when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// `None`: nobody.
+    pub(crate) node: Option<Id>,
+    /// How often it has been taken or given.
+    pub(crate) term: i64,
+}
+
+/// All slots. Where servers share a log, it is behind the table by at most a beat.
+pub(crate) struct Slots {
+    table: RwLock<Table>,
+    /// Appends that were let in and are not answered yet, by slot.
+    under_way: Arc<[AtomicU32]>,
+    /// Told when an append is answered in a slot that is being given.
+    answered: Arc<Notify>,
+}
+
+struct Table {
+    held: Vec<Held>,
+    /// Slots of which nothing is let in any more, because they are about to be given.
+    yielding: Vec<bool>,
+}
+
+/// An append that was let in. It is under way until this is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    counts: Arc<[AtomicU32]>,
+    slot: usize,
+    answered: Arc<Notify>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.counts[self.slot].fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.answered.notify_waiters();
+        }
+    }
+}
+
+impl Slots {
+    pub(crate) fn new(held: Vec<Held>) -> Self {
+        let count = usize::from(Slot::COUNT);
+        debug_assert_eq!(held.len(), count);
+        Self {
+            table: RwLock::new(Table { held, yielding: vec![false; count] }),
+            under_way: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            answered: Arc::default(),
+        }
+    }
+
+    pub(crate) fn held(&self, slot: Slot) -> Held {
+        self.read().held[index(slot)]
+    }
+
+    /// Whether nothing of a slot is let in any more.
+    pub(crate) fn is_yielding(&self, slot: Slot) -> bool {
+        self.read().yielding[index(slot)]
+    }
+
+    /// Under which term this server has a room: 0, which no slot has that was ever taken, where it does not.
+    pub(crate) fn term(&self, room: &RoomCode, me: Id) -> i64 {
+        let held = self.held(Slot::of(room));
+        if held.node == Some(me) { held.term } else { 0 }
+    }
+
+    /// Lets an append in, unless its slot is about to be given.
+    pub(crate) fn enter(&self, slot: Slot) -> Option<UnderWay> {
+        // Under the lock: whoever begins to give a slot sees it, or it sees that.
+        let table = self.read();
+        let slot = index(slot);
+        if table.yielding[slot] {
+            return None;
+        }
+        self.under_way[slot].fetch_add(1, Ordering::AcqRel);
+        Some(UnderWay { counts: Arc::clone(&self.under_way), slot, answered: Arc::clone(&self.answered) })
+    }
+
+    /// Lets nothing in any more for these, or again.
+    pub(crate) fn set_yielding(&self, slots: &[Slot], is_so: bool) {
+        let mut table = self.write();
+        slots.iter().for_each(|slot| table.yielding[index(*slot)] = is_so);
+    }
+
+    /// Waits until nothing of these is under way.
+    pub(crate) async fn quiet(&self, slots: &[Slot]) {
+        loop {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            // Registered before the look, so that the last answer is not missed.
+            answered.as_mut().enable();
+            if slots.iter().all(|slot| self.under_way[index(*slot)].load(Ordering::Acquire) == 0) {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    /// Takes in who has a slot, unless a later term is known; whether that is news.
+    pub(crate) fn hear(&self, slot: Slot, held: Held) -> bool {
+        let mut table = self.write();
+        let known = &mut table.held[index(slot)];
+        // A node that is gone leaves its slots without a change of their term.
+        let is_news =
+            held.term > known.term || (held.term == known.term && held.node.is_none() && known.node.is_some());
+        if is_news {
+            *known = held;
+        }
+        is_news
+    }
+
+    /// Takes in the whole table, which the database has said later than anything known here; which slots are others' now.
+    pub(crate) fn replace(&self, all: &[Held]) -> Vec<Slot> {
+        let all = Slot::all().zip(all.iter().copied());
+        all.filter(|(slot, held)| self.hear(*slot, *held)).map(|(slot, _)| slot).collect()
+    }
+
+    /// The slots that this server has, and under which terms.
+    pub(crate) fn of(&self, me: Id) -> Vec<(Slot, i64)> {
+        let table = self.read();
+        let mine = Slot::all().zip(&table.held).filter(|(_, held)| held.node == Some(me));
+        mine.map(|(slot, held)| (slot, held.term)).collect()
+    }
+
+    /// Forgets that a node has any; which ones it had.
+    pub(crate) fn strip(&self, node: Id) -> Vec<Slot> {
+        let mut table = self.write();
+        let theirs = Slot::all().filter(|slot| table.held[index(*slot)].node == Some(node)).collect::<Vec<_>>();
+        theirs.iter().for_each(|slot| table.held[index(*slot)].node = None);
+        theirs
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn index(slot: Slot) -> usize {
+    slot.number().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+
+    fn none() -> Slots {
+        Slots::new(vec![Held::default(); Slot::COUNT.into()])
+    }
+
+    fn slot(number: usize) -> Slot {
+        Slot::all().nth(number).expect("below the count")
+    }
+
+    #[test]
+    fn a_later_term_is_believed_and_an_earlier_one_is_not() {
+        let (slots, one, other) = (none(), Id::draw(), Id::draw());
+        let held = |node, term| Held { node, term };
+        assert!(slots.hear(slot(3), held(Some(one), 2)));
+        assert!(!slots.hear(slot(3), held(Some(other), 1)) && !slots.hear(slot(3), held(None, 1)));
+        assert!(!slots.hear(slot(3), held(Some(one), 2)), "nothing new");
+        assert!(slots.hear(slot(3), held(None, 2)), "its node is gone");
+        assert!(!slots.hear(slot(3), held(Some(one), 2)), "it does not come back under the term that it had");
+        assert!(slots.hear(slot(3), held(Some(other), 3)));
+        assert_eq!(slots.of(other), [(slot(3), 3)]);
+        assert_eq!(slots.strip(other), [slot(3)]);
+        assert_eq!(slots.of(other), []);
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_given_lets_nothing_in_and_waits_for_what_is_under_way() {
+        let slots = none();
+        let (before, elsewhere) = (slots.enter(slot(7)).expect("let in"), slots.enter(slot(8)).expect("let in"));
+        slots.set_yielding(&[slot(7)], true);
+        assert!(slots.enter(slot(7)).is_none() && slots.enter(slot(9)).is_some());
+        let given = [slot(7)];
+        let mut quiet = std::pin::pin!(slots.quiet(&given));
+        let now = std::future::poll_fn(|context| Poll::Ready(quiet.as_mut().poll(context))).await;
+        assert!(now.is_pending());
+        drop(before);
+        quiet.await;
+        drop(elsewhere);
+        slots.set_yielding(&given, false);
+        assert!(slots.enter(slot(7)).is_some());
+    }
+}

@@ -1,0 +1,209 @@
+//! Servers that share a log: each slot is one server's at any time, is given or taken, and nothing is written by who has it no more.
+
+#[path = "support/proxy.rs"]
+mod proxy;
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chat_core::{AppendError, Log, Owner, RoomCode, Slot, Term};
+use chat_testkit::lives::{code, open_life, read_all, texts};
+use log_postgres::{MemberOptions, Members, OpenError, Options, PgLog};
+use proxy::Proxy;
+use support::Cluster;
+
+/// The longest that anything here may take: many leases.
+const LONG: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(1);
+
+fn member(number: u8) -> MemberOptions {
+    MemberOptions { address: format!("10.0.0.{number}:7000"), certificate: vec![number], lease: LEASE }
+}
+
+async fn join(cluster: &Cluster, options: &Options, number: u8) -> (PgLog, Members) {
+    drop(cluster.connect().await);
+    PgLog::join(&cluster.address, options.clone(), member(number)).await.expect("it joins")
+}
+
+/// Waits until it is so, looking whenever something has changed.
+async fn until(members: &Members, what: &str, is_so: impl Fn() -> bool) {
+    let waited = tokio::time::timeout(LONG, async {
+        while !is_so() {
+            members.changed().await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("not within {LONG:?}: {what}"));
+}
+
+fn owns_all(members: &Members) -> bool {
+    Slot::all().all(|slot| matches!(members.owner(slot), Owner::Me(_)))
+}
+
+fn owner(members: &Members, room: &RoomCode) -> Owner {
+    members.owner(Slot::of(room))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_has_everything_and_gives_it_when_it_goes() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (first_log, first) = join(cluster, &options, 1).await;
+    assert!(owns_all(&first), "what nobody has is taken before it is let in");
+    let room = code("ROOM");
+    let (mut scribe, tail) = open_life(&first_log, &room, 1).await;
+
+    let (second_log, second) = join(cluster, &options, 2).await;
+    assert!(
+        second.own().is_empty() && matches!(owner(&second, &room), Owner::Other(node, Term(1)) if node == first.me())
+    );
+    until(&first, "it sees the other", || first.list().len() == 2).await;
+    assert_eq!(second.list(), first.list());
+    let elsewhere = second_log.append(&room, &tail, &scribe.clone().talk(1)).await;
+    assert_eq!(elsewhere.unwrap_err(), AppendError::Deposed, "another's room");
+
+    first.drain(LONG).await;
+    assert!(
+        first.own().is_empty() && matches!(owner(&first, &room), Owner::Other(node, Term(2)) if node == second.me())
+    );
+    second.hear(&first.changed().await.told);
+    until(&second, "it has been given everything", || owns_all(&second)).await;
+    let late = first_log.append(&room, &tail, &scribe.clone().talk(1)).await;
+    assert_eq!(late.unwrap_err(), AppendError::Deposed);
+    let page = second_log.read(&room, None, chat_core::Offset(0), 9).await.expect("it is there");
+    second_log.append(&room, &page.tail, &scribe.talk(1)).await.expect("it is its own");
+    assert_eq!(texts(&read_all(&second_log, &room).await).len(), 1);
+
+    first_log.close().await.expect("its row goes");
+    until(&second, "the first is gone", || second.list().len() == 1).await;
+    assert!(owns_all(&second), "under the same terms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_silent_for_longer_than_the_lease_loses_everything_to_the_others() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (first_log, first) = join(cluster, &options, 1).await;
+    let (_second_log, second) = join(cluster, &options, 2).await;
+    let (_third_log, third) = join(cluster, &options, 3).await;
+    until(&second, "it sees all", || second.list().len() == 3).await;
+    // As when it is killed: its row stays.
+    drop(first_log);
+    drop(first);
+    let shared = || {
+        let of = |members: &Members| members.own().into_iter().map(|own| own.slot).collect::<BTreeSet<_>>();
+        let (of_second, of_third) = (of(&second), of(&third));
+        of_second.is_disjoint(&of_third)
+            && of_second.len() + of_third.len() == 1_024
+            && of_second.len().min(of_third.len()) > 300
+    };
+    let both = async {
+        while !shared() {
+            tokio::select! { _ = second.changed() => {}, _ = third.changed() => {} }
+        }
+    };
+    tokio::time::timeout(LONG, both).await.expect("each has its share");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_deposed_and_lives_begins_anew_and_writes_nothing_of_before() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (log, members) = join(cluster, &options, 1).await;
+    let room = code("ROOM");
+    let (mut scribe, tail) = open_life(&log, &room, 1).await;
+    let before = members.me();
+    let client = cluster.connect_to(&options).await;
+    assert_eq!(client.execute("delete from nodes", &[]).await.expect("it is deposed"), 1);
+    until(&members, "it is another", || members.me() != before).await;
+    until(&members, "it has everything again", || owns_all(&members)).await;
+    let late = log.append(&room, &tail, &scribe.clone().talk(1)).await;
+    assert_eq!(late.unwrap_err(), AppendError::Deposed, "what was decided under the term before");
+    let page = log.read(&room, None, chat_core::Offset(0), 9).await.expect("it is there");
+    log.append(&room, &page.tail, &scribe.talk(1)).await.expect("under the term of now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_is_given_when_what_is_under_way_in_it_is_over_and_not_before() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (first_log, first) = join(cluster, &options, 1).await;
+    let room = code("ROOM");
+    let (mut scribe, tail) = open_life(&first_log, &room, 1).await;
+    let (_second_log, second) = join(cluster, &options, 2).await;
+    until(&first, "it sees the other", || first.list().len() == 2).await;
+
+    // Somebody holds the row of the room.
+    let client = cluster.connect_to(&options).await;
+    client.batch_execute("begin; select 1 from tails for update").await.expect("it is held");
+    let batch = scribe.talk(1);
+    let append = tokio::spawn(async move { (first_log.append(&room, &tail, &batch).await, first_log) });
+    let watcher = cluster.connect_to(&options).await;
+    support::blocked(&watcher, &options, 1).await;
+    let drained = tokio::spawn({
+        let first = first.clone();
+        async move { first.drain(LONG).await }
+    });
+    until(&first, "nothing is let in", || matches!(owner(&first, &code("ROOM")), Owner::Nobody)).await;
+    assert!(second.own().is_empty() && !append.is_finished() && !drained.is_finished());
+    client.batch_execute("commit").await.expect("it is let go");
+    let (appended, _first_log) = append.await.expect("no panic");
+    appended.expect("it was under way before");
+    drained.await.expect("no panic");
+    assert!(first.own().is_empty());
+    second.look();
+    until(&second, "it has been given everything", || owns_all(&second)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_lapses_while_the_database_is_mute_and_holds_again_under_the_same_term() {
+    let Some(cluster) = Cluster::start() else { return };
+    drop(cluster.connect().await);
+    let proxy = Proxy::to(cluster.folder()).await;
+    let (_log, members) = PgLog::join(&proxy.address(), support::options(), member(1)).await.expect("it joins");
+    assert!(owns_all(&members) && members.holds());
+    proxy.mute(true);
+    until(&members, "nothing is its own", || Slot::all().all(|slot| members.owner(slot) == Owner::Nobody)).await;
+    assert!(!members.holds());
+    proxy.mute(false);
+    until(&members, "everything is", || owns_all(&members)).await;
+    assert!(members.own().iter().all(|own| own.term == Term(1)), "nobody else had it meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_opens_the_log_for_itself_takes_it_from_all_who_share_it() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (shared, members) = join(cluster, &options, 1).await;
+    let alone = cluster.open(&options).await;
+    let why = tokio::time::timeout(LONG, shared.deposed()).await.expect("it ends");
+    assert!(why.contains("taken the log over"), "{why}");
+    assert!(Slot::all().all(|slot| !matches!(members.owner(slot), Owner::Me(_))));
+    open_life(&alone, &code("ROOM"), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_is_too_short_or_too_long_is_refused() {
+    let Some(cluster) = Cluster::shared() else { return };
+    drop(cluster.connect().await);
+    for lease in [Duration::ZERO, Duration::from_millis(999), Duration::from_secs(61)] {
+        let joined = PgLog::join(&cluster.address, support::options(), MemberOptions { lease, ..member(1) }).await;
+        let Err(error) = joined else { panic!("{lease:?} was taken") };
+        assert!(matches!(error, OpenError::Lease(_)) && error.to_string().contains("1 to 60"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_the_version_before_are_brought_up_to_date() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let log = cluster.open(&options).await;
+    let room = code("ROOM");
+    open_life(&log, &room, 3).await;
+    log.close().await.expect("it is closed");
+    let client = cluster.connect_to(&options).await;
+    let back = "alter table nodes drop address, drop certificate, drop draining; update meta set value = '1' where key = 'format'";
+    client.batch_execute(back).await.expect("as the version before made them");
+    let (log, members) = join(cluster, &options, 1).await;
+    assert!(owns_all(&members) && !read_all(&log, &room).await.is_empty());
+}
