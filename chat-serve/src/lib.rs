@@ -83,7 +83,7 @@ pub struct ServeConfig {
     /// Peers whose own connections are not counted by address: their clients are, from the head of a request to the end of its answer, or of
     /// the connection where that was upgraded. None.
     pub proxies: TrustedProxies,
-    /// Paths that are answered where there is no place, too. `/healthz`: whoever asks must not take a crowded server for a dead one.
+    /// Paths that are answered where there is no place, too. `/healthz` and `/readyz`: whoever asks must not take a crowded server for a dead one.
     pub vital_paths: Vec<String>,
     /// The certificate, where clients speak TLS; agreed with them is HTTP/2, or HTTP/1.1. None.
     #[cfg(feature = "tls")]
@@ -128,7 +128,7 @@ impl Default for ServeConfig {
             connections_max: 100_000,
             connections_per_address_max: 512,
             proxies: TrustedProxies::default(),
-            vital_paths: vec!["/healthz".to_owned()],
+            vital_paths: vec!["/healthz".to_owned(), "/readyz".to_owned()],
             #[cfg(feature = "tls")]
             tls: None,
             header_timeout: Duration::from_secs(10),

@@ -10,8 +10,11 @@ use std::time::Duration;
 use chat_core::{EngineBuilder, Limits};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use cluster_postgres::{JoinError, PgCluster, Standing};
 use log_postgres::PgLog;
 use log_redb::{OpenError, Options, RedbLog, Retention};
+
+use super::cluster::{ClusterFlags, hand_over};
 
 /// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
 pub const SECRET_VARIABLE: &str = "CHAT_SECRET";
@@ -24,11 +27,15 @@ pub struct DataFlags {
     /// Keep rooms and messages in this folder, or in this PostgreSQL database (postgres://USER@HOST/DATABASE), with the secret that sessions
     /// are signed with; without it they live in memory. CHAT_SECRET (64 hexadecimal digits) in the environment takes the place of the secret.
     /// A server that is given a database takes it over from any other
-    #[arg(long, value_name = "DIR|URL", value_parser = OsStringValueParser::new().map(Place::from))]
+    #[arg(long, value_name = "DIR|URL", group = "kept", value_parser = OsStringValueParser::new().map(Place::from))]
     pub data: Option<Place>,
 
+    /// Servers that share a database.
+    #[command(flatten)]
+    pub cluster: ClusterFlags,
+
     /// What a confirmed message has survived
-    #[arg(long, value_enum, default_value_t = Durability::Synced, requires = "data")]
+    #[arg(long, value_enum, default_value_t = Durability::Synced, requires = "kept")]
     pub durability: Durability,
 
     /// Keep a room for so long after its last member has left, over restarts too (for example 90s, 12h, 30days)
@@ -45,15 +52,15 @@ pub struct DataFlags {
     pub token_expiry: Duration,
 
     /// Keep about so many of the newest messages of each room on disk
-    #[arg(long, value_name = "N", requires = "data")]
+    #[arg(long, value_name = "N", requires = "kept")]
     pub keep_messages: Option<NonZeroU64>,
 
     /// Keep about so many bytes of each room on disk
-    #[arg(long, value_name = "N", requires = "data")]
+    #[arg(long, value_name = "N", requires = "kept")]
     pub keep_bytes: Option<NonZeroU64>,
 
     /// Keep messages on disk for about so long
-    #[arg(long, value_name = "DURATION", requires = "data", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", requires = "kept", value_parser = humantime::parse_duration)]
     pub keep_age: Option<Duration>,
 }
 
@@ -93,6 +100,8 @@ pub enum Kept {
     File(Arc<RedbLog>),
     /// In a database.
     Database(Arc<PgLog>),
+    /// In a database that other servers share.
+    Cluster(Arc<PgLog>, Arc<PgCluster>),
 }
 
 impl Kept {
@@ -100,7 +109,25 @@ impl Kept {
     pub async fn deposed(&self) -> String {
         match self {
             Self::Nowhere | Self::File(_) => std::future::pending().await,
-            Self::Database(log) => log.deposed().await,
+            Self::Database(log) | Self::Cluster(log, _) => log.deposed().await,
+        }
+    }
+
+    /// Gives the rooms to other servers, where there are some: before its clients are sent to them.
+    pub async fn hand_over(&self) {
+        if let Self::Cluster(_, cluster) = self {
+            hand_over(cluster).await;
+        }
+    }
+
+    /// Why no client should be sent here, where that is so.
+    pub fn why_not_ready(&self) -> Option<&'static str> {
+        let Self::Cluster(_, cluster) = self else { return None };
+        let standing = cluster.standing();
+        match standing {
+            Standing { is_draining: true, .. } => Some("draining"),
+            Standing { holds: false, .. } => Some("the database does not answer"),
+            _ => None,
         }
     }
 
@@ -112,7 +139,7 @@ impl Kept {
         match self {
             Self::Nowhere => Ok(()),
             Self::File(log) => log.close().await.map_err(|error| error.to_string()),
-            Self::Database(log) => log.close().await.map_err(|error| error.to_string()),
+            Self::Database(log) | Self::Cluster(log, _) => log.close().await.map_err(|error| error.to_string()),
         }
     }
 }
@@ -126,6 +153,9 @@ pub enum DataError {
     /// The database.
     #[error("Cannot keep rooms: {0}")]
     Database(#[from] log_postgres::OpenError),
+    /// The database, or the address for other servers.
+    #[error("Cannot join the other servers: {0}")]
+    Cluster(#[from] JoinError),
     /// The secret in the folder.
     #[error("Cannot use the secret: {0}")]
     Secret(#[from] io::Error),
@@ -168,23 +198,30 @@ impl DataFlags {
     pub async fn open(&self, engine: EngineBuilder) -> Result<(EngineBuilder, Kept), DataError> {
         let from_environment = secret_in(SECRET_VARIABLE)?;
         let engine = secret_in(OLD_SECRET_VARIABLE)?.into_iter().fold(engine, EngineBuilder::old_secret);
-        let Some(place) = &self.data else {
+        if self.data.is_none() && self.cluster.database.is_none() {
             return Ok((from_environment.into_iter().fold(engine, EngineBuilder::secret), Kept::Nowhere));
-        };
+        }
         // Where what it says cannot be written (a full disk has both), that is nothing to end the log's own thread over.
         let faults = tracing_subscriber::fmt()
             .log_internal_errors(false)
             .with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
         // Whoever has set up logging before keeps it.
         let _ = faults.with_writer(io::stderr).with_target(false).try_init();
-        let dir = match place {
+        let in_database = async |engine: EngineBuilder, log: &Arc<PgLog>| {
+            let kept = log.secret().await?;
+            let engine = engine.log(Arc::clone(log) as _).expect("it was opened just now, for this engine");
+            Ok::<_, DataError>(engine.secret(from_environment.unwrap_or(kept)).lasting_secret(kept))
+        };
+        if let Some(address) = &self.cluster.database {
+            let (log, cluster) = self.cluster.join(address, self.database_options()).await?;
+            let engine = in_database(engine, &log).await?.cluster(Arc::clone(&cluster) as _);
+            return Ok((engine, Kept::Cluster(log, cluster)));
+        }
+        let dir = match self.data.as_ref().expect("what is kept is kept somewhere") {
             Place::Folder(dir) => dir,
             Place::Database(address) => {
                 let log = Arc::new(PgLog::open(address, self.database_options()).await?);
-                let kept = log.secret().await?;
-                let engine = engine.log(Arc::clone(&log) as _).expect("it was opened just now, for this engine");
-                let engine = engine.secret(from_environment.unwrap_or(kept)).lasting_secret(kept);
-                return Ok((engine, Kept::Database(log)));
+                return Ok((in_database(engine, &log).await?, Kept::Database(log)));
             }
         };
         let log = Arc::new(RedbLog::open(dir, self.options())?);

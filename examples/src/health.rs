@@ -1,17 +1,27 @@
-//! `/healthz`: whether a load balancer should send clients here.
+//! `/healthz`, whether this process is alive, and `/readyz`, whether a load balancer should send clients here.
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use chat_core::Engine;
 
-/// Answers 200 while clients are let in, and 503 from the moment the engine drains.
-pub fn health(engine: Engine) -> Router {
-    let answer = move || {
-        let is_draining = engine.is_draining();
-        async move { if is_draining { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") } else { (StatusCode::OK, "ok\n") } }
+use super::data::Kept;
+
+/// `/healthz` answers 200 as long as the process answers at all. `/readyz` answers 503, with the reason, from the moment the server goes down, and
+/// while it shares a database that does not answer.
+pub fn health(engine: Engine, kept: Arc<Kept>) -> Router {
+    let ready = move || {
+        let why_not = if engine.is_draining() { Some("draining") } else { kept.why_not_ready() };
+        async move {
+            match why_not {
+                Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+                None => (StatusCode::OK, "ok\n".to_owned()),
+            }
+        }
     };
-    Router::new().route("/healthz", get(answer))
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
 }
 
 #[cfg(test)]
@@ -25,14 +35,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_page_turns_when_the_engine_drains() {
+    async fn a_server_that_drains_is_alive_and_not_ready() {
         let engine = Engine::builder().build();
-        let ask = || {
-            let request = Request::get("/healthz").body(Body::empty()).expect("a request");
-            health(engine.clone()).oneshot(request)
+        let ask = async |path: &str| {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            health(engine.clone(), Arc::new(Kept::Nowhere)).oneshot(request).await.expect("infallible").status()
         };
-        assert_eq!(ask().await.expect("infallible").status(), StatusCode::OK);
+        assert_eq!([ask("/healthz").await, ask("/readyz").await], [StatusCode::OK; 2]);
         engine.drain(Duration::ZERO).await;
-        assert_eq!(ask().await.expect("infallible").status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!([ask("/healthz").await, ask("/readyz").await], [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE]);
     }
 }

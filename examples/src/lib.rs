@@ -3,6 +3,7 @@
 // They panic where nobody can be written to; `say` and `tell` do not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod cluster;
 mod console;
 mod data;
 mod descriptors;
@@ -13,6 +14,7 @@ mod page;
 mod run;
 mod signals;
 
+pub use cluster::ClusterFlags;
 pub use console::{say, tell};
 pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Place, SECRET_VARIABLE};
 pub use flags::Flags;

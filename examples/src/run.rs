@@ -42,12 +42,14 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
 ///
 /// Fails, with words on standard error, when the address cannot be listened on, or the certificate not used.
 pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOnce(SocketAddr)) -> ExitCode {
-    run_until(std::future::pending(), flags, engine, router, greet).await
+    run_until(std::future::pending(), async {}, flags, engine, router, greet).await
 }
 
 /// As [`run`], and also until `end` says why. That is no failure: whoever starts servers that have failed is not to start this one again.
+/// Before anybody who is connected is told that the server goes, `first` is done.
 pub async fn run_until(
     end: impl Future<Output = String> + Send + 'static,
+    first: impl Future<Output = ()> + Send + 'static,
     flags: &Flags,
     engine: Engine,
     router: Router,
@@ -107,6 +109,7 @@ pub async fn run_until(
             while signals.next().await != Asked::End {}
             std::process::exit(130);
         });
+        first.await;
         engine.drain(spread).await;
     };
     serve(listener, flags.guard(router), config, ended).await;

@@ -144,6 +144,11 @@ impl Members {
         self.0.lease.holds()
     }
 
+    /// Whether it has begun to give its slots away.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining.load(Ordering::Acquire)
+    }
+
     /// The slots that are this server's.
     pub fn own(&self) -> Vec<Move> {
         let me = self.0.node.id();

@@ -1,0 +1,104 @@
+//! The command line of a server that shares a database with others.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster_postgres::{JoinError, JoinOptions, PgCluster};
+use log_postgres::{Options, PgLog};
+
+/// How long a server that goes waits at most until the others have its rooms.
+const HAND_OVER_MAX: Duration = Duration::from_secs(10);
+
+/// Flags of a server among several.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClusterFlags {
+    /// Keep rooms and messages in this PostgreSQL database (postgres://USER@HOST/DATABASE) together with other servers that are given the same:
+    /// clients of all of them are in the same rooms
+    #[arg(long = "cluster", value_name = "URL", group = "kept", value_parser = parse_database)]
+    pub database: Option<String>,
+
+    /// Where this server listens for the other servers, and they reach it; on several machines it has to be said, for example 10.0.0.5:7000.
+    /// Servers speak TLS with certificates that they know from the database
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "database", value_parser = parse_node)]
+    pub node: Option<SocketAddr>,
+
+    /// How long rooms of a server that has died wait at least until others have them; 1s to 60s, the same at all servers
+    #[arg(long, value_name = "DURATION", default_value = "5s", requires = "database", value_parser = humantime::parse_duration)]
+    pub lease: Duration,
+}
+
+impl ClusterFlags {
+    /// Joins the other servers, with rooms kept as `log` says.
+    ///
+    /// # Errors
+    /// See [`JoinError`].
+    pub(crate) async fn join(&self, database: &str, log: Options) -> Result<(Arc<PgLog>, Arc<PgCluster>), JoinError> {
+        let listen = self.node.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let options = JoinOptions { log, listen, address: None, lease: self.lease };
+        let (log, cluster) = PgCluster::join(database, options).await?;
+        Ok((Arc::new(log), Arc::new(cluster)))
+    }
+}
+
+/// Gives the rooms of a server that goes to the others.
+pub(crate) async fn hand_over(cluster: &PgCluster) {
+    cluster.drain(HAND_OVER_MAX).await;
+}
+
+fn parse_database(text: &str) -> Result<String, String> {
+    match text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        true => Ok(text.to_owned()),
+        false => Err("write the address of a PostgreSQL database: postgres://USER@HOST/DATABASE".to_owned()),
+    }
+}
+
+/// An address that others can reach: they are told it as it is.
+fn parse_node(text: &str) -> Result<SocketAddr, String> {
+    let example = "write the address at which the other servers reach this one, and a port: 10.0.0.5:7000";
+    let address: SocketAddr = text.parse().map_err(|_| example.to_owned())?;
+    let is_everywhere = match address.ip() {
+        IpAddr::V4(ip) => ip.is_unspecified(),
+        IpAddr::V6(ip) => ip.is_unspecified(),
+    };
+    if is_everywhere { Err(format!("nobody is reached at {text}; {example}")) } else { Ok(address) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        data: crate::DataFlags,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<ClusterFlags, String> {
+        let named = [&["server"], arguments].concat();
+        Arguments::try_parse_from(named).map(|arguments| arguments.data.cluster).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn servers_share_a_database_and_nothing_else() {
+        let flags = parse(&["--cluster", "postgres:///chat", "--durability", "relaxed"]).expect("valid");
+        assert_eq!((flags.database.as_deref(), flags.lease), (Some("postgres:///chat"), Duration::from_secs(5)));
+        assert!(parse(&["--cluster", "/var/lib/chat"]).expect_err("a folder").contains("postgres://USER@HOST"));
+        let both = parse(&["--cluster", "postgres:///chat", "--data", "rooms"]).expect_err("one or the other");
+        assert!(both.contains("cannot be used with"), "{both}");
+        for alone in [["--node", "10.0.0.5:7000"], ["--lease", "2s"]] {
+            assert!(parse(&alone).expect_err("without a database").contains("--cluster"));
+        }
+    }
+
+    #[test]
+    fn a_server_is_reached_at_an_address_and_not_everywhere() {
+        let node = |text| parse(&["--cluster", "postgres:///chat", "--node", text]).map(|flags| flags.node);
+        assert_eq!(node("10.0.0.5:7000"), Ok(Some(SocketAddr::from(([10, 0, 0, 5], 7_000)))));
+        for bad in ["0.0.0.0:7000", "[::]:7000", "10.0.0.5", "chat.internal:7000", ":7000"] {
+            assert!(node(bad).expect_err(bad).contains("10.0.0.5:7000"));
+        }
+    }
+}
