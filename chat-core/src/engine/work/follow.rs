@@ -126,7 +126,7 @@ impl RoomTask {
         let Some(part) = &mut self.state.part else { return };
         part.is_in_step |= feed.fresh.is_some();
         if !part.is_in_step {
-            return;
+            return self.play_records(feed);
         }
         if !self.is_ahead_of(&feed)
             && let Err(error) = self.catch_up(feed.epoch, feed.after).await
@@ -163,15 +163,34 @@ impl RoomTask {
         }
     }
 
+    /// Out of step, what is noted beside the log is not known any more; records hold all the same where they follow on what is known. They may
+    /// be the last of an incarnation, which nobody can read once it is over.
+    fn play_records(&mut self, feed: Feed) {
+        if feed.epoch.is_none() || !self.is_ahead_of(&feed) {
+            return;
+        }
+        let (now, mut batch) = (self.now(), Batch::default());
+        feed.records.into_iter().for_each(|record| self.replay(now, record, &mut batch));
+        self.publish(batch);
+    }
+
     /// The room was told afresh: whoever reads here is in it, as far as the owner knows, or reads no more. Where the owner does not know of one
     /// who is, it is told once more.
     fn look_after_readers(&mut self) {
-        let Some(head) = self.state.feed().map(|feed| feed.backlog.head()) else { return };
-        let (room, mut is_known) = (&self.state.room, true);
+        let again = self.mono().after(FOLLOW_AGAIN);
+        let head = self.state.feed().map(|feed| feed.backlog.head());
+        let room = &self.state.room;
+        let Some(part) = &mut self.state.part else { return };
+        part.follow_at = None;
+        let Some(head) = head else { return };
         self.state.subscribers.retain(|session, reader| {
             let stay = room.member(reader.subscription.member).filter(|stay| reader.subscription.is_of(stay));
             match stay {
-                Some(stay) => is_known &= room.sessions_of(stay.id).contains(session),
+                Some(stay) if room.sessions_of(stay.id).contains(session) => {}
+                Some(_) => {
+                    part.follow_at = Some(again);
+                    part.dangling.push(*session);
+                }
                 None => {
                     reader.end(head, End::Quiet);
                     reader.connection.wake.wake();
@@ -179,10 +198,6 @@ impl RoomTask {
             }
             stay.is_some()
         });
-        let again = self.mono().after(FOLLOW_AGAIN);
-        if let Some(part) = &mut self.state.part {
-            part.follow_at = (!is_known).then_some(again);
-        }
     }
 
     /// Where the copy stands: in which incarnation, and after which record.
