@@ -11,7 +11,8 @@ use crate::types::NodeId;
 
 /// How often a slot has been given or taken: a later owner has a higher one.
 ///
-/// What was decided under one term is no other term's: an owner who comes back under another reads its rooms anew.
+/// What was decided under one term is no other term's. Within one term nobody but its owner decides, also where that does not know for a while
+/// whether it still is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term(pub u64);
 
@@ -22,7 +23,10 @@ pub enum Owner {
     Me(Term),
     /// Another one.
     Other(NodeId, Term),
-    /// Nobody, as far as is known here.
+    /// Nobody, as far as is known here: nothing is decided until somebody does.
+    ///
+    /// An owner who cannot say any more that a slot is its own says this of it, and may own it again under the same term: its rooms stay as they
+    /// are, with everybody who reads them, and whoever has gone meanwhile has all of their grace from then on.
     Nobody,
 }
 

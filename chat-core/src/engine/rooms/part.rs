@@ -15,11 +15,15 @@ use crate::types::{Generation, Mono, NodeId, Offset, SessionId};
 pub(crate) struct Part {
     /// As whose the room was worked on last.
     pub(crate) stands: Option<Owner>,
+    /// Under which term what is here was decided here, if it was: nobody else has decided under it, so that it is still true after a while in
+    /// which nobody did.
+    pub(crate) own: Option<Term>,
     /// Of an owner: the servers that follow.
     pub(crate) guests: BTreeMap<NodeId, Guest>,
     /// Of an owner with guests: what was noted since it was last told, each behind the record after which it was.
     pub(crate) notes: Vec<(Offset, Note)>,
-    /// Of an owner: which servers follow from now on, and with whom attached. They came while the room waited for its log.
+    /// Of an owner: which servers follow from now on, and with whom attached, and whose sessions were ended. They came while the room waited for
+    /// its log, or while nobody decided.
     pub(crate) later: ThinVec<InboxItem>,
     /// Of a follower: what was asked of the owner and is not answered, by number.
     pub(crate) letters: BTreeMap<u64, Letter>,
@@ -75,9 +79,14 @@ impl Part {
     /// Under which term the room is decided here; `None` where it is not.
     pub(crate) fn decides(&self) -> Option<Term> {
         match self.stands {
-            Some(Owner::Me(term)) => Some(term),
+            Some(Owner::Me(term)) => Some(term).filter(|_| self.own == Some(term)),
             _ => None,
         }
+    }
+
+    /// Whether nobody decides now, and what is here was decided here, under a term that may go on.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.own.is_some() && self.decides().is_none()
     }
 
     /// Whom the room follows.

@@ -126,9 +126,14 @@ impl RoomState {
         }
     }
 
-    /// Whether another server decides, and what is here is a copy.
+    /// Whether nothing is decided here: another server decides, and what is here is a copy, or nobody does.
     pub(crate) fn follows(&self) -> bool {
         self.part.as_ref().is_some_and(|part| part.decides().is_none())
+    }
+
+    /// Whether it was decided here until nobody knew whose it is, and may be again.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.has_lapsed())
     }
 
     /// Whether an answer of another server is waited for.

@@ -436,7 +436,7 @@ impl RoomTask {
 
     /// A session has lost its connection, here: whoever decides is to know.
     pub(crate) fn lose_reader(&mut self, now: Now, session: SessionId, generation: Generation) {
-        match self.state.part.as_ref().filter(|part| part.decides().is_none()).map(|part| part.follows()) {
+        match self.state.part.as_ref().filter(|part| part.own.is_none()).map(|part| part.follows()) {
             None => self.state.forget_reader(now, session, generation),
             Some(owner) => {
                 if self.state.subscribers.get(&session).is_some_and(|of| of.connection.generation <= generation) {

@@ -275,6 +275,9 @@ impl RoomTask {
         let part = self.state.part.as_ref()?;
         // The first was asked first.
         let letters = part.letters.values().map(|letter| letter.until).take(1);
+        if part.decides().is_none() {
+            return letters.chain(part.follow_at).min();
+        }
         let guests = part.guests.values().filter_map(|guest| match guest.down_since {
             Some(since) => Some(since.after(DOWN_MAX)),
             None => guest.is_new.then(|| now.after(AGAIN)),

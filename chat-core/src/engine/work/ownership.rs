@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::engine::parcel::Parcel;
+use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::state::RoomState;
 use crate::engine::shared::{Shared, unavailable};
@@ -10,6 +12,7 @@ use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{NotSent, Owner, Slot, Term};
+use crate::room::Note;
 use crate::types::{NodeId, RoomCode};
 
 impl Shared {
@@ -39,22 +42,52 @@ impl Shared {
 
 impl RoomTask {
     /// Works through what has come in, as the owner of the room, or as one who follows it.
-    pub(crate) async fn work_among_servers(&mut self, items: VecDeque<InboxItem>) {
-        match self.take_part() {
-            Owner::Me(_) => self.work_through(items).await,
-            #[cfg(feature = "fault_injection")]
-            Owner::Other(..) if fault_injection::is(Bug::DecideForOthers) => self.work_through(items).await,
-            Owner::Other(node, _) => self.follow(node, items).await,
-            Owner::Nobody => items.into_iter().for_each(|item| self.take_without_owner(item)),
+    pub(crate) async fn work_among_servers(&mut self, mut items: VecDeque<InboxItem>) {
+        loop {
+            match self.take_part() {
+                Owner::Me(_) => items = self.work_through(items).await,
+                #[cfg(feature = "fault_injection")]
+                Owner::Other(..) if fault_injection::is(Bug::DecideForOthers) => items = self.work_through(items).await,
+                Owner::Other(node, _) => self.follow(node, std::mem::take(&mut items)).await,
+                Owner::Nobody => {
+                    items.drain(..).for_each(|item| self.take_without_owner(item));
+                    self.announce();
+                }
+            }
+            // What was not decided, because the room is decided elsewhere by now.
+            if items.is_empty() {
+                return;
+            }
         }
     }
 
-    /// Nobody decides: nothing is decided, and who goes is gone.
+    /// Whether the room is still whose it was when its task looked last.
+    pub(crate) fn is_as_it_was(&self) -> bool {
+        let stands = self.state.part.as_ref().and_then(|part| part.stands);
+        stands.is_none_or(|stands| stands == self.shared.owner(&self.cell.code))
+    }
+
+    /// Nobody decides: nothing is decided or answered, and who goes is gone.
     fn take_without_owner(&mut self, item: InboxItem) {
+        let has_lapsed = self.state.has_lapsed() && self.state.feed().is_some();
         match item {
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
-            InboxItem::End { by, .. } => drop(self.state.subscribers.remove(&by.session)),
+            InboxItem::End { by, whole } => {
+                self.state.subscribers.remove(&by.session);
+                if has_lapsed {
+                    // It leaves once somebody decides.
+                    self.state.forget_reader(self.now(), by.session, by.generation);
+                    self.state.part.get_or_insert_default().later.push(InboxItem::End { by, whole });
+                }
+            }
+            InboxItem::Peer(peer) if has_lapsed => match *peer {
+                ended @ FromPeer::Ended { .. } => self.state.part.get_or_insert_default().later.push(ended.into()),
+                peer => self.hear_peer(self.now(), &peer, &mut Batch::default()),
+            },
+            InboxItem::Evict(eviction) => self.give_back(eviction),
             InboxItem::Tick => self.state.disarm(),
+            // Looked at after the others.
+            InboxItem::GapView => {}
             item => self.cell.refuse(item, unavailable()),
         }
     }
@@ -62,18 +95,33 @@ impl RoomTask {
     /// As whom the room is worked on now. What was decided under another term is not believed any more.
     fn take_part(&mut self) -> Owner {
         let now = self.shared.owner(&self.cell.code);
-        let before = self.state.part.get_or_insert_default().stands.replace(now);
-        match before.filter(|before| *before != now) {
-            None => {}
-            Some(Owner::Other(..) | Owner::Nobody) if !matches!(now, Owner::Me(_)) => {
+        let part = self.state.part.get_or_insert_default();
+        let before = part.stands.replace(now);
+        match (before.filter(|before| *before != now), now) {
+            (_, Owner::Me(term)) if before.is_none() => part.own = Some(term),
+            (None, _) => {}
+            // Nobody has decided meanwhile.
+            (_, Owner::Nobody) if part.own.is_some() => {}
+            (_, Owner::Me(term)) if part.own == Some(term) => self.go_on_deciding(),
+            (Some(Owner::Other(..) | Owner::Nobody), Owner::Other(node, _)) if part.own.is_none() => {
                 self.lose_owner();
-                if let Owner::Other(node, _) = now {
-                    self.ask_to_follow(node);
-                }
+                self.ask_to_follow(node);
             }
-            Some(_) => self.begin_anew(now),
+            (Some(Owner::Other(..)), Owner::Nobody) => self.lose_owner(),
+            _ => self.begin_anew(now),
         }
         now
+    }
+
+    /// The term under which the room was decided here goes on. Nobody could come back meanwhile.
+    fn go_on_deciding(&mut self) {
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::RunGracesOut) {
+            return;
+        }
+        if self.state.feed().is_some() {
+            self.state.note(self.now(), Note::Recovered);
+        }
     }
 
     /// Forgets what was known of the room: its readers come back to it.
@@ -81,7 +129,12 @@ impl RoomTask {
         self.lose_owner();
         self.state.give_up();
         *self.state = RoomState::new(&self.shared.room_limits, self.shared.log.is_some());
-        self.state.part.get_or_insert_default().stands = Some(now);
+        let part = self.state.part.get_or_insert_default();
+        part.stands = Some(now);
+        part.own = match now {
+            Owner::Me(term) => Some(term),
+            _ => None,
+        };
     }
 
     /// The room leaves memory: its owner has nobody to tell here.
