@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use std::time::Duration;
+
 use chat_core::{RoomCode, Slot};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::id::Id;
 
@@ -28,6 +31,8 @@ pub(crate) struct Slots {
 
 struct Table {
     held: Vec<Held>,
+    /// When that was heard.
+    heard: Vec<Instant>,
     /// Slots of which nothing is let in any more, because they are about to be given.
     yielding: Vec<bool>,
 }
@@ -53,7 +58,7 @@ impl Slots {
         let count = usize::from(Slot::COUNT);
         debug_assert_eq!(held.len(), count);
         Self {
-            table: RwLock::new(Table { held, yielding: vec![false; count] }),
+            table: RwLock::new(Table { held, heard: vec![Instant::now(); count], yielding: vec![false; count] }),
             under_way: (0..count).map(|_| AtomicU32::new(0)).collect(),
             answered: Arc::default(),
         }
@@ -108,21 +113,27 @@ impl Slots {
 
     /// Takes in who has a slot, unless a later term is known; whether that is news.
     pub(crate) fn hear(&self, slot: Slot, held: Held) -> bool {
-        let mut table = self.write();
-        let known = &mut table.held[index(slot)];
-        // A node that is gone leaves its slots without a change of their term.
-        let is_news =
-            held.term > known.term || (held.term == known.term && held.node.is_none() && known.node.is_some());
-        if is_news {
-            *known = held;
-        }
-        is_news
+        self.write().hear(slot, held)
     }
 
-    /// Takes in the whole table, which the database has said later than anything known here; which slots are others' now.
-    pub(crate) fn replace(&self, all: &[Held]) -> Vec<Slot> {
-        let all = Slot::all().zip(all.iter().copied());
-        all.filter(|(slot, held)| self.hear(*slot, *held)).map(|(slot, _)| slot).collect()
+    /// Takes in the whole table, of which a read was begun then; which slots are others' now.
+    ///
+    /// What was heard of a later term may be on its way into the table. Where it was heard for longer than `patience` before, it is not: the database
+    /// has lost it, as one can that went over to a standby, and its table is the truth.
+    pub(crate) fn replace(&self, all: &[Held], begun: Instant, patience: Duration) -> Vec<Slot> {
+        let mut table = self.write();
+        let mut moved = Vec::new();
+        for (slot, held) in Slot::all().zip(all.iter().copied()) {
+            let (known, heard) = (table.held[index(slot)], table.heard[index(slot)]);
+            if known.term > held.term && begun.saturating_duration_since(heard) > patience {
+                tracing::error!(%slot, known = known.term, found = held.term, "the database has lost who has a slot: its table is believed");
+                table.put(slot, held);
+                moved.push(slot);
+            } else if table.hear(slot, held) {
+                moved.push(slot);
+            }
+        }
+        moved
     }
 
     /// The slots that this server has, and under which terms.
@@ -146,6 +157,24 @@ impl Slots {
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn hear(&mut self, slot: Slot, held: Held) -> bool {
+        let known = &self.held[index(slot)];
+        // A node that is gone leaves its slots without a change of their term.
+        let is_news =
+            held.term > known.term || (held.term == known.term && held.node.is_none() && known.node.is_some());
+        if is_news {
+            self.put(slot, held);
+        }
+        is_news
+    }
+
+    fn put(&mut self, slot: Slot, held: Held) {
+        self.held[index(slot)] = held;
+        self.heard[index(slot)] = Instant::now();
     }
 }
 
@@ -180,6 +209,22 @@ mod tests {
         assert_eq!(slots.of(other), [(slot(3), 3)]);
         assert_eq!(slots.strip(other), [slot(3)]);
         assert_eq!(slots.of(other), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_table_has_lost_is_believed_to_be_lost_once_it_has_had_time() {
+        let (slots, one, other) = (none(), Id::draw(), Id::draw());
+        let held = |node, term| Held { node: Some(node), term };
+        let patience = Duration::from_secs(10);
+        let table = vec![held(one, 4); Slot::COUNT.into()];
+        assert_eq!(slots.replace(&table, Instant::now(), patience).len(), 1_024);
+        slots.hear(slot(5), held(other, 5));
+        for pause in [patience, Duration::from_millis(1)] {
+            assert_eq!(slots.replace(&table, Instant::now(), patience), [], "it may be on its way");
+            tokio::time::advance(pause).await;
+        }
+        assert_eq!(slots.replace(&table, Instant::now(), patience), [slot(5)]);
+        assert_eq!(slots.held(slot(5)), held(one, 4));
     }
 
     #[tokio::test]

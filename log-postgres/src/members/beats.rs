@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chat_core::Slot;
+use tokio::time::Instant;
 
 use super::lease::Clocks;
 use super::standing::Row;
@@ -18,6 +19,9 @@ use crate::slots::Held;
 
 /// Reads of the table are not closer than this, however often somebody wants one.
 const LOOK_MIN: Duration = Duration::from_millis(50);
+
+/// How far the time of day of two machines may be apart without a word.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(1);
 
 impl Inner {
     /// How often it beats.
@@ -67,8 +71,13 @@ impl Inner {
         let me = self.node.id();
         let is_draining = self.is_draining.load(Ordering::Acquire);
         let sent = Clocks::now();
-        let beat = "update nodes set beat = beat + 1, draining = $2 where id = $1 returning beat";
-        if open.query(beat, &[&me, &is_draining]).await?.is_empty() {
+        let beat = "update nodes set beat = beat + 1, draining = $2 where id = $1 \
+                    returning (extract(epoch from clock_timestamp()) * 1000)::bigint";
+        let answered = open.query(beat, &[&me, &is_draining]).await?;
+        if let Some(row) = answered.first() {
+            self.compare_clocks(row.get(0), sent, Clocks::now());
+        }
+        if answered.is_empty() {
             self.begin_anew(&open, me).await?;
         } else {
             let held = self.lease.holds();
@@ -81,6 +90,7 @@ impl Inner {
         if is_new {
             self.node.found(&open.server);
         }
+        let begun = Instant::now();
         let rows =
             open.query("select id, name, address, certificate, beat, draining from nodes order by id", &[]).await?;
         let slots = open.query("select node, term from slots order by slot", &[]).await?;
@@ -101,13 +111,32 @@ impl Inner {
                 .collect(),
         };
         let held: Vec<Held> = slots.iter().map(|row| Held { node: row.get(0), term: row.get(1) }).collect();
-        self.take_in(seen, &held);
+        self.take_in(seen, &held, begun);
         Ok(open)
     }
 
+    /// Says once that this machine's time of day is another than the database's, by which messages of several servers would be out of their order:
+    /// rooms stamp them by their own server's. `theirs` was read between two looks at this one, and is in milliseconds.
+    fn compare_clocks(&self, theirs: i64, before: Clocks, after: Clocks) {
+        let theirs = Duration::from_millis(u64::try_from(theirs).unwrap_or_default());
+        let (ahead, behind) = (before.wall.saturating_sub(theirs), theirs.saturating_sub(after.wall));
+        let apart = ahead.max(behind);
+        let is_apart = apart > CLOCKS_APART_MAX;
+        if is_apart != self.is_clock_apart.swap(is_apart, Ordering::Relaxed) {
+            match is_apart {
+                true => tracing::warn!(
+                    ?ahead,
+                    ?behind,
+                    "the clock of this machine differs from the database's: messages bear its time"
+                ),
+                false => tracing::info!("the clock of this machine is the database's again"),
+            }
+        }
+    }
+
     /// What the table says, and what follows from it.
-    fn take_in(&self, seen: Seen, held: &[Held]) {
-        self.news.moved(self.node.slots.replace(held));
+    fn take_in(&self, seen: Seen, held: &[Held], begun: Instant) {
+        self.news.moved(self.node.slots.replace(held, begun, self.options.lease * 2));
         let acts = self.standing().look(self.started.elapsed(), self.node.id(), &seen.rows, held);
         let is_other = self.seen().members != seen.members;
         let is_taken_over = {

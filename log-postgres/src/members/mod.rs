@@ -76,6 +76,8 @@ struct Inner {
     /// Told when the table is to be read before its time.
     look: Notify,
     is_draining: AtomicBool,
+    /// Whether the time of day was found to be another than the database's.
+    is_clock_apart: AtomicBool,
     acts: watch::Sender<Acts>,
     started: Instant,
 }
@@ -108,6 +110,7 @@ impl Members {
             news: News::default(),
             look: Notify::new(),
             is_draining: AtomicBool::new(false),
+            is_clock_apart: AtomicBool::new(false),
             acts: watch::Sender::new(Acts::default()),
             started: Instant::now(),
         });
