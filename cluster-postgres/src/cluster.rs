@@ -93,9 +93,14 @@ impl PgCluster {
         Ok((log, this))
     }
 
+    /// Which server this is. It is another after it was deposed.
+    pub fn id(&self) -> NodeId {
+        self.members.me()
+    }
+
     /// By which name requests for this server are known: 26 letters and digits. It is another after the server was deposed.
     pub fn name(&self) -> String {
-        self.members.me().to_string()
+        self.id().to_string()
     }
 
     /// How this server stands among the others.
