@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use thin_vec::ThinVec;
 
 use crate::engine::parcel::{Attachment, Decided};
+use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::ports::{Owner, Term};
 use crate::room::Note;
@@ -18,6 +19,10 @@ pub(crate) struct Part {
     /// Under which term what is here was decided here, if it was: nobody else has decided under it, so that it is still true after a while in
     /// which nobody did.
     pub(crate) own: Option<Term>,
+    /// A term under which the log takes nothing any more, whatever is said of the slot.
+    pub(crate) over: Option<Term>,
+    /// Before the log is asked again what a room is that is to be decided here.
+    pub(crate) pause: Backoff,
     /// Of an owner: the servers that follow.
     pub(crate) guests: BTreeMap<NodeId, Guest>,
     /// Of an owner with guests: what was noted since it was last told, each behind the record after which it was.
@@ -25,6 +30,10 @@ pub(crate) struct Part {
     /// Of an owner: which servers follow from now on, and with whom attached, and whose sessions were ended. They came while the room waited for
     /// its log, or while nobody decided.
     pub(crate) later: ThinVec<InboxItem>,
+    /// Of an owner: who was attached when it began to decide, at servers that have not said so since.
+    pub(crate) unclaimed: BTreeMap<SessionId, Generation>,
+    /// Until when they have the time to.
+    pub(crate) claimed_until: Mono,
     /// Of a follower: what was asked of the owner and is not answered, by number.
     pub(crate) letters: BTreeMap<u64, Letter>,
     /// Of a follower: what was decided, and is told once what it rests on is played.
@@ -122,12 +131,14 @@ impl Part {
 
     /// A session has come in at this server, or at another guest: the others have it no more.
     pub(crate) fn supersede(&mut self, but: Option<NodeId>, session: SessionId) -> Vec<(NodeId, Generation)> {
+        self.unclaimed.remove(&session);
         let others = self.guests.iter_mut().filter(|(node, _)| Some(**node) != but);
         others.filter_map(|(node, guest)| Some((*node, guest.sessions.remove(&session)?))).collect()
     }
 
     /// A session is attached at no other server any more.
     pub(crate) fn forget_session(&mut self, session: SessionId) {
+        self.unclaimed.remove(&session);
         for guest in self.guests.values_mut() {
             guest.sessions.remove(&session);
         }

@@ -13,12 +13,13 @@ use crate::engine::shared::Shared;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
+use crate::ports::Owner;
 use crate::room::{Note, is_same_join};
 use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
 
 /// How long the link to a server may be down before whoever is attached there counts as gone. 3 s: a link that broke is up again sooner, and
 /// their graces begin only then.
-const DOWN_MAX: Duration = Duration::from_secs(3);
+pub(crate) const DOWN_MAX: Duration = Duration::from_secs(3);
 /// Before a server is told anew that has taken nothing more.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -88,6 +89,7 @@ impl RoomTask {
         let is_due = |guest: &Guest| guest.is_new && guest.down_since.is_none() && guest.beginning.is_none();
         let again: Vec<NodeId> = part.guests.iter().filter(|(_, guest)| is_due(guest)).map(|(node, _)| *node).collect();
         again.into_iter().for_each(|node| self.begin(node));
+        self.let_unclaimed_go(now);
         let Some(part) = &mut self.state.part else { return };
         let is_lost = |down_since: Option<Mono>| down_since.is_some_and(|since| since.after(DOWN_MAX) <= now.mono);
         let lost: Vec<_> = part.guests.extract_if(.., |_, guest| is_lost(guest.down_since)).collect();
@@ -95,6 +97,14 @@ impl RoomTask {
             for (session, generation) in guest.sessions {
                 self.state.note(now, Note::Detached { session, generation });
             }
+        }
+    }
+
+    /// Nobody has said that these are attached there, since this server decides: they went with the server that decided before.
+    fn let_unclaimed_go(&mut self, now: Now) {
+        let Some(part) = self.state.part.as_mut().filter(|part| part.claimed_until <= now.mono) else { return };
+        for (session, generation) in std::mem::take(&mut part.unclaimed) {
+            self.state.note(now, Note::Detached { session, generation });
         }
     }
 
@@ -147,6 +157,15 @@ impl RoomTask {
                 self.tell_replaced(session, vec![(node, generation)]);
                 continue;
             }
+            if let Some(part) = &mut self.state.part {
+                part.unclaimed.remove(&session);
+            }
+            let here = self.state.subscribers.get(&session);
+            if here.is_some_and(|reader| reader.connection.generation < generation)
+                && let Some(reader) = self.state.subscribers.remove(&session)
+            {
+                reader.connection.close(CloseReason::Replaced);
+            }
             self.state.note(now, Note::Attached { session, generation, member, network });
         }
         self.begin(node);
@@ -184,7 +203,7 @@ impl RoomTask {
 
     /// A session has come in here: the connections that it had at other servers are none of its any more.
     pub(crate) fn supersede_guests(&mut self, session: SessionId) {
-        let Some(part) = self.state.part.as_mut().filter(|part| !part.guests.is_empty()) else { return };
+        let Some(part) = &mut self.state.part else { return };
         let older = part.supersede(None, session);
         self.tell_replaced(session, older);
     }
@@ -276,13 +295,15 @@ impl RoomTask {
         // The first was asked first.
         let letters = part.letters.values().map(|letter| letter.until).take(1);
         if part.decides().is_none() {
-            return letters.chain(part.follow_at).min();
+            let again = matches!(part.stands, Some(Owner::Me(_))).then(|| part.pause.until());
+            return letters.chain(part.follow_at).chain(again).min();
         }
         let guests = part.guests.values().filter_map(|guest| match guest.down_since {
             Some(since) => Some(since.after(DOWN_MAX)),
             None => guest.is_new.then(|| now.after(AGAIN)),
         });
         let later = (!part.later.is_empty()).then_some(now);
-        letters.chain(guests).chain(part.follow_at).chain(later).min()
+        let unclaimed = (!part.unclaimed.is_empty()).then_some(part.claimed_until);
+        letters.chain(guests).chain(part.follow_at).chain(later).chain(unclaimed).min()
     }
 }

@@ -6,7 +6,6 @@ use crate::engine::parcel::Parcel;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::rooms::state::RoomState;
 use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
@@ -45,11 +44,15 @@ impl RoomTask {
     pub(crate) async fn work_among_servers(&mut self, mut items: VecDeque<InboxItem>) {
         loop {
             match self.take_part() {
-                Owner::Me(_) => items = self.work_through(items).await,
+                Owner::Me(term) if self.decides_under(term) || self.take_over(term).await => {
+                    items = self.work_through(items).await;
+                }
+                // The log cannot be read, or the room is another's by now.
+                Owner::Me(_) if !self.is_as_it_was() => continue,
                 #[cfg(feature = "fault_injection")]
                 Owner::Other(..) if fault_injection::is(Bug::DecideForOthers) => items = self.work_through(items).await,
                 Owner::Other(node, _) => self.follow(node, std::mem::take(&mut items)).await,
-                Owner::Nobody => {
+                Owner::Me(_) | Owner::Nobody => {
                     items.drain(..).for_each(|item| self.take_without_owner(item));
                     self.announce();
                 }
@@ -61,10 +64,24 @@ impl RoomTask {
         }
     }
 
+    fn decides_under(&self, term: Term) -> bool {
+        self.state.part.as_ref().is_some_and(|part| part.own == Some(term))
+    }
+
     /// Whether the room is still whose it was when its task looked last.
     pub(crate) fn is_as_it_was(&self) -> bool {
         let stands = self.state.part.as_ref().and_then(|part| part.stands);
-        stands.is_none_or(|stands| stands == self.shared.owner(&self.cell.code))
+        stands.is_none_or(|stands| stands == self.owner())
+    }
+
+    /// Whose the room is now, as far as that is known.
+    fn owner(&self) -> Owner {
+        let over = self.state.part.as_ref().and_then(|part| part.over);
+        match self.shared.owner(&self.cell.code) {
+            // The log knows better.
+            Owner::Me(term) if over == Some(term) => Owner::Nobody,
+            owner => owner,
+        }
     }
 
     /// Nobody decides: nothing is decided or answered, and who goes is gone.
@@ -92,25 +109,45 @@ impl RoomTask {
         }
     }
 
-    /// As whom the room is worked on now. What was decided under another term is not believed any more.
+    /// As whom the room is worked on now. What is known of it stays, and everybody who reads it; what was decided here is a copy where another
+    /// server decides, or has in between.
     fn take_part(&mut self) -> Owner {
-        let now = self.shared.owner(&self.cell.code);
+        let now = self.owner();
         let part = self.state.part.get_or_insert_default();
         let before = part.stands.replace(now);
-        match (before.filter(|before| *before != now), now) {
-            (_, Owner::Me(term)) if before.is_none() => part.own = Some(term),
-            (None, _) => {}
-            // Nobody has decided meanwhile.
-            (_, Owner::Nobody) if part.own.is_some() => {}
-            (_, Owner::Me(term)) if part.own == Some(term) => self.go_on_deciding(),
-            (Some(Owner::Other(..) | Owner::Nobody), Owner::Other(node, _)) if part.own.is_none() => {
-                self.lose_owner();
+        if before == Some(now) {
+            return now;
+        }
+        match now {
+            Owner::Me(term) if part.own == Some(term) => self.go_on_deciding(),
+            // Nobody else can have decided.
+            Owner::Nobody if part.own.is_some() => {}
+            Owner::Me(_) | Owner::Other(..) if part.own.is_some() => self.become_copy(),
+            Owner::Me(_) | Owner::Other(..) | Owner::Nobody => self.lose_owner(),
+        }
+        if let Owner::Other(node, _) = now {
+            self.hand_on(node);
+            if before.is_some() {
                 self.ask_to_follow(node);
             }
-            (Some(Owner::Other(..)), Owner::Nobody) => self.lose_owner(),
-            _ => self.begin_anew(now),
         }
         now
+    }
+
+    /// Who ended a session while nobody decided is heard by whoever does now.
+    fn hand_on(&mut self, owner: NodeId) {
+        for item in self.state.part.iter_mut().flat_map(|part| part.later.drain(..)) {
+            let (by, whole) = match item {
+                InboxItem::End { by, whole } => (by, whole),
+                InboxItem::Peer(peer) => match *peer {
+                    FromPeer::Ended { by, whole } => (by, whole),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            // Where it cannot be told, the owner finds out by the link.
+            let _ = self.shared.send(owner, &Parcel::End { room: self.cell.code.clone(), by, whole });
+        }
     }
 
     /// The term under which the room was decided here goes on. Nobody could come back meanwhile.
@@ -122,19 +159,6 @@ impl RoomTask {
         if self.state.feed().is_some() {
             self.state.note(self.now(), Note::Recovered);
         }
-    }
-
-    /// Forgets what was known of the room: its readers come back to it.
-    fn begin_anew(&mut self, now: Owner) {
-        self.lose_owner();
-        self.state.give_up();
-        *self.state = RoomState::new(&self.shared.room_limits, self.shared.log.is_some());
-        let part = self.state.part.get_or_insert_default();
-        part.stands = Some(now);
-        part.own = match now {
-            Owner::Me(term) => Some(term),
-            _ => None,
-        };
     }
 
     /// The room leaves memory: its owner has nobody to tell here.
