@@ -84,7 +84,10 @@ impl Frames {
                 frame.advance(1);
                 return Ok((kind, frame));
             }
-            self.arrived.reserve(READ_BYTES);
+            // For a frame that has begun there is room already.
+            if self.arrived.len() == self.arrived.capacity() {
+                self.arrived.reserve(READ_BYTES);
+            }
             match timeout(silence, from.read_buf(&mut self.arrived)).await {
                 Ok(Ok(0)) => return Err(Unreadable::Closed),
                 Ok(Ok(_)) => {}
