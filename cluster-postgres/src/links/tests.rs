@@ -87,7 +87,7 @@ async fn pair() -> (Server, Server) {
     (ann, bob)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn parcels_come_in_order_both_ways_and_large_ones_too() {
     let (ann, bob) = pair().await;
     let parcel = |number: usize, salt: u8| {

@@ -119,6 +119,14 @@ async fn a_wrong_hello_makes_no_link_and_is_answered_with_the_right_one() {
 }
 
 #[tokio::test]
+async fn who_says_no_hello_is_cut() {
+    let (ann, bob) = ann_and_bob(PATIENT).await;
+    Raw::connect(&ann, &bob).await.is_closed().await;
+    let _raw = Raw::link(&ann, &bob, 1).await;
+    bob.sees_up(&ann).await;
+}
+
+#[tokio::test]
 async fn who_should_be_dialled_may_not_dial() {
     let (ann, bob) = (Server::start_with(1, PATIENT).await, Server::start(2).await);
     ann.links.set_peers(ann.id, vec![Peer { address: "127.0.0.1:0".to_owned(), ..bob.row() }]);

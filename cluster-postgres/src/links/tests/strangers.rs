@@ -140,3 +140,11 @@ async fn what_is_no_tls_is_closed() {
     let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed");
     assert!(!answer.starts_with(b"HTTP"));
 }
+
+#[tokio::test]
+async fn who_says_nothing_is_cut() {
+    let bob = Server::start(2).await;
+    let mut silent = TcpStream::connect(bob.address).await.expect("it listens");
+    let closed = timeout(PATIENCE, silent.read(&mut [0; 1])).await.expect("it is closed");
+    assert!(matches!(closed, Ok(0) | Err(_)), "nobody says anything to it");
+}
