@@ -1,6 +1,7 @@
 //! What every transport must do, where a balancer sends every command to a server at which the session is not.
 
 mod harness;
+#[path = "../../chat-serve/tests/several/mod.rs"]
 mod several;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use chat_testkit::sockets::dial;
 use harness::{Carrier, EventSource};
 use several::{Net, balance};
 use tokio::net::TcpStream;
-use transport_sse::SseConfig;
+use transport_sse::{SseConfig, routes};
 
 /// Streams are at one server, and every command reaches another, whose engine has nothing to do with it.
 struct Elsewhere;
@@ -30,8 +31,9 @@ impl Carrier for Elsewhere {
 
     fn router(engine: Engine) -> Router {
         let net = Arc::new(Net::default());
-        let right = net.serve("right", engine, SseConfig::default());
-        let wrong = net.serve("wrong", Engine::builder().build(), SseConfig::default());
+        let right = net.join("right", |pass_on| routes(engine, SseConfig { pass_on, ..SseConfig::default() }));
+        let other = Engine::builder().build();
+        let wrong = net.join("wrong", |pass_on| routes(other, SseConfig { pass_on, ..SseConfig::default() }));
         balance(vec![right, wrong], |request| usize::from(request.method() == Method::POST))
     }
 

@@ -10,7 +10,7 @@ mod network;
 mod openapi;
 mod resume;
 mod returning;
-#[path = "../several/mod.rs"]
+#[path = "../../../chat-serve/tests/several/mod.rs"]
 mod servers;
 mod several;
 mod stall;

@@ -12,10 +12,10 @@ use chat_serve::{ClientAddress, TrustedProxies};
 use chat_testkit::logs::MemoryLog;
 use chat_testkit::servers::Servers;
 use serde_json::{Value, json};
-use transport_sse::SseConfig;
+use transport_sse::{SseConfig, routes};
 
 use super::bent::BentLog;
-use super::servers::{Net, balance};
+use super::servers::{Net, Way, balance};
 use super::support::{Reply, Stream, TestServer, settle};
 
 /// Two servers over one log that know each other, and both behind a balancer that takes them in turn, but not by any pattern that
@@ -42,7 +42,8 @@ fn two_with(config: impl Fn() -> SseConfig) -> Two {
         let engine = Engine::builder().log(log).expect("nobody else has it").secret([7; 32]).limits(limits.clone());
         engine.cluster(place as _).build()
     });
-    let (at_a, at_b) = (net.serve("A", a.clone(), config()), net.serve("B", b.clone(), config()));
+    let serve = |me, engine: &Engine| net.join(me, |pass_on| routes(engine.clone(), SseConfig { pass_on, ..config() }));
+    let (at_a, at_b) = (serve("A", &a), serve("B", &b));
     let turn = Arc::new(AtomicUsize::new(0));
     let in_turn = balance(vec![at_a.clone(), at_b.clone()], move |_| {
         let turn = turn.fetch_add(1, Ordering::Relaxed);
@@ -159,7 +160,7 @@ async fn a_command_whose_server_is_gone_is_unavailable_for_now_and_opens_no_stre
 async fn what_may_have_been_carried_out_is_said_to_be_and_its_key_finds_out() {
     let servers = two();
     let (mut ann, welcome) = person(&servers.a, "create=LUNCH&nick=Ann").await;
-    servers.net.mute("A");
+    servers.net.set("A", Way::Says(""));
     let reply = post(&servers.b, &welcome, &send("one")).await;
     assert_eq!(reply.code(), (503, "unavailable"));
     assert!(reply.frame["message"].as_str().is_some_and(|words| words.contains("may have been carried out")));
