@@ -30,7 +30,9 @@ export function openSse({ onOpen, onFrame, onClose }) {
 
   function told(frame) {
     if (over.signal.aborted) return;
-    if (frame.type === 'welcome') session = { id: frame.session, token: frame.token ?? session?.token };
+    if (frame.type === 'welcome') {
+      session = { id: frame.session, at: frame.at, token: frame.token ?? session?.token };
+    }
     if (frame.type === 'token') session = { ...session, token: frame.token };
     try {
       onFrame(frame);
@@ -67,11 +69,13 @@ export function openSse({ onOpen, onFrame, onClose }) {
 
   async function post(frame) {
     if (over.signal.aborted) return;
-    const answer = await fetch(`/sse/${session.id}`, {
+    // At which of several servers the stream is, where there are: not by cookie, which all tabs of a browser share.
+    const at = session.at === undefined ? '' : `?at=${encodeURIComponent(session.at)}`;
+    const answer = await fetch(`/sse/${session.id}${at}`, {
       method: 'POST', body: JSON.stringify(frame), cache: 'no-store', signal: over.signal,
       headers: { ...authorised(session.token), 'content-type': 'application/json' },
     });
-    const answered = await answer.json();
+    const answered = answer.status === 503 ? await unavailable(answer, frame) : await answer.json();
     // That of a join or create is only a receipt: the answer itself, a `joined`, comes down the stream.
     const isReceipt = answered.type === 'ack' && (frame.type === 'join' || frame.type === 'create');
     if (!isReceipt) told(answered);
@@ -102,6 +106,15 @@ export async function reachesSse(patienceMs) {
 
 /** Not the page of a captive portal, nor that of a proxy with nobody behind it. */
 const isStream = answer => answer.ok && (answer.headers.get('content-type') ?? '').startsWith('text/event-stream');
+
+/**
+ * What it means that a command was not answered now, by whichever server or proxy: as an error of that command, which may have been carried
+ * out all the same. The stream lasts, and whoever asked tries again, with the same key.
+ */
+async function unavailable(answer, { id }) {
+  const said = await answer.json().catch(() => null);
+  return said?.type === 'error' ? { ...said, id } : { type: 'error', code: 'unavailable', id };
+}
 
 const authorised = token => ({ authorization: `Bearer ${token}` });
 
