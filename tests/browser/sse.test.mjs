@@ -62,3 +62,25 @@ test('a command that is not answered now may be tried again, and the stream last
   }
   assert.equal(closed.mock.callCount(), 0);
 });
+
+test('a stream to whose server no command finds for long is opened anew, and one that refuses by itself is not', async t => {
+  t.mock.timers.enable({ apis: ['Date'] });
+  const elsewhere = { type: 'error', code: 'unavailable', message: 'cannot be reached' };
+  for (const [answer, closes] of [[elsewhere, 1], [{ ...elsewhere, id: SEND.id }, 0]]) {
+    const answers = Array.from({ length: 8 }, () => Response.json(answer, { status: 503 }));
+    const { connection, posts, next, closed } = await connected(t, WELCOME, answers);
+    for (let waited = 0; waited <= 30; waited += 10) {
+      const answered = next();
+      connection.send(SEND);
+      await answered;
+      t.mock.timers.tick(10_000);
+    }
+    assert.equal(closed.mock.callCount(), 0);
+    const answered = next();
+    connection.send(SEND);
+    await Promise.race([answered, new Promise(done => closed.mock.mockImplementation(done))]);
+    assert.equal(closed.mock.callCount(), closes);
+    assert.equal(posts.length, 5);
+    globalThis.fetch.mock.restore();
+  }
+});

@@ -11,6 +11,8 @@ export function openSse({ onOpen, onFrame, onClose }) {
   let session = null;
   let posts = Promise.resolve();
   let silence = null;
+  /** Since when no command has reached the server of the stream, though others answered. */
+  let unreachedSince = null;
 
   function end(close) {
     if (over.signal.aborted) return;
@@ -75,7 +77,17 @@ export function openSse({ onOpen, onFrame, onClose }) {
       method: 'POST', body: JSON.stringify(frame), cache: 'no-store', signal: over.signal,
       headers: { ...authorised(session.token), 'content-type': 'application/json' },
     });
-    const answered = answer.status === 503 ? await unavailable(answer, frame) : await answer.json();
+    const passing = answer.status === 503;
+    const said = await answer.json().catch(error => {
+      if (!passing) throw error;
+    });
+    // Who has read the command names it.
+    const isReached = !passing || (said?.type === 'error' && said.id === frame.id);
+    if (isReached) unreachedSince = null;
+    else if (Date.now() - (unreachedSince ??= Date.now()) > SILENCE_MS_MAX) {
+      return end({ code: 1006, reason: 'no way to the server of the stream' });
+    }
+    const answered = isReached ? said : unavailable(said, frame);
     // That of a join or create is only a receipt: the answer itself, a `joined`, comes down the stream.
     const isReceipt = answered.type === 'ack' && (frame.type === 'join' || frame.type === 'create');
     if (!isReceipt) told(answered);
@@ -108,13 +120,11 @@ export async function reachesSse(patienceMs) {
 const isStream = answer => answer.ok && (answer.headers.get('content-type') ?? '').startsWith('text/event-stream');
 
 /**
- * What it means that a command was not answered now, by whichever server or proxy: as an error of that command, which may have been carried
- * out all the same. The stream lasts, and whoever asked tries again, with the same key.
+ * What another server or a proxy says in place of the stream's own, as an error of the command, which may have been carried out all the same.
+ * The stream lasts, and whoever asked tries again, with the same key.
  */
-async function unavailable(answer, { id }) {
-  const said = await answer.json().catch(() => null);
-  return said?.type === 'error' ? { ...said, id } : { type: 'error', code: 'unavailable', id };
-}
+const unavailable = (said, { id }) =>
+  said?.type === 'error' ? { ...said, id } : { type: 'error', code: 'unavailable', id };
 
 const authorised = token => ({ authorization: `Bearer ${token}` });
 
