@@ -29,21 +29,24 @@ impl Inner {
         self.options.lease / 5
     }
 
-    /// Beats until it is deposed for good.
+    /// Beats until it is deposed for good, and reads the table between two beats where somebody wants it.
     pub(super) async fn beats(self: Arc<Self>, connection: Connection) {
         let mut connection = Some(connection);
         let mut outage = Outage::default();
+        let mut next = Instant::now() + self.interval();
         while !self.node.is_deposed() {
             tokio::time::sleep(LOOK_MIN).await;
-            tokio::select! {
-                () = tokio::time::sleep(self.interval() - LOOK_MIN) => {}
-                () = self.look.notified() => {}
-                () = self.node.lost.notified() => {}
+            let is_beat = tokio::select! {
+                () = tokio::time::sleep_until(next) => true,
+                () = self.look.notified() => false,
+                () = self.node.lost.notified() => true,
+            };
+            if is_beat {
+                next = Instant::now() + self.interval();
             }
             let is_same = |open: &Connection| !open.is_closed() && *self.node.server.borrow() == open.server;
             let known = connection.take().filter(is_same);
-            let beaten = tokio::time::timeout(self.options.lease, self.beat_once(known)).await;
-            let error = match beaten.unwrap_or(Err(NoAnswer::Mute(self.options.lease).into())) {
+            let error = match self.ask(known, is_beat).await {
                 Ok(open) => {
                     if let Some(away) = outage.ends() {
                         tracing::info!(?away, "the log's database is there again");
@@ -53,6 +56,7 @@ impl Inner {
                 }
                 Err(error) => error,
             };
+            // What was to be looked at is looked at with the next.
             if let Some(away) = outage.goes_on() {
                 tracing::warn!(%error, ?away, "the log's database cannot be told that this server is there");
             }
@@ -61,58 +65,73 @@ impl Inner {
         self.news.moved(self.own_slots());
     }
 
-    /// Beats once and reads the table, on this connection or another.
-    pub(super) async fn beat_once(&self, known: Option<Connection>) -> Result<Connection, OpenError> {
+    /// Beats, or only looks, on this connection or another. To connect takes as long as it does; an answer later than a lease is of no use.
+    pub(super) async fn ask(&self, known: Option<Connection>, is_beat: bool) -> Result<Connection, OpenError> {
         let is_new = known.is_none();
         let mut open = match known {
             Some(open) => open,
             None => self.node.connector.connect(Purpose::Other).await?,
         };
+        let asked = async {
+            let beaten = if is_beat || is_new { self.beat(&mut open).await? } else { None };
+            self.look_at_table(&mut open, is_beat).await?;
+            Ok::<_, OpenError>(beaten)
+        };
+        let beaten = tokio::time::timeout(self.options.lease, asked).await;
+        let sent = beaten.unwrap_or(Err(NoAnswer::Mute(self.options.lease).into()))?;
+        // Only now: what the table says of its slots is known.
+        if let Some(sent) = sent
+            && !self.lease.renew(sent)
+        {
+            self.news.moved(self.own_slots());
+        }
+        self.held_again.notify_one();
+        if is_new {
+            self.node.found(&open.server);
+        }
+        Ok(open)
+    }
+
+    /// Says that this server is there. When that was sent, if it still is.
+    async fn beat(&self, open: &mut Connection) -> Result<Option<Clocks>, OpenError> {
         let me = self.node.id();
         let is_draining = self.is_draining.load(Ordering::Acquire);
         let sent = Clocks::now();
         let beat = "update nodes set beat = beat + 1, draining = $2 where id = $1 \
                     returning (extract(epoch from clock_timestamp()) * 1000)::bigint";
-        let answered = open.query(beat, &[&me, &is_draining]).await?;
-        if let Some(row) = answered.first() {
-            self.compare_clocks(row.get(0), sent, Clocks::now());
-        }
-        if answered.is_empty() {
-            self.begin_anew(&open, me).await?;
-        } else {
-            let held = self.lease.holds();
-            self.lease.renew(sent);
-            if !held {
-                self.news.moved(self.own_slots());
-                self.held_again.notify_one();
+        match open.query(beat, &[&me, &is_draining]).await?.first() {
+            Some(row) => {
+                self.compare_clocks(row.get(0), sent, Clocks::now());
+                Ok(Some(sent))
             }
+            None => self.begin_anew(open, me).await.map(|()| None),
         }
-        if is_new {
-            self.node.found(&open.server);
-        }
+    }
+
+    async fn look_at_table(&self, open: &mut Connection, is_beat: bool) -> Result<(), OpenError> {
         let begun = Instant::now();
-        let rows =
-            open.query("select id, name, address, certificate, beat, draining from nodes order by id", &[]).await?;
+        let servers = "select id, name, address, certificate, beat, lease_ms, draining from nodes order by id";
+        let rows = open.query(servers, &[]).await?;
         let slots = open.query("select node, term from slots order by slot", &[]).await?;
         if slots.len() != usize::from(Slot::COUNT) {
             return Err(OpenError::Unfit(format!("there are {} slots, and {} are needed", slots.len(), Slot::COUNT)));
         }
-        let seen = Seen {
-            rows: rows
-                .iter()
-                .map(|row| Row { id: row.get(0), address: row.get(2), beat: row.get(4), is_draining: row.get(5) })
-                .collect(),
-            members: rows
-                .iter()
-                .filter_map(|row| {
-                    let (address, certificate) = (row.get::<_, Option<_>>(2)?, row.get::<_, Option<_>>(3)?);
-                    Some(Member { node: node_id(row.get(0)), name: row.get(1), address, certificate })
-                })
-                .collect(),
+        let lease = |ms: Option<i64>| ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+        let row = |row: &tokio_postgres::Row| Row {
+            id: row.get(0),
+            address: row.get(2),
+            beat: row.get(4),
+            lease: lease(row.get(5)),
+            is_draining: row.get(6),
         };
+        let member = |row: &tokio_postgres::Row| {
+            let (address, certificate) = (row.get::<_, Option<_>>(2)?, row.get::<_, Option<_>>(3)?);
+            Some(Member { node: node_id(row.get(0)), name: row.get(1), address, certificate })
+        };
+        let seen = Seen { rows: rows.iter().map(row).collect(), members: rows.iter().filter_map(member).collect() };
         let held: Vec<Held> = slots.iter().map(|row| Held { node: row.get(0), term: row.get(1) }).collect();
-        self.take_in(seen, &held, begun);
-        Ok(open)
+        self.take_in(seen, &held, begun, is_beat);
+        Ok(())
     }
 
     /// Says once that this machine's time of day is another than the database's, by which messages of several servers would be out of their order:
@@ -135,9 +154,9 @@ impl Inner {
     }
 
     /// What the table says, and what follows from it.
-    fn take_in(&self, seen: Seen, held: &[Held], begun: Instant) {
+    fn take_in(&self, seen: Seen, held: &[Held], begun: Instant, is_beat: bool) {
         self.news.moved(self.node.slots.replace(held, begun, self.options.lease * 2));
-        let acts = self.standing().look(self.started.elapsed(), self.node.id(), &seen.rows, held);
+        let acts = self.standing().look(self.started.elapsed(), self.node.id(), &seen.rows, held, is_beat);
         let is_other = self.seen().members != seen.members;
         let is_taken_over = {
             let known = self.seen();
@@ -159,11 +178,11 @@ impl Inner {
         tracing::warn!(node = %me, "this server was silent for too long and has lost its rooms to the others; it begins anew");
         self.lease.end();
         self.news.moved(self.node.slots.strip(me));
+        // Before it is registered: where the answer is lost, the next beat finds whether it was.
         let id = Id::draw();
-        node::register(open, id, &self.name, &self.options).await?;
         self.node.set_id(id);
         self.news.members();
-        Ok(())
+        Ok(node::register(open, id, &self.name, &self.options).await?)
     }
 
     /// Tells when the lease is over without a beat: nothing is this server's then, until one is answered.
