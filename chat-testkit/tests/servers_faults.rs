@@ -131,6 +131,25 @@ impl Policy for ByCredentials {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_is_let_in_though_as_much_waits_for_the_owner_as_may() {
+    let two = two_with(|limits| limits.room.inbox_max = 1, |builder| builder);
+    let (first, second) = (&two.ends[0], &two.ends[1]);
+    let _ann = founder(&two.engines[0]).await;
+    let bob = newcomer(&two.engines[1], "Bob").await;
+    let cat = newcomer(&two.engines[1], "Cat").await;
+    let token = cat.token();
+    drop(cat);
+    two.servers.hold(second, first);
+    let release = async {
+        settle().await;
+        two.servers.release(second, first);
+    };
+    let (said, (_cat, status), ()) =
+        tokio::join!(say(&bob, "one", "k1"), come_back(&two.engines[1], &token, None), release);
+    assert_eq!((said, status.status), (Ok(Seq(4)), Status::Live));
+}
+
 async fn device_of_bob(engine: &Engine) -> Connection {
     let request = ConnectRequest { credentials: Some("bob".to_owned()), ..ConnectRequest::default() };
     let device = engine.connect(request, Hello::default()).await.expect("everybody is let in");
