@@ -113,6 +113,16 @@ impl Servers {
         state.tell_both(one, other, ClusterEvent::LinkUp);
     }
 
+    /// It is up again, as one of them knows by now.
+    pub fn mend_for(&self, one: &Server, other: &Server) {
+        let mut state = self.lock();
+        state.cut.remove(&(one.id, other.id));
+        if let Some(node) = state.nodes.get(&one.id) {
+            // Who does not listen any more is gone.
+            let _ = node.send(ClusterEvent::LinkUp(other.id));
+        }
+    }
+
     /// The link loses the next so many parcels.
     pub fn lose(&self, from: &Server, to: &Server, parcels: usize, how: Loss) {
         self.lock().losing.insert((from.id, to.id), (parcels, how));

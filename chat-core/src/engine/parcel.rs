@@ -151,6 +151,8 @@ pub(crate) enum Parcel {
         /// The number that was named.
         number: u64,
     },
+    /// To a server whose link is up: sessions may have been ended here that it has not been told of. The log has them.
+    ReadEnded {},
     /// To the server that a session was connected to: a newer connection of it has come in elsewhere.
     Replaced {
         /// The session.

@@ -115,6 +115,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             r#"{"ended":{"number":7,"who":{"session":"00000000000000000000000001"},"through":"00000000000000000000000001","until":5}}"#,
         ),
         (Parcel::EndHeard { number: 7 }, r#"{"end_heard":{"number":7}}"#),
+        (Parcel::ReadEnded {}, r#"{"read_ended":{}}"#),
         (
             Parcel::Replaced { session, generation },
             r#"{"replaced":{"session":"00000000000000000000000001","generation":2}}"#,

@@ -255,7 +255,9 @@ impl InboxItem {
     /// per session and timer.
     pub(crate) fn is_bounded(&self) -> bool {
         match self {
-            Self::Command { .. } | Self::Host { .. } | Self::Asked(_) => true,
+            Self::Command { .. } | Self::Host { .. } => true,
+            // Whoever comes back does so with one letter for each room.
+            Self::Asked(asked) => !matches!(asked.input, Input::Attach { .. }),
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
             Self::Peer(_) | Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {
                 false

@@ -98,7 +98,7 @@ impl RoomTask {
         let limits = &self.shared.limits;
         let until = self.mono().after(limits.engine.owner_timeout);
         let (Some(part), Some(input)) = (&mut self.state.part, item.input()) else { return };
-        if part.letters.len() >= limits.room.inbox_max {
+        if item.is_bounded() && part.letters.len() >= limits.room.inbox_max {
             let reject = Reject::new(RejectCode::Busy, "too much waits for the room's owner");
             return self.cell.refuse(item, reject);
         }
