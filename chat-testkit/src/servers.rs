@@ -128,6 +128,11 @@ impl Servers {
         self.lock().losing.insert((from.id, to.id), (parcels, how));
     }
 
+    /// How many parcels the link is still to lose.
+    pub fn losing(&self, from: &Server, to: &Server) -> usize {
+        self.lock().losing.get(&(from.id, to.id)).map_or(0, |(left, _)| *left)
+    }
+
     /// From now on what one sends another stays on the way, also while the link is down.
     pub fn hold(&self, from: &Server, to: &Server) {
         self.lock().held.entry((from.id, to.id)).or_default();

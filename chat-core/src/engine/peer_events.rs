@@ -92,6 +92,9 @@ impl Shared {
             Parcel::Answers { room, ahead, answers } => {
                 self.enqueue_if_here(&room, FromPeer::Answered { from, ahead, answers }.into());
             }
+            Parcel::Undecided { room, numbers } => {
+                self.enqueue_if_here(&room, FromPeer::Undecided { from, numbers }.into());
+            }
             Parcel::Ended { number, who, through, until } => {
                 let who = match who {
                     ParcelWho::Session(session) => EndedWho::Session(session),

@@ -19,9 +19,9 @@ pub struct Term(pub u64);
 /// Who decides for the rooms of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// This server.
+    /// This server. Whatever it knows of the slot's rooms it brings up to date from the log first.
     Me(Term),
-    /// Another one.
+    /// Another one. What this server had of the slot's rooms is a copy from then on, and what it is asked of them is asked there.
     Other(NodeId, Term),
     /// Nobody, as far as is known here: nothing is decided until somebody does.
     ///
@@ -45,7 +45,8 @@ pub enum ClusterEvent {
     LinkUp(NodeId),
     /// They do not any more. It may be gone, or it may be alone.
     LinkDown(NodeId),
-    /// Slots have another owner, or another term.
+    /// Slots have another owner, or another term; or their owner is not known any more, or known again. What waits in their rooms is looked at
+    /// then, and otherwise when something comes in.
     Moved(Vec<Slot>),
 }
 

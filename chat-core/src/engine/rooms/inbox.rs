@@ -241,6 +241,11 @@ impl InboxItem {
         }
     }
 
+    /// Whether it may wait for a server that decides: somebody has asked for something, and would rather wait than ask again.
+    pub(crate) fn is_parkable(&self) -> bool {
+        self.is_asked() && !matches!(self, Self::Host { input: Input::Elapsed, .. })
+    }
+
     /// The place that the room has where it is founded from, if this is to found it.
     pub(crate) fn founding(&self) -> Option<&Arc<Founding>> {
         match self {

@@ -40,15 +40,34 @@ pub(crate) struct Part {
     pub(crate) decided: VecDeque<Decided>,
     /// Of a follower: sessions that read here and have lost their connection, as far as the owner knows.
     pub(crate) dangling: ThinVec<SessionId>,
-    /// Of a follower: whether what the owner tells next follows on what is known here.
-    pub(crate) is_in_step: bool,
+    /// Of a follower: who tells what follows on what is known here, and under which term. It may not be the owner any more: what it has told is
+    /// in the log, and who owns the room now begins afresh.
+    pub(crate) fed_by: Option<(NodeId, Term)>,
+    /// Since when nobody who decides has told anything.
+    pub(crate) silent_since: Option<Mono>,
+    /// What waits for a server that decides, in the order in which it was asked.
+    pub(crate) parked: VecDeque<Parked>,
+    /// Before the owner is asked again that did not take what was asked, or does not know that it is.
+    pub(crate) asking: Backoff,
     /// Of a follower that is out of step, and has asked to follow or is to: when it asks again.
     pub(crate) follow_at: Option<Mono>,
 }
 
 /// What was asked here, and waits for what the owner says.
 pub(crate) struct Letter {
+    /// Whom it was asked.
+    pub(crate) to: NodeId,
     pub(crate) until: Mono,
+    /// Until when it may wait once more for a server that decides, where it has waited before.
+    pub(crate) parked: Option<Mono>,
+    pub(crate) item: InboxItem,
+}
+
+/// What waits for a server that decides.
+pub(crate) struct Parked {
+    pub(crate) until: Mono,
+    /// What it holds, about.
+    pub(crate) bytes: usize,
     pub(crate) item: InboxItem,
 }
 
@@ -57,6 +76,8 @@ pub(crate) struct Letter {
 pub(crate) struct Guest {
     /// It is to be told the room afresh.
     pub(crate) is_new: bool,
+    /// Before it is told once more, where its link has not taken that.
+    pub(crate) again: Backoff,
     /// What it is to be told first then, as of the moment since which it follows.
     pub(crate) beginning: Option<Box<Beginning>>,
     /// Its sessions that are attached here.
@@ -106,15 +127,14 @@ impl Part {
         }
     }
 
+    /// Whether what the owner tells next follows on what is known here.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.fed_by.is_some_and(|(node, term)| self.stands == Some(Owner::Other(node, term)))
+    }
+
     /// What has waited too long for its answer.
     pub(crate) fn overdue(&mut self, now: Mono) -> Vec<InboxItem> {
         self.letters.extract_if(.., |_, letter| letter.until <= now).map(|(_, letter)| letter.item).collect()
-    }
-
-    /// Everything that waits for an answer.
-    pub(crate) fn take_letters(&mut self) -> Vec<InboxItem> {
-        self.decided.clear();
-        std::mem::take(&mut self.letters).into_values().map(|letter| letter.item).collect()
     }
 
     /// A session of a guest has come in, as this generation; which servers have it still under an older one, and under which.
@@ -160,6 +180,7 @@ impl Part {
     ) -> Vec<(SessionId, Generation)> {
         let guest = self.guests.entry(node).or_default();
         (guest.is_new, guest.beginning, guest.down_since) = (true, None, None);
+        guest.again = Backoff::default();
         let now = attached.iter().map(|attachment| (attachment.session, attachment.generation)).collect();
         let before = std::mem::replace(&mut guest.sessions, now);
         let has_come_in = |(session, generation): &&(SessionId, Generation)| before.get(session) == Some(generation);

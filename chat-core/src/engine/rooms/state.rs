@@ -136,9 +136,9 @@ impl RoomState {
         self.part.as_ref().is_some_and(|part| part.has_lapsed())
     }
 
-    /// Whether an answer of another server is waited for.
+    /// Whether an answer of another server is waited for, or a server that decides.
     pub(crate) fn has_letters(&self) -> bool {
-        self.part.as_ref().is_some_and(|part| !part.letters.is_empty())
+        self.part.as_ref().is_some_and(|part| !part.letters.is_empty() || !part.parked.is_empty())
     }
 
     /// A session has lost its connection.

@@ -170,7 +170,7 @@ impl RoomTask {
                 InboxItem::Peer(peer) => match *peer {
                     FromPeer::Lost { session, generation, .. } => meanwhile.gone.push((session, generation)),
                     // Said by another owner, before this one was.
-                    FromPeer::Fed { .. } | FromPeer::Answered { .. } => {}
+                    FromPeer::Fed { .. } => {}
                     peer => self.state.part.get_or_insert_default().later.push(peer.into()),
                 },
                 InboxItem::Tick => self.state.disarm(),

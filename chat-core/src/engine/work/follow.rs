@@ -10,20 +10,20 @@ use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::Letter;
 use crate::engine::shared::unavailable;
 use crate::engine::work::evict;
+use crate::engine::work::guests::DOWN_MAX;
 use crate::engine::work::task::RoomTask;
 use crate::engine::work::visit::is_of_somebody;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::ports::{Owner, Term};
-use crate::room::{Answer, Input};
-use crate::types::{Generation, NodeId, Now, Reject, RejectCode, SessionId};
+use crate::room::{Answer, Caller, Input};
+use crate::types::{Generation, Mono, NodeId, Now, Reject, RejectCode, SessionId};
 
 /// How long an owner has to tell a room afresh, before it is asked once more: its log may be slow, and it may not know that it is the owner.
 pub(crate) const FOLLOW_AGAIN: Duration = Duration::from_secs(2);
 
 impl RoomTask {
-    /// Works through what has come in where another server decides.
-    pub(crate) async fn follow(&mut self, owner: NodeId, items: VecDeque<InboxItem>) {
+    /// Works through what has come in where another server decides, or nobody.
+    pub(crate) async fn follow(&mut self, items: VecDeque<InboxItem>) {
         self.yield_to_readers().await;
         self.let_readers_follow().await;
         self.state.has_worked = true;
@@ -34,9 +34,10 @@ impl RoomTask {
             if is_of_somebody(&item) {
                 self.state.asked = Some(self.mono());
             }
-            self.take_as_follower(owner, item).await;
+            self.take_as_follower(item).await;
         }
-        self.look_after_letters(owner);
+        self.look_after_letters();
+        self.sort_out(&mut VecDeque::new());
         self.announce();
         evict::keep(&self.shared);
     }
@@ -48,55 +49,66 @@ impl RoomTask {
         }
     }
 
-    async fn take_as_follower(&mut self, owner: NodeId, item: InboxItem) {
+    async fn take_as_follower(&mut self, item: InboxItem) {
+        let owner = self.state.part.as_ref().and_then(|part| part.follows());
         match item {
             InboxItem::Peer(peer) => match *peer {
-                FromPeer::Fed { from, feed, .. } if self.is_owner(from, Some(feed.term)) => {
-                    self.play(owner, feed).await
-                }
-                FromPeer::Answered { from, ahead, answers } if self.is_owner(from, None) => {
-                    self.hear_answers(owner, ahead, answers);
-                }
-                FromPeer::Link { node, is_up: true } if node == owner => self.ask_to_follow(owner),
-                FromPeer::Link { node, is_up: false } if node == owner => self.lose_owner(),
-                // Of a server that is no owner, or meant for one, who this is no more.
+                FromPeer::Fed { from, feed, .. } => self.play(from, feed).await,
+                FromPeer::Answered { from, ahead, answers } => self.hear_answers(from, ahead, answers),
+                FromPeer::Undecided { from, numbers } => self.take_back_letters(from, &numbers),
+                FromPeer::Link { node, is_up: true } if Some(node) == owner => self.ask_to_follow(node),
+                FromPeer::Link { node, is_up: false } => self.lose_link(node),
+                // Whoever said so takes this server for the owner.
+                FromPeer::Ended { by, whole } => self.tell_ended(owner, by, whole),
+                // The same; and the owner hears it once it is known there.
                 _ => {}
             },
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
             InboxItem::End { by, whole } => {
-                // Who reads is ended by the record. Where it cannot be told, the owner finds out by the link.
-                let _ = self.shared.send(owner, &Parcel::End { room: self.cell.code.clone(), by, whole });
+                if owner.is_none() {
+                    self.state.subscribers.remove(&by.session);
+                }
+                self.tell_ended(owner, by, whole);
             }
             InboxItem::Evict(eviction) => self.give_back(eviction),
             InboxItem::Tick => self.state.disarm(),
             // Nothing runs out here.
-            InboxItem::Host { input: Input::Elapsed, answer } => {
+            InboxItem::Host { input: Input::Elapsed, answer } if owner.is_some() => {
                 let _ = answer.send(Ok(Answer::Nothing));
             }
-            item @ (InboxItem::Command { .. } | InboxItem::Enter { .. } | InboxItem::Host { .. }) => {
-                self.ask(owner, item);
-            }
-            // Meant for an owner, who this is no more.
-            InboxItem::Asked(asked) => asked.reply.reject(unavailable()),
+            item @ (InboxItem::Command { .. }
+            | InboxItem::Enter { .. }
+            | InboxItem::Host { .. }
+            | InboxItem::Asked(_)) => match owner {
+                Some(owner) => self.ask(owner, item, None),
+                None => self.cell.refuse(item, unavailable()),
+            },
             // Looked at after the others.
             InboxItem::GapView => {}
         }
     }
 
-    /// Whether this server decides, under this term.
-    fn is_owner(&self, node: NodeId, term: Option<u64>) -> bool {
-        let stands = self.state.part.as_ref().and_then(|part| part.stands);
-        matches!(stands, Some(Owner::Other(owner, Term(now))) if owner == node && term.is_none_or(|term| term == now))
+    /// A session was ended. Who reads is ended by the record. Where it cannot be told, the owner finds out by the link; where nobody decides, it
+    /// is told whoever does next.
+    pub(crate) fn tell_ended(&mut self, owner: Option<NodeId>, by: Caller, whole: bool) {
+        match owner {
+            Some(owner) => drop(self.shared.send(owner, &Parcel::End { room: self.cell.code.clone(), by, whole })),
+            None => self.state.part.get_or_insert_default().later.push(InboxItem::End { by, whole }),
+        }
     }
 
     /// Asks the owner. What was asked waits here under a number.
-    fn ask(&mut self, owner: NodeId, item: InboxItem) {
-        if self.state.part.as_ref().is_some_and(|part| !part.is_in_step && part.follow_at.is_none()) {
+    pub(crate) fn ask(&mut self, owner: NodeId, item: InboxItem, parked: Option<Mono>) {
+        if let InboxItem::Asked(asked) = item {
+            // By a server that does not know yet who decides.
+            return asked.reply.hand_back();
+        }
+        if self.state.part.as_ref().is_some_and(|part| !part.is_in_step() && part.follow_at.is_none()) {
             self.ask_to_follow(owner);
         }
         let number = self.shared.letters.fetch_add(1, Ordering::Relaxed) + 1;
         let limits = &self.shared.limits;
-        let until = self.mono().after(limits.engine.owner_timeout);
+        let now = self.mono();
         let (Some(part), Some(input)) = (&mut self.state.part, item.input()) else { return };
         if item.is_bounded() && part.letters.len() >= limits.room.inbox_max {
             let reject = Reject::new(RejectCode::Busy, "too much waits for the room's owner");
@@ -104,12 +116,15 @@ impl RoomTask {
         }
         let (room, input) = (self.cell.code.clone(), Box::new(input.clone()));
         // Whoever has asked to is told the room afresh by that.
-        let follows = part.is_in_step || part.follow_at.is_some();
-        part.letters.insert(number, Letter { until, item });
+        let follows = part.is_in_step() || part.follow_at.is_some();
+        let until = now.after(limits.engine.owner_timeout);
+        part.letters.insert(number, Letter { to: owner, until, parked, item });
         if self.shared.send(owner, &Parcel::Ask { room, number, follows, input }).is_err()
-            && let Some(Letter { item, .. }) = self.state.part.as_mut().and_then(|part| part.letters.remove(&number))
+            && let Some(part) = &mut self.state.part
+            && let Some(Letter { item, .. }) = part.letters.remove(&number)
         {
-            self.cell.refuse(item, unavailable());
+            part.asking.failed(now);
+            self.park(item, parked);
         }
     }
 
@@ -117,15 +132,8 @@ impl RoomTask {
     pub(crate) fn fall_out_of_step(&mut self) {
         let at = self.mono().after(self.shared.limits.room.gap_view_interval);
         if let Some(part) = &mut self.state.part {
-            (part.is_in_step, part.follow_at) = (false, Some(at));
+            (part.fed_by, part.follow_at) = (None, Some(at));
         }
-    }
-
-    /// The link to the owner is down: what was asked is not answered any more.
-    pub(crate) fn lose_owner(&mut self) {
-        let Some(part) = &mut self.state.part else { return };
-        (part.is_in_step, part.follow_at) = (false, None);
-        part.take_letters().into_iter().for_each(|item| self.cell.refuse(item, unavailable()));
     }
 
     /// Says who is attached here, and is told the room afresh.
@@ -138,7 +146,9 @@ impl RoomTask {
             network: reader.connection.network,
         });
         let letters = self.state.part.iter().flat_map(|part| part.letters.values());
-        let entering = letters.filter_map(|letter| letter.item.input().filter(|input| input.is_entry())?.caller());
+        let entering = letters
+            .filter(|letter| letter.to == owner)
+            .filter_map(|letter| letter.item.input().filter(|input| input.is_entry())?.caller());
         let awaited = entering.map(|by| (by.session, by.generation)).collect();
         let (room, epoch) = (self.cell.code.clone(), self.state.phase_epoch());
         let follow = Parcel::Follow { room, epoch, attached: attached.collect(), awaited };
@@ -146,20 +156,37 @@ impl RoomTask {
         let again = self.mono().after(FOLLOW_AGAIN);
         if let Some(part) = &mut self.state.part {
             // Where the link is down, it is asked once it is up.
-            (part.is_in_step, part.follow_at) = (false, is_sent.then_some(again));
+            part.follow_at = is_sent.then_some(again);
+            if part.is_in_step() {
+                part.fed_by = None;
+            }
         }
     }
 
     /// What has waited too long is refused; and where the copy is out of step, it is asked for again.
-    fn look_after_letters(&mut self, owner: NodeId) {
+    fn look_after_letters(&mut self) {
         let now = self.mono();
         let Some(part) = &mut self.state.part else { return };
         let overdue = part.overdue(now);
         // Something was lost on the way, there or back: whoever has come in by it is not here.
         let is_lost = !overdue.is_empty() || part.follow_at.is_some_and(|at| at <= now);
+        let owner = part.follows();
+        if owner.is_none() {
+            part.follow_at = None;
+        }
         overdue.into_iter().for_each(|item| self.cell.refuse(item, unavailable()));
-        if is_lost {
+        if let Some(owner) = owner.filter(|_| is_lost) {
             self.ask_to_follow(owner);
+        }
+        self.end_shown(self.now());
+    }
+
+    /// Nobody who decides has told anything for a while: what members show would never run out.
+    pub(crate) fn end_shown(&mut self, now: Now) {
+        let Some(part) = &mut self.state.part else { return };
+        if part.silent_since.is_some_and(|since| since.after(DOWN_MAX) <= now.mono) {
+            part.silent_since = None;
+            self.state.room.ends_of_shown().into_iter().for_each(|note| self.state.note(now, note));
         }
     }
 

@@ -16,6 +16,7 @@ mod guests;
 pub(crate) mod load;
 mod name;
 mod ownership;
+mod park;
 mod play;
 pub(crate) mod publish;
 pub(crate) mod put_away;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::parcel::Parcel;
+use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::InboxItem;
@@ -43,19 +44,25 @@ impl RoomTask {
     /// Works through what has come in, as the owner of the room, or as one who follows it.
     pub(crate) async fn work_among_servers(&mut self, mut items: VecDeque<InboxItem>) {
         loop {
-            match self.take_part() {
-                Owner::Me(term) if self.decides_under(term) || self.take_over(term).await => {
-                    items = self.work_through(items).await;
-                }
-                // The log cannot be read, or the room is another's by now.
-                Owner::Me(_) if !self.is_as_it_was() => continue,
+            let owner = self.take_part();
+            let decides = match owner {
+                Owner::Me(term) => self.decides_under(term) || self.take_over(term).await,
+                Owner::Other(..) | Owner::Nobody => false,
+            };
+            if !self.is_as_it_was() {
+                continue;
+            }
+            self.sort_out(&mut items);
+            match owner {
+                Owner::Me(_) if decides => items = self.work_through(items).await,
                 #[cfg(feature = "fault_injection")]
                 Owner::Other(..) if fault_injection::is(Bug::DecideForOthers) => items = self.work_through(items).await,
-                Owner::Other(node, _) => self.follow(node, std::mem::take(&mut items)).await,
-                Owner::Me(_) | Owner::Nobody => {
+                Owner::Me(_) | Owner::Nobody if self.state.has_lapsed() => {
                     items.drain(..).for_each(|item| self.take_without_owner(item));
+                    self.end_shown(self.now());
                     self.announce();
                 }
+                Owner::Me(_) | Owner::Other(..) | Owner::Nobody => self.follow(std::mem::take(&mut items)).await,
             }
             // What was not decided, because the room is decided elsewhere by now.
             if items.is_empty() {
@@ -84,22 +91,23 @@ impl RoomTask {
         }
     }
 
-    /// Nobody decides: nothing is decided or answered, and who goes is gone.
+    /// Nobody decides, and what is here was decided here: nothing is decided or answered, and who goes is gone.
     fn take_without_owner(&mut self, item: InboxItem) {
-        let has_lapsed = self.state.has_lapsed() && self.state.feed().is_some();
+        let is_known = self.state.feed().is_some();
         match item {
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
             InboxItem::End { by, whole } => {
-                self.state.subscribers.remove(&by.session);
-                if has_lapsed {
-                    // It leaves once somebody decides.
-                    self.state.forget_reader(self.now(), by.session, by.generation);
-                    self.state.part.get_or_insert_default().later.push(InboxItem::End { by, whole });
-                }
+                // It leaves once somebody decides.
+                self.state.forget_reader(self.now(), by.session, by.generation);
+                self.state.part.get_or_insert_default().later.push(InboxItem::End { by, whole });
             }
-            InboxItem::Peer(peer) if has_lapsed => match *peer {
+            InboxItem::Peer(peer) if is_known => match *peer {
                 ended @ FromPeer::Ended { .. } => self.state.part.get_or_insert_default().later.push(ended.into()),
-                peer => self.hear_peer(self.now(), &peer, &mut Batch::default()),
+                peer => {
+                    let mut batch = Batch::default();
+                    self.hear_peer(self.now(), &peer, &mut batch);
+                    self.publish(batch);
+                }
             },
             InboxItem::Evict(eviction) => self.give_back(eviction),
             InboxItem::Tick => self.state.disarm(),
@@ -123,8 +131,11 @@ impl RoomTask {
             // Nobody else can have decided.
             Owner::Nobody if part.own.is_some() => {}
             Owner::Me(_) | Owner::Other(..) if part.own.is_some() => self.become_copy(),
-            Owner::Me(_) | Owner::Other(..) | Owner::Nobody => self.lose_owner(),
+            Owner::Me(_) | Owner::Other(..) | Owner::Nobody => {}
         }
+        let part = self.state.part.get_or_insert_default();
+        (part.asking, part.follow_at) = (Backoff::default(), None);
+        part.silent_since = (part.decides().is_none() && before.is_some()).then(|| self.shared.clock.now().mono);
         if let Owner::Other(node, _) = now {
             self.hand_on(node);
             if before.is_some() {
@@ -134,19 +145,22 @@ impl RoomTask {
         now
     }
 
-    /// Who ended a session while nobody decided is heard by whoever does now.
+    /// What was not heard while nobody decided: who ended a session is heard by whoever decides now.
     fn hand_on(&mut self, owner: NodeId) {
-        for item in self.state.part.iter_mut().flat_map(|part| part.later.drain(..)) {
-            let (by, whole) = match item {
-                InboxItem::End { by, whole } => (by, whole),
+        let later = self.state.part.as_mut().map(|part| std::mem::take(&mut part.later)).unwrap_or_default();
+        for item in later {
+            match item {
+                InboxItem::End { by, whole } => self.tell_ended(Some(owner), by, whole),
                 InboxItem::Peer(peer) => match *peer {
-                    FromPeer::Ended { by, whole } => (by, whole),
-                    _ => continue,
+                    FromPeer::Ended { by, whole } => self.tell_ended(Some(owner), by, whole),
+                    FromPeer::Answered { from, answers, .. } => self.keep_answers(from, answers),
+                    FromPeer::Undecided { from, numbers } => self.take_back_letters(from, &numbers),
+                    FromPeer::Link { node, is_up: false } => self.lose_link(node),
+                    // Said to an owner, which this server is no more.
+                    _ => {}
                 },
-                _ => continue,
-            };
-            // Where it cannot be told, the owner finds out by the link.
-            let _ = self.shared.send(owner, &Parcel::End { room: self.cell.code.clone(), by, whole });
+                _ => {}
+            }
         }
     }
 

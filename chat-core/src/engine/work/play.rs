@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::domain::{Event, Record, RoomCloseReason};
 use crate::engine::parcel::{Decided, Feed};
+use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::part::Letter;
 use crate::engine::rooms::state::Phase;
@@ -15,7 +16,7 @@ use crate::engine::work::load::load_copy;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::ports::ReadError;
+use crate::ports::{Owner, ReadError, Term};
 use crate::room::{Answer, Input, Note, ReadPosition, Room};
 use crate::types::{Epoch, NodeId, Now, Offset};
 
@@ -24,12 +25,19 @@ pub(crate) const PAGE: usize = 256;
 
 impl RoomTask {
     /// Plays what the owner has published since. What has not come is read from the log, which has it.
-    pub(crate) async fn play(&mut self, owner: NodeId, feed: Feed) {
+    pub(crate) async fn play(&mut self, from: NodeId, feed: Feed) {
         self.let_readers_follow().await;
         let Some(part) = &mut self.state.part else { return };
-        part.is_in_step |= feed.fresh.is_some();
-        if !part.is_in_step {
-            return self.play_records(feed);
+        let source = (from, Term(feed.term));
+        let is_of_owner = part.stands == Some(Owner::Other(source.0, source.1));
+        if feed.fresh.is_some() && is_of_owner {
+            (part.fed_by, part.silent_since) = (Some(source), None);
+        }
+        if part.fed_by != Some(source) {
+            if is_of_owner {
+                self.play_records(feed);
+            }
+            return;
         }
         if !self.is_ahead_of(&feed)
             && let Err(error) = self.catch_up(feed.epoch, feed.after).await
@@ -48,17 +56,17 @@ impl RoomTask {
             while let Some((_, note)) = notes.next_if(|(after, _)| *after < record.offset) {
                 self.replay_note(now, note, is_fresh);
             }
-            self.tell_decided_here(owner, now, &mut batch);
+            self.tell_decided_here(now, &mut batch);
             self.replay(now, record, &mut batch);
         }
         if begins.is_some() {
             self.state.room.forget_who_is_here(now);
         }
         notes.for_each(|(_, note)| self.replay_note(now, note, is_fresh));
-        self.tell_decided_here(owner, now, &mut batch);
+        self.tell_decided_here(now, &mut batch);
         if is_fresh {
             // What they rest on was before, and is not played any more.
-            self.tell_decided_late(owner, now, &mut batch);
+            self.tell_decided_late(now, &mut batch);
         }
         self.publish(batch);
         if is_fresh {
@@ -215,30 +223,42 @@ impl RoomTask {
         }
     }
 
-    /// The owner has decided what was asked here.
-    pub(crate) fn hear_answers(&mut self, owner: NodeId, ahead: bool, answers: Vec<Decided>) {
+    /// Who decides, or did, has decided what was asked here.
+    pub(crate) fn hear_answers(&mut self, from: NodeId, ahead: bool, answers: Vec<Decided>) {
         #[cfg(feature = "fault_injection")]
         let ahead = ahead && !fault_injection::is(Bug::AnswerAhead);
+        self.keep_answers(from, answers);
         let Some(part) = &mut self.state.part else { return };
-        // What nobody waits for any more is not kept.
-        part.decided.extend(answers.into_iter().filter(|decided| part.letters.contains_key(&decided.number)));
-        if !ahead && !part.is_in_step {
-            // What the owner has refused without a look at the room rests on nothing.
-            let is_refused = |decided: &Decided| decided.epoch.is_none() && decided.verdict.is_err();
-            let (refused, rest): (VecDeque<_>, VecDeque<_>) = part.decided.drain(..).partition(is_refused);
-            part.decided = rest;
-            let (now, mut batch) = (self.now(), Batch::default());
-            refused.into_iter().for_each(|decided| self.tell_decided_of(owner, now, decided, false, &mut batch));
-            self.publish(batch);
-        } else if part.is_in_step && !ahead {
-            let (now, mut batch) = (self.now(), Batch::default());
-            self.tell_decided_here(owner, now, &mut batch);
-            self.publish(batch);
+        let (now, mut batch) = (self.shared.clock.now(), Batch::default());
+        match part.fed_by {
+            // What they rest on comes next.
+            Some((by, _)) if ahead && by == from => {}
+            Some(_) => self.tell_decided_here(now, &mut batch),
+            None if ahead => {}
+            None => {
+                // What the owner has refused without a look at the room rests on nothing.
+                let is_refused = |decided: &Decided| decided.epoch.is_none() && decided.verdict.is_err();
+                let (refused, rest): (VecDeque<_>, VecDeque<_>) = part.decided.drain(..).partition(is_refused);
+                part.decided = rest;
+                refused.into_iter().for_each(|decided| self.tell_decided_of(now, decided, false, &mut batch));
+            }
         }
+        self.publish(batch);
+    }
+
+    /// What nobody waits for any more is not kept.
+    pub(crate) fn keep_answers(&mut self, from: NodeId, answers: Vec<Decided>) {
+        let Some(part) = &mut self.state.part else { return };
+        if part.follows() == Some(from) {
+            part.asking = Backoff::default();
+        }
+        let letters = &part.letters;
+        let is_awaited = |decided: &Decided| letters.get(&decided.number).is_some_and(|letter| letter.to == from);
+        part.decided.extend(answers.into_iter().filter(is_awaited));
     }
 
     /// Tells what was decided at the record up to which the copy has come, or rests on no record.
-    fn tell_decided_here(&mut self, owner: NodeId, now: Now, batch: &mut Batch) {
+    fn tell_decided_here(&mut self, now: Now, batch: &mut Batch) {
         loop {
             let here = (self.state.phase_epoch(), self.at(batch));
             let Some(part) = &mut self.state.part else { return };
@@ -251,15 +271,15 @@ impl RoomTask {
             }
             if let Some(decided) = part.decided.pop_front() {
                 let is_past = decided.epoch.is_some() && decided.after < here.1;
-                self.tell_decided_of(owner, now, decided, is_past, batch);
+                self.tell_decided_of(now, decided, is_past, batch);
             }
         }
     }
 
     /// Tells what was decided at records that are not played any more.
-    fn tell_decided_late(&mut self, owner: NodeId, now: Now, batch: &mut Batch) {
+    pub(crate) fn tell_decided_late(&mut self, now: Now, batch: &mut Batch) {
         while let Some(decided) = self.state.part.as_mut().and_then(|part| part.decided.pop_front()) {
-            self.tell_decided_of(owner, now, decided, true, batch);
+            self.tell_decided_of(now, decided, true, batch);
         }
     }
 
@@ -268,9 +288,9 @@ impl RoomTask {
         batch.records.last().map_or(self.state.room.last_offset(), |last| last.offset)
     }
 
-    fn tell_decided_of(&mut self, owner: NodeId, now: Now, decided: Decided, is_past: bool, batch: &mut Batch) {
+    fn tell_decided_of(&mut self, now: Now, decided: Decided, is_past: bool, batch: &mut Batch) {
         let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&decided.number));
-        let Some(Letter { item, .. }) = letter else { return };
+        let Some(Letter { item, parked, .. }) = letter else { return };
         let mut verdict = decided.verdict;
         let is_shown = matches!(
             &verdict,
@@ -285,7 +305,16 @@ impl RoomTask {
         {
             // What the room was when they came in is not known any more: they come in again.
             if let Some(by) = item.input().and_then(Input::caller) {
-                self.tell_lost(owner, by.session, by.generation);
+                let (session, generation) = (by.session, by.generation);
+                match self.state.part.as_ref().and_then(|part| part.follows()) {
+                    Some(owner) => self.tell_lost(owner, session, generation),
+                    None if self.state.follows() => {}
+                    None => self.state.note(now, Note::Detached { session, generation }),
+                }
+            }
+            let comes_again = matches!(item.input(), Some(Input::Join { .. } | Input::Attach { .. }));
+            if comes_again && parked.is_none() {
+                return self.park(item, None);
             }
             verdict = Err(unavailable());
         }

@@ -101,6 +101,9 @@ impl RoomTask {
                 items = self.cell.take_items(self.shared.limits.room.batch_inputs_max.min(*ahead));
                 // A room that waits for its log has refused what it was waiting for.
                 *ahead = if items.is_empty() { 0 } else { *ahead - items.len() };
+                if self.shared.cluster.is_some() {
+                    self.sort_out(&mut items);
+                }
             }
             let mut batch = self.decide(&mut items, ahead.is_none_or(|ahead| ahead == 0));
             if !batch.records.is_empty() && self.shared.log.is_some() {

@@ -97,7 +97,7 @@ impl RoomTask {
         let elsewhere = attached.filter(|(session, _)| !self.state.subscribers.contains_key(session)).collect();
         let part = self.state.part.get_or_insert_default();
         (part.own, part.pause) = (Some(term), Backoff::default());
-        (part.is_in_step, part.follow_at) = (false, None);
+        (part.fed_by, part.follow_at, part.silent_since) = (None, None, None);
         part.guests.clear();
         part.notes.clear();
         part.dangling.clear();
@@ -112,6 +112,9 @@ impl RoomTask {
         }
         // Nobody could come back meanwhile.
         self.state.note(now, Note::Recovered);
+        let mut batch = Batch::default();
+        self.tell_decided_late(now, &mut batch);
+        self.publish(batch);
     }
 
     /// Whoever reads here is attached, as far as they are still in the room and have no newer connection elsewhere.
@@ -145,6 +148,7 @@ impl RoomTask {
         part.guests.clear();
         part.notes.clear();
         part.unclaimed.clear();
+        part.fed_by = None;
         self.state.debts.make().change_hands();
         self.state.unnamed = Unnamed::default();
     }
