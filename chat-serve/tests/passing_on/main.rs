@@ -4,7 +4,6 @@ mod servers;
 #[path = "../several/mod.rs"]
 mod several;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "the tests of the loop use the rest")]
 mod support;
 
 use std::sync::Arc;
