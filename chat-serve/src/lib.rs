@@ -9,6 +9,9 @@
 //! whether its page may connect ([`Origins`]), which names the server answers to ([`Hosts`]), and its credentials ([`bearer`]). How many of something an address may have is counted by [`Places`]. And a transport may say that an answer is
 //! [`LongLived`]: its connection then keeps no buffers meanwhile.
 //!
+//! Where several servers are one service, a request may reach another server than the one it is for: a transport has it passed on by
+//! [`PassOn`], and [`serve_passed_on`] is that server's end.
+//!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
 //! use chat_serve::{ServeConfig, serve};
@@ -24,22 +27,28 @@ mod accept;
 mod address;
 mod bearer;
 mod body;
+mod elsewhere;
 mod head_lines;
 mod hosts;
 mod http_connection;
 mod long_lived;
 mod origins;
 mod overflow;
+mod pass_on;
+mod passed_on;
 mod patience;
+mod peer_connections;
 mod places;
 mod proxies;
 mod request_io;
 mod request_service;
+mod server_name;
 mod socket;
 mod streams;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+mod tunnel;
 mod version;
 
 use std::pin::pin;
@@ -53,18 +62,22 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use overflow::Overflow;
-use request_service::RequestService;
+use request_service::{RequestService, Source};
 
 pub use address::ClientAddress;
 pub use bearer::bearer;
+pub use elsewhere::{Elsewhere, PeerStream};
 pub use hosts::Hosts;
 pub use long_lived::LongLived;
 pub use origins::Origins;
 pub use overflow::OVERFLOW_MAX;
+pub use pass_on::{PassOn, PassOnLimits, Passed};
 pub use patience::{Patience, was_paused, within};
+pub use peer_connections::NotPassedOn;
 pub use places::{Crowded, Place, Places};
 pub use proxies::{BadNetwork, Network, TrustedProxies};
 pub use request_io::reclaim;
+pub use server_name::{BadServerName, ServerName};
 pub use socket::Socket;
 pub use tcp::Tcp;
 #[cfg(feature = "tls")]
@@ -147,6 +160,16 @@ impl Default for ServeConfig {
     }
 }
 
+impl ServeConfig {
+    /// Whether clients speak TLS.
+    fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+}
+
 /// What a connection begins with, besides its stream.
 struct Start {
     place: Place,
@@ -204,7 +227,13 @@ pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, s
             Ok(place) => (place, None),
             Err(crowded) => (overflow_places.take(None).expect("it has no bound"), Some(crowded)),
         };
-        let service = RequestService::new(router.clone(), peer, Arc::clone(&places), Arc::clone(&config), crowded);
+        let service = RequestService::new(
+            router.clone(),
+            Source::Client(peer),
+            Arc::clone(&places),
+            Arc::clone(&config),
+            crowded,
+        );
         let start = Start { place, service, config: Arc::clone(&config), end: end.clone() };
         #[cfg(feature = "tls")]
         if let Some(tls) = config.tls.clone() {
@@ -217,4 +246,29 @@ pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, s
     ending.send_replace(true);
     // Past the timeout the channel is dropped with whoever still listens to it.
     let _ = timeout(config.shutdown_timeout, ending.closed()).await;
+}
+
+/// Serves `router` on a connection of another server that passes requests on ([`PassOn`]), until that ends or `shutdown` resolves; then lets
+/// the request under way finish.
+///
+/// It is the same router as that of [`serve`], and the same bounds hold for heads, bodies and waits. To handlers a request comes from where
+/// the other server has it from, and the transports pass it on no further. Both are believed of whoever is at the other end of `stream`: it
+/// must be a server of ours, on a listener that no client reaches. How many such connections there may be, and how many servers, is for the
+/// caller to bound.
+pub async fn serve_passed_on<S>(stream: S, router: Router, config: Arc<ServeConfig>, shutdown: impl Future<Output = ()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let places = Places::new(1, 0);
+    let place = places.take(None).expect("nobody else has one");
+    let service = RequestService::new(router, Source::Server, places, Arc::clone(&config), None);
+    let (ending, end) = watch::channel(false);
+    let shutdown_timeout = config.shutdown_timeout;
+    let mut connection = Box::pin(Start { place, service, config, end }.with(stream));
+    tokio::select! {
+        () = &mut connection => return,
+        () = shutdown => {}
+    }
+    ending.send_replace(true);
+    let _ = timeout(shutdown_timeout, connection).await;
 }

@@ -24,6 +24,7 @@ use super::address::{ClientAddress, peer};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Bits of an IPv6 address that only say that it holds one of IPv4, `::ffff:0:0/96`.
 const MAPPED_BITS: u8 = 96;
@@ -39,6 +40,10 @@ const MAPPED_BITS: u8 = 96;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<Network>);
+
+/// Among the extensions of a request that came over TLS of our own loop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverTls;
 
 /// Addresses with a common beginning: `10.0.0.0/8`, `fd00::/8`, or just one, `192.0.2.1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,13 +120,26 @@ impl TrustedProxies {
     /// `X-Forwarded-Host` or else in `Forwarded`, as it may have put its own name for this server in place of it; else what the request
     /// itself names.
     pub fn host<'a, B>(&self, request: &'a Request<B>) -> Option<&'a str> {
-        let is_handed_on = peer(request.extensions()).is_some_and(|peer| self.trusts(peer));
-        let forwarded = is_handed_on.then(|| forwarded_host(request.headers())).flatten();
+        let forwarded = self.hand_on(request).then(|| forwarded(request.headers(), X_FORWARDED_HOST, "host")).flatten();
         forwarded.or_else(|| match request.uri().authority() {
             // HTTP/2 has it in the URI, HTTP/1.1 in a header.
             Some(authority) => Some(authority.as_str()),
             None => request.headers().get(HOST)?.to_str().ok(),
         })
+    }
+
+    /// Whether a client's request came over TLS, as far as is known here: our own loop has it so, or a trusted proxy says so last in
+    /// `X-Forwarded-Proto` or else in `Forwarded`.
+    pub fn is_over_tls<B>(&self, request: &Request<B>) -> bool {
+        let says = || forwarded(request.headers(), X_FORWARDED_PROTO, "proto");
+        let is_said =
+            || says().is_some_and(|scheme| ["https", "wss"].iter().any(|tls| tls.eq_ignore_ascii_case(scheme)));
+        request.extensions().get::<OverTls>().is_some() || self.hand_on(request) && is_said()
+    }
+
+    /// Whether a request comes from one of these proxies.
+    fn hand_on<B>(&self, request: &Request<B>) -> bool {
+        peer(request.extensions()).is_some_and(|peer| self.trusts(peer))
     }
 
     /// Whether this address is a proxy's of ours.
@@ -136,14 +154,15 @@ impl From<TrustedProxies> for ClientAddress {
     }
 }
 
-fn forwarded_host(headers: &HeaderMap) -> Option<&str> {
+/// What the last proxy says in a header of its own, or else under this name in `Forwarded`.
+fn forwarded<'a>(headers: &'a HeaderMap, header: HeaderName, name: &str) -> Option<&'a str> {
     let last =
         |name: HeaderName| headers.get_all(name).iter().next_back()?.to_str().ok()?.rsplit(',').next().map(str::trim);
-    let plain = last(X_FORWARDED_HOST).filter(|host| !host.is_empty());
+    let plain = last(header).filter(|value| !value.is_empty());
     plain.or_else(|| {
         let mut pairs = last(FORWARDED)?.split(';').filter_map(|pair| pair.trim().split_once('='));
-        let (_, host) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("host"))?;
-        Some(host.strip_prefix('"').and_then(|host| host.strip_suffix('"')).unwrap_or(host))
+        let (_, value) = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
     })
 }
 

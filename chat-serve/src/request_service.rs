@@ -18,7 +18,9 @@ use tower_service::Service;
 
 use super::ServeConfig;
 use super::body::Timed;
+use super::passed_on;
 use super::places::{ClientPlace, Crowded, Places};
+use super::proxies::OverTls;
 
 /// When those who found no place should try again, in seconds. 10: a place is soon free, and nobody should hammer.
 const RETRY_SECONDS: &str = "10";
@@ -27,11 +29,20 @@ const RETRY_SECONDS: &str = "10";
 #[derive(Clone)]
 pub(crate) struct RequestService {
     router: Router,
-    peer: SocketAddr,
+    source: Source,
     places: Arc<Places>,
     config: Arc<ServeConfig>,
     /// Why the connection has no place, where it has none: then it is told so, unless it asks for what is always answered.
     crowded: Option<Crowded>,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// A client, or a proxy of clients.
+    Client(SocketAddr),
+    /// Another server, which has counted its clients, and says of each request where it came from.
+    Server,
 }
 
 /// A request that may be answered.
@@ -44,12 +55,12 @@ pub(crate) struct Admitted {
 impl RequestService {
     pub(crate) fn new(
         router: Router,
-        peer: SocketAddr,
+        source: Source,
         places: Arc<Places>,
         config: Arc<ServeConfig>,
         crowded: Option<Crowded>,
     ) -> Self {
-        Self { router, peer, places, config, crowded }
+        Self { router, source, places, config, crowded }
     }
 
     /// Looks at a request before anything is done about it.
@@ -70,7 +81,7 @@ impl RequestService {
             false => self.place(&parts).map_err(|crowded| Box::new(self.turn_away(&parts, crowded)))?,
         };
         let mut request = Request::from_parts(parts, Body::new(Timed::new(body, self.config.body_timeout)));
-        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.say_where_from(&mut request);
         Ok(Admitted { request, place })
     }
 
@@ -82,6 +93,24 @@ impl RequestService {
         self.router.clone().call(admitted.request)
     }
 
+    /// Tells handlers where a request comes from, and lets no client say that.
+    fn say_where_from(&self, request: &mut Request<Body>) {
+        match self.source {
+            Source::Client(peer) => {
+                passed_on::forget(request.headers_mut());
+                request.extensions_mut().insert(ConnectInfo(peer));
+                if self.config.has_tls() {
+                    request.extensions_mut().insert(OverTls);
+                }
+            }
+            Source::Server => {
+                let mut extensions = std::mem::take(request.extensions_mut());
+                passed_on::believe(request.headers_mut(), &mut extensions);
+                *request.extensions_mut() = extensions;
+            }
+        }
+    }
+
     fn has_always_an_answer(&self, parts: &Parts) -> bool {
         self.config.vital_paths.iter().any(|path| path == parts.uri.path())
     }
@@ -90,7 +119,8 @@ impl RequestService {
         if let Some(crowded) = self.crowded {
             return Err(crowded);
         }
-        let peer = self.peer.ip();
+        let Source::Client(peer) = self.source else { return Ok(None) };
+        let peer = peer.ip();
         match self.config.proxies.client(peer, &parts.headers) {
             client if client == peer.to_canonical() => Ok(None),
             client => self.places.take_behind_proxy(client),

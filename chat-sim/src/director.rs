@@ -23,6 +23,8 @@ use crate::transcript::Transcript;
 
 /// Within which the host is answered while nothing goes wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// For how long people compare rooms: some have slow lines.
+const COMPARE: Duration = Duration::from_secs(60);
 /// How often all servers are asked about a room of which they do not say the same: something may run out between two answers.
 const LOOKS: usize = 3;
 
@@ -69,7 +71,7 @@ impl Director {
         }
         if self.fronts.len() > 1 {
             self.set(Phase::Compare);
-            self.pass(people, Duration::from_secs(5)).await?;
+            self.pass(people, COMPARE).await?;
         }
         self.set(Phase::Check);
         self.pass(people, Duration::from_secs(1)).await?;

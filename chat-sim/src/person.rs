@@ -11,7 +11,7 @@ mod pages;
 mod patience;
 mod show;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,6 +116,8 @@ pub(crate) struct Person {
     next: Instant,
     /// Whether it is still to go where the others are when the storm is over.
     gathers: bool,
+    /// What is still to be asked, to be compared with what others are told.
+    to_compare: VecDeque<Compared>,
     /// How often it has still something to say when the storm is over.
     last_words: usize,
     /// How often somebody new began here.
@@ -201,6 +203,7 @@ impl Person {
             cursor: None,
             next: Instant::now(),
             gathers,
+            to_compare: VecDeque::new(),
             last_words,
             lives: 0,
             tokens: Tokens::default(),
@@ -237,6 +240,7 @@ impl Person {
                     }
                     self.ask_for_changes();
                     self.read_up();
+                    self.compare_next();
                     self.check_answers()?;
                     self.check_in_time()?;
                 }
@@ -247,7 +251,9 @@ impl Person {
     /// The answer to a command will not come.
     fn forget(&mut self, id: u64) {
         self.refused.push(Instant::now() + AFTERWARDS);
-        self.asked.remove(&id);
+        if let Some((_, Asked::Compared(compared))) = self.asked.remove(&id) {
+            self.to_compare.push_back(compared);
+        }
     }
 
     fn calm_down(&mut self) {
@@ -325,6 +331,8 @@ impl Person {
         }
         let shown = self.showing.iter().filter_map(|(room, showing)| Some((showing, self.place(room)?)));
         shown.into_iter().try_for_each(|(showing, place)| showing.check_at_the_end(&place))?;
+        let left = self.to_compare.len();
+        hold!(left == 0, Promise::Answered, "{}: {left} questions are not asked in time", self.name);
         let open = self.asked.keys().next();
         hold!(open.is_none(), Promise::Answered, "{}: no answer to {open:?}", self.name);
         let unsure = self

@@ -10,6 +10,9 @@ use crate::promise::{Broken, Promise, hold};
 use crate::summary::summary;
 use crate::truth::{Truth, check_members, check_roles};
 
+/// A membership: in which life of which room, and since which event.
+pub(crate) type Stay = (String, Epoch, Seq);
+
 /// What a person knows of a room.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -141,6 +144,11 @@ impl View {
     /// Where this stay began.
     pub(crate) fn from(&self) -> Seq {
         self.from
+    }
+
+    /// The present membership.
+    pub(crate) fn stay(&self) -> Stay {
+        (self.room.clone(), self.epoch, self.entered)
     }
 
     /// Whether one is a member, as far as one knows.

@@ -19,6 +19,8 @@ struct State {
     nodes: BTreeMap<NodeId, UnboundedSender<ClusterEvent>>,
     /// Pairs whose link is down, in both orders.
     cut: BTreeSet<(NodeId, NodeId)>,
+    /// Who knows of no owner of a slot, whoever it is.
+    blind: BTreeSet<(NodeId, Slot)>,
     /// Parcels still to be refused, or lost on the way, from one to another.
     losing: BTreeMap<(NodeId, NodeId), (usize, Loss)>,
     /// Parcels on the way, from one to another, where they are held back.
@@ -82,6 +84,21 @@ impl Servers {
         }
     }
 
+    /// From now on this server knows of no owner of the room's slot: as where it cannot say any more that it is its own. Owner and term stay as
+    /// they are.
+    pub fn blind(&self, server: &Server, room: &RoomCode) {
+        let mut state = self.lock();
+        state.blind.insert((server.id, Slot::of(room)));
+        state.tell_moved(server, room);
+    }
+
+    /// It knows the owner again.
+    pub fn see(&self, server: &Server, room: &RoomCode) {
+        let mut state = self.lock();
+        state.blind.remove(&(server.id, Slot::of(room)));
+        state.tell_moved(server, room);
+    }
+
     /// The link between two servers is down, as both know.
     pub fn cut(&self, one: &Server, other: &Server) {
         let mut state = self.lock();
@@ -96,9 +113,24 @@ impl Servers {
         state.tell_both(one, other, ClusterEvent::LinkUp);
     }
 
+    /// It is up again, as one of them knows by now.
+    pub fn mend_for(&self, one: &Server, other: &Server) {
+        let mut state = self.lock();
+        state.cut.remove(&(one.id, other.id));
+        if let Some(node) = state.nodes.get(&one.id) {
+            // Who does not listen any more is gone.
+            let _ = node.send(ClusterEvent::LinkUp(other.id));
+        }
+    }
+
     /// The link loses the next so many parcels.
     pub fn lose(&self, from: &Server, to: &Server, parcels: usize, how: Loss) {
         self.lock().losing.insert((from.id, to.id), (parcels, how));
+    }
+
+    /// How many parcels the link is still to lose.
+    pub fn losing(&self, from: &Server, to: &Server) -> usize {
+        self.lock().losing.get(&(from.id, to.id)).map_or(0, |(left, _)| *left)
     }
 
     /// From now on what one sends another stays on the way, also while the link is down.
@@ -126,6 +158,13 @@ impl State {
         node.send(ClusterEvent::Parcel { from, parcel }).map_err(|_| NotSent)
     }
 
+    fn tell_moved(&self, server: &Server, room: &RoomCode) {
+        if let Some(node) = self.nodes.get(&server.id) {
+            // Who does not listen any more is gone.
+            let _ = node.send(ClusterEvent::Moved(vec![Slot::of(room)]));
+        }
+    }
+
     fn tell_both(&self, one: &Server, other: &Server, event: fn(NodeId) -> ClusterEvent) {
         for (to, of) in [(one, other), (other, one)] {
             if let Some(node) = self.nodes.get(&to.id) {
@@ -145,7 +184,8 @@ impl Server {
 #[async_trait]
 impl Cluster for Server {
     fn owner(&self, slot: Slot) -> Owner {
-        match self.servers.lock().owners.get(&slot) {
+        let state = self.servers.lock();
+        match state.owners.get(&slot).filter(|_| !state.blind.contains(&(self.id, slot))) {
             None | Some((None, _)) => Owner::Nobody,
             Some((Some(owner), term)) if *owner == self.id => Owner::Me(*term),
             Some((Some(owner), term)) => Owner::Other(*owner, *term),

@@ -168,6 +168,7 @@ fn parcels() -> Vec<(&'static str, Vec<u8>)> {
                 r#"{"end":{"room":"LUNCH","by":{SESSION,"identity":"ann","named":{"nick":"Ann","data":"{}"}},"whole":true}}"#,
             ),
         ),
+        ("undecided", parcel(r#"{"undecided":{"room":"LUNCH","numbers":[7,8]}}"#)),
         ("unfollow", parcel(r#"{"unfollow":{"room":"LUNCH"}}"#)),
         ("replaced", parcel(r#"{"replaced":{SESSION}}"#)),
         ("other_version", b"\x02{}".to_vec()),

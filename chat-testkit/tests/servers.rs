@@ -210,6 +210,47 @@ async fn a_link_that_breaks_and_is_mended_costs_nobody_their_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_out_of_step_when_the_room_closes_is_told_its_last_events() {
+    let Two { engines: [owner, follower], servers, ends: [first, second], .. } = two();
+    let ann = founder(&owner).await;
+    let mut bob = newcomer(&follower, "Bob").await;
+    joined(&mut bob).await;
+    // What he asks is lost, and once nobody waits for it the follower asks how the room stands. That is still on its way when the room is over.
+    servers.lose(&second, &first, 1, Loss::Silent);
+    servers.hold(&second, &first);
+    assert_eq!(say(&bob, "lost", "k0").await, Err(RejectCode::Unavailable));
+    say(&ann, "one", "k1").await.expect("she is in");
+    owner.moderate(&code(), Moderation::Close).await.expect("it is there");
+    settle().await;
+    servers.release(&second, &first);
+    let is_last = |frame: &ServerFrame| matches!(frame, ServerFrame::Message(_) | ServerFrame::RoomClosed { .. });
+    let told = [next_frame(&mut bob, is_last).await, next_frame(&mut bob, is_last).await];
+    assert!(matches!(&told, [ServerFrame::Message(_), ServerFrame::RoomClosed { .. }]), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_told_that_there_is_no_room_is_in_step_with_the_one_that_begins() {
+    let Two { engines: [owner, follower], servers, ends: [first, second], .. } = two();
+    let mut bob = connect(&follower, None).await;
+    // That there is none is told while it is being made.
+    servers.hold(&first, &second);
+    let create = bob.call(Command::create(nick("Bob")).with_room(code()));
+    let release = async {
+        settle().await;
+        servers.release(&first, &second);
+    };
+    let (said, created, ()) = tokio::join!(say(&bob, "nobody is here", "k0"), create, release);
+    assert_eq!((said, created.is_ok()), (Err(RejectCode::RoomNotFound), true));
+    pass(Duration::from_secs(3)).await;
+    // Nothing is asked again: who types is shown.
+    servers.hold(&second, &first);
+    let dan = newcomer(&owner, "Dan").await;
+    dan.call(Command::typing(code(), TypingState::On)).await.expect("she is in");
+    let typing = next_frame(&mut bob, |frame| matches!(frame, ServerFrame::Typing { .. })).await;
+    assert!(matches!(typing, ServerFrame::Typing { members, .. } if members == [MemberId(2)]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_room_that_is_taken_over_goes_on_for_those_who_are_elsewhere() {
     let Two { engines: [owner, follower], servers, ends: [_, second], .. } = two();
     let ann = founder(&owner).await;

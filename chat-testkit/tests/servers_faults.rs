@@ -131,6 +131,45 @@ impl Policy for ByCredentials {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_session_is_ended_where_the_link_is_back_before_the_other_server_knows() {
+    let two = two();
+    let (first, second) = (&two.ends[0], &two.ends[1]);
+    let _ann = founder(&two.engines[0]).await;
+    let cat = newcomer(&two.engines[1], "Cat").await;
+    let (session, token) = (cat.session_id(), cat.token());
+    drop(cat);
+    two.cut().await;
+    // The second reads what was ended. There is nothing yet, and the first does not tell it.
+    two.servers.mend_for(second, first);
+    settle().await;
+    let request = ConnectRequest::default();
+    two.engines[0].end(&request, session, &token, Extent::Session).await.expect("it is his");
+    two.servers.mend_for(first, second);
+    settle().await;
+    let resume = Some(Resume { token, positions: Vec::new() });
+    assert_ne!(connect(&two.engines[1], resume).await.session_id(), session, "a new session");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_is_let_in_though_as_much_waits_for_the_owner_as_may() {
+    let two = two_with(|limits| limits.room.inbox_max = 1, |builder| builder);
+    let (first, second) = (&two.ends[0], &two.ends[1]);
+    let _ann = founder(&two.engines[0]).await;
+    let bob = newcomer(&two.engines[1], "Bob").await;
+    let cat = newcomer(&two.engines[1], "Cat").await;
+    let token = cat.token();
+    drop(cat);
+    two.servers.hold(second, first);
+    let release = async {
+        settle().await;
+        two.servers.release(second, first);
+    };
+    let (said, (_cat, status), ()) =
+        tokio::join!(say(&bob, "one", "k1"), come_back(&two.engines[1], &token, None), release);
+    assert_eq!((said, status.status), (Ok(Seq(4)), Status::Live));
+}
+
 async fn device_of_bob(engine: &Engine) -> Connection {
     let request = ConnectRequest { credentials: Some("bob".to_owned()), ..ConnectRequest::default() };
     let device = engine.connect(request, Hello::default()).await.expect("everybody is let in");

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{Cluster, ClusterEvent, NodeId, NotSent, Owner, Slot};
-use log_postgres::{Changed, MemberOptions, Members, OpenError, Options, PgLog};
+use log_postgres::{Changed, Member, MemberOptions, Members, OpenError, Options, PgLog};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsStream;
@@ -67,6 +67,8 @@ pub struct PgCluster {
     members: Members,
     links: Links,
     linked: Mutex<BTreeSet<NodeId>>,
+    /// The table that the links have.
+    peers: Mutex<Vec<Peer>>,
 }
 
 impl PgCluster {
@@ -88,14 +90,19 @@ impl PgCluster {
         let (log, members) = PgLog::join(database, log, member).await?;
         let silence = SILENCE_MAX.min(lease * 3 / 5);
         let links = Links::start(listener, identity, LinkOptions { ping: silence / 3, silence });
-        let this = Self { members, links, linked: Mutex::default() };
+        let this = Self { members, links, linked: Mutex::default(), peers: Mutex::default() };
         this.meet();
         Ok((log, this))
     }
 
+    /// Which server this is. It is another after it was deposed.
+    pub fn id(&self) -> NodeId {
+        self.members.me()
+    }
+
     /// By which name requests for this server are known: 26 letters and digits. It is another after the server was deposed.
     pub fn name(&self) -> String {
-        self.members.me().to_string()
+        self.id().to_string()
     }
 
     /// How this server stands among the others.
@@ -132,21 +139,23 @@ impl PgCluster {
         }
     }
 
-    /// Has links to those who are there.
+    /// Has links to those who are there. One whose row is gone keeps its link until that breaks: it may be cut off from the database, and hears on it
+    /// who has its rooms.
     fn meet(&self) {
-        let peers = self.members.list().into_iter().map(|member| Peer {
-            id: member.node,
-            address: member.address,
-            certificate: member.certificate,
-        });
-        self.links.set_peers(self.members.me(), peers.collect());
+        let peer = |member: Member| Peer { id: member.node, address: member.address, certificate: member.certificate };
+        let mut peers: Vec<Peer> = self.members.list().into_iter().map(peer).collect();
+        let mut known = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let linked = self.linked();
+        let is_new = |peer: &Peer| peers.iter().all(|one| one.id != peer.id && one.certificate != peer.certificate);
+        let gone: Vec<Peer> = known.iter().filter(|peer| linked.contains(&peer.id) && is_new(peer)).cloned().collect();
+        peers.extend(gone);
+        known.clone_from(&peers);
+        self.links.set_peers(self.members.me(), peers);
     }
 
     /// Takes in what has changed, and tells the others what this server has done.
     fn take_in(&self, changed: &Changed) {
-        if changed.members {
-            self.meet();
-        }
+        // First those that a link leads to: one of them may be out of the table now, and hears it from nobody else.
         if !changed.told.is_empty() {
             let bytes = told::encode(&changed.told);
             for node in self.linked().iter() {
@@ -154,9 +163,12 @@ impl PgCluster {
                 let _ = self.links.send_control(*node, bytes.clone());
             }
         }
+        if changed.members {
+            self.meet();
+        }
     }
 
-    fn linked(&self) -> std::sync::MutexGuard<'_, BTreeSet<NodeId>> {
+    fn linked(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
         self.linked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -171,12 +183,15 @@ impl PgCluster {
             }
             LinkEvent::Down(node) => {
                 self.linked().remove(&node);
+                if self.members.list().iter().all(|member| member.node != node) {
+                    self.meet();
+                }
                 Some(ClusterEvent::LinkDown(node))
             }
             LinkEvent::Parcel { from, bytes } => Some(ClusterEvent::Parcel { from, parcel: bytes }),
             LinkEvent::Control { from, bytes } => {
                 match told::decode(&bytes) {
-                    Ok(moves) => self.members.hear(&moves),
+                    Ok(moves) => self.members.hear(from, &moves),
                     Err(error) => tracing::warn!(%from, %error, "what a server has said of slots cannot be read"),
                 }
                 None

@@ -29,6 +29,17 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// The room that it is about.
+    pub(crate) fn room(&self) -> Option<&RoomCode> {
+        match self {
+            Self::Snapshot { room, .. }
+            | Self::ReadPositions { room, .. }
+            | Self::Amend { room, .. }
+            | Self::Delete { room, .. } => Some(room),
+            Self::End { .. } => None,
+        }
+    }
+
     /// Roughly the memory it holds.
     pub(crate) fn bytes(&self) -> usize {
         64 + match self {

@@ -17,6 +17,7 @@ use crate::lane::{Lane, Refused};
 use crate::node::Node;
 use crate::options::Retention;
 use crate::queue::Place;
+use crate::slots::UnderWay;
 use crate::trim::{self, GRAVE_REST};
 
 /// How often every room is looked at for records that are too old.
@@ -33,6 +34,8 @@ pub(crate) enum Request {
         answer: oneshot::Sender<Result<(), AppendError>>,
         /// Its place in the queue, free again once it is answered.
         place: Place,
+        /// Its slot is not given to another server before it is answered.
+        under_way: Option<UnderWay>,
     },
     /// Nothing follows it.
     Close(oneshot::Sender<()>),
@@ -40,6 +43,8 @@ pub(crate) enum Request {
 
 pub(crate) struct Keeper {
     lane: Lane,
+    /// Of changes of which nobody knows whether they were made: until the lost connection's writer is gone.
+    in_doubt: Vec<UnderWay>,
     queue: mpsc::UnboundedReceiver<Request>,
     overgrown: mpsc::UnboundedReceiver<Overgrown>,
     clock: AgeClock,
@@ -66,6 +71,7 @@ impl Keeper {
         let now = Instant::now();
         Self {
             lane: Lane::new(node, Purpose::Other),
+            in_doubt: Vec::new(),
             queue,
             overgrown,
             clock,
@@ -95,8 +101,16 @@ impl Keeper {
                         let _ = answer.send(());
                         return;
                     }
-                    Some(Request::Change { change, answer, place: _place }) => {
+                    Some(Request::Change { change, answer, place: _place, under_way }) => {
+                        // Whoever asked may have gone away: then the room may be another's by now.
+                        if answer.is_closed() {
+                            continue;
+                        }
                         let made = self.make(&change).await;
+                        match &made {
+                            Err(Refused::Failed(Failure::Unknown(_))) => self.in_doubt.extend(under_way),
+                            _ => drop(under_way),
+                        }
                         // An asker that has gone away has no use for the answer.
                         let _ = answer.send(made.map_err(error_of));
                     }
@@ -119,7 +133,10 @@ impl Keeper {
     }
 
     async fn make(&mut self, change: &Change) -> Result<(), Refused> {
-        match (change::make(&mut self.lane, change).await?, change) {
+        let done = change::make(&mut self.lane, change).await?;
+        // It was made on a connection that has taken the place of any that was lost before.
+        self.in_doubt.clear();
+        match (done, change) {
             (Done::Covered(life), Change::Snapshot { room, .. }) => {
                 let keep = self.keep();
                 // What does not go now goes with the next snapshot.
@@ -145,7 +162,7 @@ impl Keeper {
 
     /// When there is something to do that nobody waits for.
     fn due(&self) -> Option<Instant> {
-        let large = (!self.large.is_empty()).then(Instant::now);
+        let large = (!self.large.is_empty() || !self.in_doubt.is_empty()).then(Instant::now);
         let graves = self.graves.values().min().copied();
         let sweep = self.sweep.as_ref().map(|(due, _)| *due);
         let due = [large, graves, sweep].into_iter().flatten().min()?;
@@ -157,6 +174,7 @@ impl Keeper {
             Ok(()) => self.rest = None,
             // One that is deposed for good has nothing to keep any more.
             Err(Refused::Deposed) if !self.lane.node.is_member() => {
+                self.in_doubt.clear();
                 self.graves.clear();
                 self.large.clear();
                 self.sweep = None;
@@ -171,6 +189,11 @@ impl Keeper {
     /// One statement or a few of what is due.
     async fn take_away(&mut self) -> Result<(), Refused> {
         let now = Instant::now();
+        if !self.in_doubt.is_empty() {
+            self.lane.open().await?;
+            self.in_doubt.clear();
+            return Ok(());
+        }
         if let Some(large) = self.large.first().cloned() {
             let keep = Keep { oldest: Wall(0), ..self.keep() };
             self.large.remove(&large);

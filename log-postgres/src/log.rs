@@ -1,6 +1,7 @@
 //! The port: appends go to one task, other changes to another, reads to a few connections beside them.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
@@ -24,6 +25,7 @@ use crate::node::Node;
 use crate::options::{MemberOptions, Options, Retention};
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;
+use crate::slots::UnderWay;
 use crate::{read, schema, secret};
 
 /// A durable log of many rooms in a schema of a PostgreSQL database.
@@ -137,28 +139,44 @@ impl PgLog {
         self.node.deposed().await
     }
 
-    /// Does what was asked for, and gives the log back. Later calls find it closed.
+    /// Does what was asked for, and gives the log back. Later calls find it closed. Takes 15 s at most, whatever the database does.
     ///
     /// # Errors
     /// When this server's row could not be taken away. Nothing is lost; the next server waits no longer for it than for one that was killed.
     pub async fn close(&self) -> Result<(), OpenError> {
         let ((appended, has_appended), (changed, has_changed)) = (oneshot::channel(), oneshot::channel());
-        // An error means that it is closed already.
-        let _ = self.appends.send(appender::Request::Close(appended));
-        let _ = has_appended.await;
-        let _ = self.changes.send(keeper::Request::Close(changed));
-        let _ = has_changed.await;
+        let done = tokio::time::timeout(CLOSE_MAX, async {
+            // An error means that it is closed already.
+            let _ = self.appends.send(appender::Request::Close(appended));
+            let _ = has_appended.await;
+            let _ = self.changes.send(keeper::Request::Close(changed));
+            let _ = has_changed.await;
+        });
+        let is_done = done.await.is_ok();
         self.tasks.end();
-        self.node.leave().await
+        match tokio::time::timeout(LEAVE_MAX, self.node.leave()).await {
+            Ok(left) if is_done => left,
+            _ => Err(OpenError::Database("it does not answer; what is under way may be written or not".to_owned())),
+        }
     }
 
     async fn change(&self, change: Change) -> Result<(), AppendError> {
+        let under_way = change.room().map(|room| self.enter(room)).transpose()?;
         let place = self.queue.place(change.bytes()).await;
         let (answer, answered) = oneshot::channel();
-        if self.changes.send(keeper::Request::Change { change, answer, place }).is_err() {
+        if self.changes.send(keeper::Request::Change { change, answer, place, under_way }).is_err() {
             return Err(AppendError::NotWritten(CLOSED.to_owned()));
         }
         answered.await.unwrap_or_else(|_| Err(AppendError::Unknown(CLOSED.to_owned())))
+    }
+
+    /// Lets a write of a room in. One whose slot is about to be given is not: it may stay, and what is written is written then.
+    fn enter(&self, room: &RoomCode) -> Result<UnderWay, AppendError> {
+        if self.node.is_member() && self.node.term(room) == 0 {
+            return Err(AppendError::Deposed);
+        }
+        let is_being_given = || AppendError::NotWritten("the room is about to be another server's".to_owned());
+        self.node.slots.enter(Slot::of(room)).ok_or_else(is_being_given)
     }
 
     /// What an append has written is not known until that is settled: nobody is to read the room before.
@@ -171,6 +189,11 @@ impl PgLog {
 }
 
 const CLOSED: &str = "the log is closed";
+
+/// How long a log that is closed waits for what is under way, and then until its row is gone. 10 s and 5 s: whoever ends servers seldom waits for
+/// more than 30.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+const LEAVE_MAX: Duration = Duration::from_secs(5);
 
 /// What the clock was last believed to say. Where the tables are new, it is believed as it is.
 async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<Wall>, OpenError> {
@@ -192,8 +215,7 @@ impl Log for PgLog {
     /// begins an incarnation without its creation.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
-        // A slot that is being given, or is another's: nothing of it is written here.
-        let Some(under_way) = self.node.slots.enter(Slot::of(room)) else { return Err(AppendError::Deposed) };
+        let under_way = self.enter(room)?;
         // A code that nobody has is claimed under the term of now: nothing that was decided before counts on it.
         let term = if claims.is_some() { counted(self.node.term(room)) } else { after.token };
         // What was decided under another term is written by nobody; the statement would find that, too.

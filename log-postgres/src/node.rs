@@ -237,15 +237,17 @@ async fn take(connection: &Connection, id: Id, name: &str) -> Result<Vec<i64>, N
     Ok(terms.into_iter().map(|(_, term)| term).collect())
 }
 
-/// Puts the row of a member into the table.
+/// Puts the row of a member into the table. One that it has left there before, and did not hear of, goes: a certificate is one server's.
 pub(crate) async fn register(
     connection: &Connection,
     id: Id,
     name: &str,
     member: &MemberOptions,
 ) -> Result<(), NoAnswer> {
-    let insert = "insert into nodes (id, name, address, certificate) values ($1, $2, $3, $4)";
-    connection.execute(insert, &[&id, &name, &member.address, &member.certificate]).await.map(drop)
+    let insert = "with ghost as (delete from nodes where certificate = $4 and id <> $1) \
+                  insert into nodes (id, name, address, certificate, lease_ms) values ($1, $2, $3, $4, $5)";
+    let lease = i64::try_from(member.lease.as_millis()).unwrap_or(i64::MAX);
+    connection.execute(insert, &[&id, &name, &member.address, &member.certificate, &lease]).await.map(drop)
 }
 
 /// Ends the backends that the rows of other servers' writers name: by pid and start, because a pid alone is somebody else's after a restart.

@@ -56,7 +56,7 @@ pub struct MemberOptions {
     /// The certificate by which they know it, in DER.
     pub certificate: Vec<u8>,
     /// How long it may believe that its slots are its own without having heard from the database; its beat comes five times as often, and whoever
-    /// is silent for a fifth longer is deposed. 1 to 60 s, the same for all servers.
+    /// is silent for a fifth longer is deposed. 1 to 60 s. Links count a peer as down by it, too: give all servers the same.
     pub lease: Duration,
 }
 

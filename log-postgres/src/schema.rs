@@ -11,7 +11,7 @@ const TABLES: &str = "
 create table if not exists meta (key text collate \"C\" primary key, value text not null);
 create table if not exists nodes (
     id uuid primary key, name text not null, started timestamptz not null default now(), beat bigint not null default 0,
-    address text, certificate bytea, draining boolean not null default false);
+    address text, certificate bytea, lease_ms bigint, draining boolean not null default false);
 create table if not exists writers (
     id uuid primary key, node uuid not null references nodes on delete cascade, pid int not null, started timestamptz not null);
 create index if not exists writers_node on writers (node);
@@ -38,7 +38,7 @@ insert into meta (key, value) values ('format', '2') on conflict do nothing;
 
 /// What makes tables of version 1 those of version 2.
 const FROM_1: &str = "
-alter table nodes add column if not exists address text, add column if not exists certificate bytea,
+alter table nodes add column if not exists address text, add column if not exists certificate bytea, add column if not exists lease_ms bigint,
     add column if not exists draining boolean not null default false;
 update meta set value = '2' where key = 'format' and value = '1';
 ";

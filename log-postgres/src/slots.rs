@@ -1,10 +1,13 @@
-//! Whose each slot is, as the database said last, and how many appends of each are under way here.
+//! Whose each slot is, as the database said last, and how many writes of each are under way here.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use std::time::Duration;
+
 use chat_core::{RoomCode, Slot};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::id::Id;
 
@@ -20,19 +23,21 @@ pub(crate) struct Held {
 /// All slots. Where servers share a log, it is behind the table by at most a beat.
 pub(crate) struct Slots {
     table: RwLock<Table>,
-    /// Appends that were let in and are not answered yet, by slot.
+    /// Writes that were let in and are not answered yet, by slot.
     under_way: Arc<[AtomicU32]>,
-    /// Told when an append is answered in a slot that is being given.
+    /// Told when a write is answered in a slot that is being given.
     answered: Arc<Notify>,
 }
 
 struct Table {
     held: Vec<Held>,
-    /// Slots of which nothing is let in any more, because they are about to be given.
-    yielding: Vec<bool>,
+    /// When that was heard.
+    heard: Vec<Instant>,
+    /// By how many slots are about to be given: of such a one nothing is let in.
+    yielding: Vec<u32>,
 }
 
-/// An append that was let in. It is under way until this is dropped.
+/// A write that was let in. It is under way until this is dropped.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     counts: Arc<[AtomicU32]>,
@@ -53,7 +58,7 @@ impl Slots {
         let count = usize::from(Slot::COUNT);
         debug_assert_eq!(held.len(), count);
         Self {
-            table: RwLock::new(Table { held, yielding: vec![false; count] }),
+            table: RwLock::new(Table { held, heard: vec![Instant::now(); count], yielding: vec![0; count] }),
             under_way: (0..count).map(|_| AtomicU32::new(0)).collect(),
             answered: Arc::default(),
         }
@@ -63,9 +68,10 @@ impl Slots {
         self.read().held[index(slot)]
     }
 
-    /// Whether nothing of a slot is let in any more.
-    pub(crate) fn is_yielding(&self, slot: Slot) -> bool {
-        self.read().yielding[index(slot)]
+    /// Who has a slot, and whether it is about to be given.
+    pub(crate) fn stands(&self, slot: Slot) -> (Held, bool) {
+        let table = self.read();
+        (table.held[index(slot)], table.yielding[index(slot)] > 0)
     }
 
     /// Under which term this server has a room: 0, which no slot has that was ever taken, where it does not.
@@ -74,22 +80,33 @@ impl Slots {
         if held.node == Some(me) { held.term } else { 0 }
     }
 
-    /// Lets an append in, unless its slot is about to be given.
+    /// Lets a write in, unless its slot is about to be given.
     pub(crate) fn enter(&self, slot: Slot) -> Option<UnderWay> {
         // Under the lock: whoever begins to give a slot sees it, or it sees that.
         let table = self.read();
         let slot = index(slot);
-        if table.yielding[slot] {
+        if table.yielding[slot] > 0 {
             return None;
         }
         self.under_way[slot].fetch_add(1, Ordering::AcqRel);
         Some(UnderWay { counts: Arc::clone(&self.under_way), slot, answered: Arc::clone(&self.answered) })
     }
 
-    /// Lets nothing in any more for these, or again.
-    pub(crate) fn set_yielding(&self, slots: &[Slot], is_so: bool) {
+    /// Lets nothing in any more for these.
+    pub(crate) fn begin_to_yield(&self, slots: &[Slot]) {
         let mut table = self.write();
-        slots.iter().for_each(|slot| table.yielding[index(*slot)] = is_so);
+        slots.iter().for_each(|slot| table.yielding[index(*slot)] += 1);
+    }
+
+    /// Lets writes in again, unless somebody else is about to give them.
+    pub(crate) fn end_to_yield(&self, slots: &[Slot]) {
+        let mut table = self.write();
+        slots.iter().for_each(|slot| table.yielding[index(*slot)] -= 1);
+    }
+
+    /// Whether nothing of a slot is under way.
+    pub(crate) fn is_quiet(&self, slot: Slot) -> bool {
+        self.under_way[index(slot)].load(Ordering::Acquire) == 0
     }
 
     /// Waits until nothing of these is under way.
@@ -99,7 +116,7 @@ impl Slots {
             tokio::pin!(answered);
             // Registered before the look, so that the last answer is not missed.
             answered.as_mut().enable();
-            if slots.iter().all(|slot| self.under_way[index(*slot)].load(Ordering::Acquire) == 0) {
+            if slots.iter().all(|slot| self.is_quiet(*slot)) {
                 return;
             }
             answered.await;
@@ -108,21 +125,37 @@ impl Slots {
 
     /// Takes in who has a slot, unless a later term is known; whether that is news.
     pub(crate) fn hear(&self, slot: Slot, held: Held) -> bool {
+        self.write().hear(slot, held)
+    }
+
+    /// Takes in what the database has just answered to this server's own change of the table.
+    pub(crate) fn put(&self, slot: Slot, held: Held) -> bool {
         let mut table = self.write();
-        let known = &mut table.held[index(slot)];
-        // A node that is gone leaves its slots without a change of their term.
-        let is_news =
-            held.term > known.term || (held.term == known.term && held.node.is_none() && known.node.is_some());
-        if is_news {
-            *known = held;
-        }
+        let is_news = table.held[index(slot)] != held;
+        table.put(slot, held);
         is_news
     }
 
-    /// Takes in the whole table, which the database has said later than anything known here; which slots are others' now.
-    pub(crate) fn replace(&self, all: &[Held]) -> Vec<Slot> {
-        let all = Slot::all().zip(all.iter().copied());
-        all.filter(|(slot, held)| self.hear(*slot, *held)).map(|(slot, _)| slot).collect()
+    /// Takes in the whole table, of which a read was begun then; which slots are others' now.
+    ///
+    /// What was heard of a later term may be on its way into the table. Where it was heard for longer than `patience` before, it is not: the database
+    /// has lost it, as one can that went over to a standby, and its table is the truth. So it is where it names another under the same term.
+    pub(crate) fn replace(&self, all: &[Held], begun: Instant, patience: Duration) -> Vec<Slot> {
+        let mut table = self.write();
+        let mut moved = Vec::new();
+        for (slot, held) in Slot::all().zip(all.iter().copied()) {
+            let (known, heard) = (table.held[index(slot)], table.heard[index(slot)]);
+            let is_lost = known.term > held.term && begun.saturating_duration_since(heard) > patience;
+            let is_another = known.term == held.term && held.node.is_some() && known.node != held.node;
+            if is_lost || is_another {
+                tracing::error!(%slot, known = known.term, found = held.term, "the database has lost who has a slot: its table is believed");
+                table.put(slot, held);
+                moved.push(slot);
+            } else if table.hear(slot, held) {
+                moved.push(slot);
+            }
+        }
+        moved
     }
 
     /// The slots that this server has, and under which terms.
@@ -146,6 +179,24 @@ impl Slots {
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn hear(&mut self, slot: Slot, held: Held) -> bool {
+        let known = &self.held[index(slot)];
+        // A node that is gone leaves its slots without a change of their term.
+        let is_news =
+            held.term > known.term || (held.term == known.term && held.node.is_none() && known.node.is_some());
+        if is_news {
+            self.put(slot, held);
+        }
+        is_news
+    }
+
+    fn put(&mut self, slot: Slot, held: Held) {
+        self.held[index(slot)] = held;
+        self.heard[index(slot)] = Instant::now();
     }
 }
 
@@ -182,11 +233,36 @@ mod tests {
         assert_eq!(slots.of(other), []);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_the_table_has_lost_is_believed_to_be_lost_once_it_has_had_time() {
+        let (slots, one, other) = (none(), Id::draw(), Id::draw());
+        let held = |node, term| Held { node: Some(node), term };
+        let patience = Duration::from_secs(10);
+        let table = vec![held(one, 4); Slot::COUNT.into()];
+        assert_eq!(slots.replace(&table, Instant::now(), patience).len(), 1_024);
+        slots.hear(slot(5), held(other, 5));
+        for pause in [patience, Duration::from_millis(1)] {
+            assert_eq!(slots.replace(&table, Instant::now(), patience), [], "it may be on its way");
+            tokio::time::advance(pause).await;
+        }
+        assert_eq!(slots.replace(&table, Instant::now(), patience), [slot(5)]);
+        assert_eq!(slots.held(slot(5)), held(one, 4));
+        slots.hear(slot(6), held(other, 5));
+        let mut lost = table.clone();
+        lost[6] = held(one, 5);
+        assert_eq!(
+            slots.replace(&lost, Instant::now(), patience),
+            [slot(6)],
+            "one term, two servers: the table decides"
+        );
+        assert_eq!(slots.held(slot(6)), held(one, 5));
+    }
+
     #[tokio::test]
     async fn a_slot_that_is_given_lets_nothing_in_and_waits_for_what_is_under_way() {
         let slots = none();
         let (before, elsewhere) = (slots.enter(slot(7)).expect("let in"), slots.enter(slot(8)).expect("let in"));
-        slots.set_yielding(&[slot(7)], true);
+        slots.begin_to_yield(&[slot(7)]);
         assert!(slots.enter(slot(7)).is_none() && slots.enter(slot(9)).is_some());
         let given = [slot(7)];
         let mut quiet = std::pin::pin!(slots.quiet(&given));
@@ -195,7 +271,10 @@ mod tests {
         drop(before);
         quiet.await;
         drop(elsewhere);
-        slots.set_yielding(&given, false);
+        slots.begin_to_yield(&given);
+        slots.end_to_yield(&given);
+        assert!(slots.enter(slot(7)).is_none(), "two were about to give it");
+        slots.end_to_yield(&given);
         assert!(slots.enter(slot(7)).is_some());
     }
 }

@@ -66,7 +66,7 @@ async fn the_first_has_everything_and_gives_it_when_it_goes() {
     assert!(
         first.own().is_empty() && matches!(owner(&first, &room), Owner::Other(node, Term(2)) if node == second.me())
     );
-    second.hear(&first.changed().await.told);
+    second.hear(first.me(), &first.changed().await.told);
     until(&second, "it has been given everything", || owns_all(&second)).await;
     let late = first_log.append(&room, &tail, &scribe.clone().talk(1)).await;
     assert_eq!(late.unwrap_err(), AppendError::Deposed);
@@ -202,7 +202,7 @@ async fn tables_of_the_version_before_are_brought_up_to_date() {
     open_life(&log, &room, 3).await;
     log.close().await.expect("it is closed");
     let client = cluster.connect_to(&options).await;
-    let back = "alter table nodes drop address, drop certificate, drop draining; update meta set value = '1' where key = 'format'";
+    let back = "alter table nodes drop address, drop certificate, drop lease_ms, drop draining; update meta set value = '1' where key = 'format'";
     client.batch_execute(back).await.expect("as the version before made them");
     let (log, members) = join(cluster, &options, 1).await;
     assert!(owns_all(&members) && !read_all(&log, &room).await.is_empty());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_serve::{ClientAddress, Origins, TrustedProxies};
+use chat_serve::{ClientAddress, Origins, PassOn, TrustedProxies};
 
 /// Where connections come in, from which pages, and how long a silent or slow one is kept.
 #[derive(Clone, Debug)]
@@ -18,6 +18,9 @@ pub struct SocketIoConfig {
     pub proxies: TrustedProxies,
     /// Who the client is, seen from its first request. The peer's own address, where the serving loop gives it.
     pub address: ClientAddress,
+    /// The other servers, where several are one service: a poll, a POST or a change to WebSocket whose session is at another is passed on to
+    /// that one, which is named in the session's `sid`. None, and then a `sid` names no server.
+    pub pass_on: PassOn,
     /// Engine.IO sessions at once. 100,000; above it new ones are turned away, to try again.
     pub connections_max: usize,
     /// Engine.IO sessions of one address at once; above it new ones are turned away, to try again. 512: twice as many as chat sessions,
@@ -49,6 +52,7 @@ impl Default for SocketIoConfig {
             origins: Origins::SameHost,
             proxies: TrustedProxies::default(),
             address: ClientAddress::default(),
+            pass_on: PassOn::default(),
             connections_max: 100_000,
             connections_per_address_max: 512,
             connect_timeout: Duration::from_secs(10),
@@ -65,7 +69,8 @@ impl Default for SocketIoConfig {
 /// How a client may connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transports {
-    /// By long-polling and WebSocket. Long-polling needs all requests of a client to reach the same server.
+    /// By long-polling and WebSocket. Long-polling needs all requests of a client to reach the same server, or servers that
+    /// [pass them on](SocketIoConfig::pass_on).
     All,
     /// By WebSocket only; clients must be told so (`transports: ["websocket"]`).
     WebSocket,

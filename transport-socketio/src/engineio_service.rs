@@ -6,13 +6,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{self, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use chat_core::Engine;
-use chat_serve::{Crowded, Places, within};
+use chat_serve::{Crowded, NotPassedOn, Passed, Places, within};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use socketioxide::handler::ConnectHandler;
@@ -29,6 +29,7 @@ use super::head;
 use super::keepalive;
 use super::probe::{self, Replayed};
 use super::pump;
+use super::sid_at;
 
 /// Of a client's bytes, how many make a message or a poll's body too long to go on: so many times the longest frame.
 const MESSAGE_FRAMES_MAX: usize = 4;
@@ -130,12 +131,17 @@ impl EngineIoService {
         };
         let mut request = Request::from_parts(head::detach(head), body);
         request.extensions_mut().insert(Arc::clone(&engineio));
-        let (head, body) = self.pass(request).await.into_parts();
+        let (mut head, body) = self.pass(request).await.into_parts();
         let body = to_bytes(body, OPEN_BYTES_MAX).await.expect("the body is in memory, and short");
-        if head.status.is_success() {
-            self.engineio_sessions.name(&engineio, opened(&body).expect("a session is opened with its sid"));
-        }
         let mut body = Vec::from(body);
+        if head.status.is_success() {
+            let sid = opened(&body).expect("a session is opened with its sid");
+            self.engineio_sessions.name(&engineio, sid);
+            if let Some(me) = self.config.pass_on.me() {
+                body = sid_at::put(&body, sid, &me);
+                head.headers.insert(CONTENT_LENGTH, body.len().into());
+            }
+        }
         keepalive::announce(&mut body, self.config.ping_timeout);
         Response::from_parts(head, Body::from(body))
     }
@@ -235,6 +241,11 @@ async fn answer(service: &EngineIoService, request: Request) -> Response {
         Ok(asked) => asked,
         Err(fault) => return fault.answer(),
     };
+    let request = match service.config.pass_on.take(asked.at.as_deref(), request).await {
+        Ok(Passed::Here(request)) => sid_at::take_off(request),
+        Ok(Passed::Answered(answer)) => return answer,
+        Err(error) => return not_passed_on(error),
+    };
     match (asked.transport, asked.sid, request.method()) {
         (TransportType::Websocket, None, &Method::GET) => service.upgrade(request),
         (TransportType::Websocket, Some(sid), &Method::GET) => service.probe(request, sid),
@@ -250,6 +261,13 @@ fn nothing() -> Response {
     ([(CONTENT_TYPE, "text/plain; charset=UTF-8")], "6").into_response()
 }
 
+/// Never that the session is unknown, as it is not. A stock client that polls comes again with another Engine.IO session, and one that was
+/// about to go over to a WebSocket goes on polling.
+fn not_passed_on(error: NotPassedOn) -> Response {
+    let retry_after = [(RETRY_AFTER, NotPassedOn::RETRY_AFTER.as_secs().into())] as [(_, HeaderValue); 1];
+    (StatusCode::SERVICE_UNAVAILABLE, retry_after, format!("{error}\n")).into_response()
+}
+
 /// Why no session may begin right now. Clients come back by themselves from a request that fails, but not from a refusal.
 struct Busy(&'static str);
 
@@ -263,6 +281,8 @@ impl IntoResponse for Busy {
 struct EngineIoRequest {
     transport: TransportType,
     sid: Option<Sid>,
+    /// The server at which the session is, where its sid says so.
+    at: Option<String>,
 }
 
 impl EngineIoRequest {
@@ -273,8 +293,9 @@ impl EngineIoRequest {
             return Err(Fault::Version);
         }
         let transport = find("transport").and_then(|name| name.parse().ok()).ok_or(Fault::Transport)?;
-        let sid = find("sid").map(|sid| sid.parse().map_err(|_| Fault::Session)).transpose()?;
-        Ok(Self { transport, sid })
+        let (sid, at) = find("sid").map(sid_at::split).unzip();
+        let sid = sid.map(|sid| sid.parse().map_err(|_| Fault::Session)).transpose()?;
+        Ok(Self { transport, sid, at: at.flatten().map(str::to_owned) })
     }
 }
 

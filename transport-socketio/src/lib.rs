@@ -33,7 +33,8 @@ mod link;
 mod packet;
 mod probe;
 mod pump;
+mod sid_at;
 
-pub use chat_serve::{ClientAddress, Origins, TrustedProxies};
+pub use chat_serve::{ClientAddress, Origins, PassOn, TrustedProxies};
 pub use config::{SocketIoConfig, Transports};
 pub use engineio_service::routes;

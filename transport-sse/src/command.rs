@@ -14,7 +14,7 @@ use chat_core::{
     Answered, BadFrame, Busy, ClientFrame, Command, CommandId, CommandSender, ConnectRequest, Extent, Reject,
     RejectCode, Reply, Request as Asked, SessionId,
 };
-use chat_serve::{bearer, within};
+use chat_serve::{NotPassedOn, Passed, ServerName, bearer, within};
 use http_body_util::LengthLimitError;
 
 use super::answer;
@@ -31,6 +31,12 @@ pub(crate) async fn submit(
     if let Err(foreign) = shared.check_page(&request) {
         return answer::response(answer::refusal(None, foreign));
     }
+    let at = ServerName::said(&request).map(str::to_owned);
+    let request = match shared.config.pass_on.take(at.as_deref(), request).await {
+        Ok(Passed::Here(request)) => request,
+        Ok(Passed::Answered(response)) => return response,
+        Err(error) => return answer::response(answer::refusal(None, not_passed_on(error))),
+    };
     let (head, body) = request.into_parts();
     let session = session.ok().map(|Path(session)| session);
     match take_in(&shared, session, &head.headers, body).await {
@@ -49,6 +55,11 @@ pub(crate) async fn submit(
             response
         }
     }
+}
+
+/// Never `not_connected`: the session has its stream, and would lose it to another one.
+fn not_passed_on(error: NotPassedOn) -> Reject {
+    Reject::new(RejectCode::Unavailable, error.to_string()).retry_after(NotPassedOn::RETRY_AFTER)
 }
 
 /// Why no frame reached the session.

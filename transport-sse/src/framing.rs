@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use chat_core::{FrameKind, FrameRef, Framing, ServerFrame};
+use chat_serve::ServerName;
 
 use super::cursor::Cursors;
 use super::entry::LateEntry;
@@ -24,6 +25,8 @@ pub(crate) struct EventFrames<'a> {
     pub(crate) retry: &'a mut Option<Duration>,
     /// What waits to hear of its room.
     pub(crate) late: Option<&'a mut LateEntry>,
+    /// At which server the stream is, to be said in its welcome.
+    pub(crate) at: &'a mut Option<ServerName>,
 }
 
 impl Framing for EventFrames<'_> {
@@ -41,7 +44,10 @@ impl Framing for EventFrames<'_> {
             late.hear(frame.json);
         }
         out.reserve(frame.json.len() + AROUND);
-        put_data(out, frame.kind, frame.json);
+        match self.at.take_if(|_| frame.kind == FrameKind::Welcome) {
+            Some(at) => put_data(out, frame.kind, &with_at(frame.json, &at)),
+            None => put_data(out, frame.kind, frame.json),
+        }
         if !is_passing(frame.kind) {
             out.put_slice(b"id: ");
             self.cursors.put(out, frame.positions);
@@ -49,6 +55,12 @@ impl Framing for EventFrames<'_> {
         }
         out.put_u8(b'\n');
     }
+}
+
+/// A frame with one more field. Which server a client is at, the engine does not know.
+fn with_at(json: &[u8], at: &ServerName) -> Vec<u8> {
+    let fields = json.strip_suffix(b"}").expect("a frame is an object");
+    [fields, b",\"at\":\"", at.as_str().as_bytes(), b"\"}"].concat()
 }
 
 /// Whether a frame of this kind is told and never logged: the last `id` stays the one to go on from, and is not said again. In many rooms it

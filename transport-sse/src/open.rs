@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::header::SET_COOKIE;
 use axum::response::Response;
 use chat_core::{Answered, ConnectRequest, Hello, Refusal};
 
@@ -19,6 +20,7 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
     if let Err(foreign) = shared.check_page(&request) {
         return answer::response(answer::refusal(None, foreign));
     }
+    let is_over_tls = shared.config.proxies.is_over_tls(&request);
     let head = request.into_parts().0;
     let asked = match StreamRequest::read(&head, shared.engine.limits().session.rooms_max) {
         Ok(asked) => asked,
@@ -39,7 +41,16 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
         }
     };
     match entry::enter(&connection, entry, catch_up).await {
-        Ok(late) => stream::of(connection, late, &shared),
+        Ok(late) => {
+            // Asked for now: what is set up meanwhile may have taken long.
+            let at = shared.config.pass_on.me();
+            let cookie = at.as_ref().map(|at| at.cookie(is_over_tls));
+            let mut response = stream::of(connection, late, at, &shared);
+            if let Some(cookie) = cookie {
+                response.headers_mut().insert(SET_COOKIE, cookie);
+            }
+            response
+        }
         Err(refused) => refuse(&shared, refused),
     }
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use chat_core::{CloseReason, Connection, Fill, ServerFrame};
-use chat_serve::LongLived;
+use chat_serve::{LongLived, ServerName};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -29,9 +29,14 @@ const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
 ];
 
-/// The stream of a session, from its first event to its last.
-pub(crate) fn of(connection: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Response {
-    let mut response = response(Body::new(EventStream::new(connection, late, shared)));
+/// The stream of a session, from its first event to its last; `at` which server, where there are several.
+pub(crate) fn of(
+    connection: Connection,
+    late: Option<Box<LateEntry>>,
+    at: Option<ServerName>,
+    shared: &Arc<Shared>,
+) -> Response {
+    let mut response = response(Body::new(EventStream::new(connection, late, at, shared)));
     response.extensions_mut().insert(LongLived);
     response
 }
@@ -76,6 +81,8 @@ struct EventStream {
     retry: Option<Duration>,
     /// The room in the address, until it has said whether the session is in it.
     late: Option<Box<LateEntry>>,
+    /// At which server it is, until the welcome has said so.
+    at: Option<ServerName>,
     /// When the client is told that the stream is alive, unless something else was said since.
     heartbeat: Pin<Box<Sleep>>,
     last_said: Instant,
@@ -85,7 +92,7 @@ struct EventStream {
 }
 
 impl EventStream {
-    fn new(connection: Connection, late: Option<Box<LateEntry>>, shared: &Arc<Shared>) -> Self {
+    fn new(connection: Connection, late: Option<Box<LateEntry>>, at: Option<ServerName>, shared: &Arc<Shared>) -> Self {
         let now = Instant::now();
         let heartbeat_interval = shared.config.heartbeat_interval;
         let stall_timeout = shared.engine.limits().session.stall_timeout;
@@ -98,6 +105,7 @@ impl EventStream {
             handed_out: 0,
             retry,
             late,
+            at,
             heartbeat: Box::pin(sleep_until(now + heartbeat_interval)),
             last_said: now,
             is_over: false,
@@ -134,6 +142,7 @@ impl EventStream {
             cursors: Cursors::new(&self.credential),
             retry: &mut self.retry,
             late: self.late.as_deref_mut(),
+            at: &mut self.at,
         };
         match connection.poll_fill(cx, &mut frames, &mut out) {
             Poll::Ready(Fill::Frames) => self.handed_out = out.len(),

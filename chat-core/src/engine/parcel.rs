@@ -135,6 +135,14 @@ pub(crate) enum Parcel {
         /// In the order in which they were decided.
         answers: Vec<Decided>,
     },
+    /// From whom the asking server takes for the owner: of these nothing was decided, nor will be.
+    Undecided {
+        /// The room, by its code.
+        #[serde(deserialize_with = "checked")]
+        room: RoomCode,
+        /// The numbers under which they were asked.
+        numbers: Vec<u64>,
+    },
     /// To every other server: sessions were ended for good, as the log has it. It is answered with `EndHeard`.
     Ended {
         /// The number that the answer names.
@@ -151,6 +159,8 @@ pub(crate) enum Parcel {
         /// The number that was named.
         number: u64,
     },
+    /// To a server whose link is up: sessions may have been ended here that it has not been told of. The log has them.
+    ReadEnded {},
     /// To the server that a session was connected to: a newer connection of it has come in elsewhere.
     Replaced {
         /// The session.

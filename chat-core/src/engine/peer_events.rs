@@ -38,10 +38,9 @@ pub(crate) async fn run(engine: Weak<Shared>) {
             },
             ClusterEvent::LinkUp(node) => {
                 shared.peers.come(node);
-                // What it has ended meanwhile stands in the log.
-                shared.ended_sessions.read_again();
-                let reader = Arc::clone(&shared);
-                shared.spawn(async move { drop(reader.read_ended().await) });
+                // What each has ended meanwhile stands in the log. Until this moment the other was not told, and it may have read by then.
+                shared.read_ended_again();
+                let _ = shared.send(node, &Parcel::ReadEnded {});
                 shared.tell_rooms(|_| true, || FromPeer::Link { node, is_up: true }.into()).await;
             }
             ClusterEvent::LinkDown(node) => {
@@ -93,6 +92,9 @@ impl Shared {
             Parcel::Answers { room, ahead, answers } => {
                 self.enqueue_if_here(&room, FromPeer::Answered { from, ahead, answers }.into());
             }
+            Parcel::Undecided { room, numbers } => {
+                self.enqueue_if_here(&room, FromPeer::Undecided { from, numbers }.into());
+            }
             Parcel::Ended { number, who, through, until } => {
                 let who = match who {
                     ParcelWho::Session(session) => EndedWho::Session(session),
@@ -103,8 +105,16 @@ impl Shared {
                 let _ = self.send(from, &Parcel::EndHeard { number });
             }
             Parcel::EndHeard { number } => self.peers.heard(number, from),
+            Parcel::ReadEnded {} => self.read_ended_again(),
             Parcel::Replaced { session, generation } => self.close_replaced(session, generation),
         }
+    }
+
+    /// What other servers have ended is looked up.
+    fn read_ended_again(self: &Arc<Self>) {
+        self.ended_sessions.read_again();
+        let reader = Arc::clone(self);
+        self.spawn(async move { drop(reader.read_ended().await) });
     }
 
     /// To a room that is in memory; what nobody waits for comes to nobody.

@@ -11,18 +11,22 @@ use crate::types::NodeId;
 
 /// How often a slot has been given or taken: a later owner has a higher one.
 ///
-/// What was decided under one term is no other term's: an owner who comes back under another reads its rooms anew.
+/// What was decided under one term is no other term's. Within one term nobody but its owner decides, also where that does not know for a while
+/// whether it still is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term(pub u64);
 
 /// Who decides for the rooms of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// This server.
+    /// This server. Whatever it knows of the slot's rooms it brings up to date from the log first.
     Me(Term),
-    /// Another one.
+    /// Another one. What this server had of the slot's rooms is a copy from then on, and what it is asked of them is asked there.
     Other(NodeId, Term),
-    /// Nobody, as far as is known here.
+    /// Nobody, as far as is known here: nothing is decided until somebody does.
+    ///
+    /// An owner who cannot say any more that a slot is its own says this of it, and may own it again under the same term: its rooms stay as they
+    /// are, with everybody who reads them, and whoever has gone meanwhile has all of their grace from then on.
     Nobody,
 }
 
@@ -41,7 +45,8 @@ pub enum ClusterEvent {
     LinkUp(NodeId),
     /// They do not any more. It may be gone, or it may be alone.
     LinkDown(NodeId),
-    /// Slots have another owner, or another term.
+    /// Slots have another owner, or another term; or their owner is not known any more, or known again. What waits in their rooms is looked at
+    /// then, and otherwise when something comes in.
     Moved(Vec<Slot>),
 }
 

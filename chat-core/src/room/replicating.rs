@@ -41,13 +41,12 @@ impl Room {
     /// shown until then.
     pub fn ended_since(&self, before: &[Note]) -> Vec<Note> {
         let now = self.shown();
-        let ended = before.iter().filter(|note| !now.contains(note)).filter_map(|note| match note {
-            Note::Typing { member, .. } => Some(Note::Typing { member: *member, state: TypingState::Off }),
-            Note::Live { member, target, .. } => Some(Note::Live { member: *member, target: *target, text: None }),
-            Note::Signal { member, name, .. } => Some(Note::Signal { member: *member, name: name.clone(), data: None }),
-            _ => None,
-        });
-        ended.collect()
+        before.iter().filter(|note| !now.contains(note)).filter_map(end_of).collect()
+    }
+
+    /// The notes by which nothing is shown any more.
+    pub fn ends_of_shown(&self) -> Vec<Note> {
+        self.shown().iter().filter_map(end_of).collect()
     }
 
     /// Nobody is here, as far as is known: who is will be noted. For a copy.
@@ -55,4 +54,14 @@ impl Room {
         apply::forget_who_is_here(&self.ledger, &mut self.attendance);
         self.note(now, Note::Recovered);
     }
+}
+
+/// What is noted where something is shown no more.
+fn end_of(shown: &Note) -> Option<Note> {
+    Some(match shown {
+        Note::Typing { member, .. } => Note::Typing { member: *member, state: TypingState::Off },
+        Note::Live { member, target, .. } => Note::Live { member: *member, target: *target, text: None },
+        Note::Signal { member, name, .. } => Note::Signal { member: *member, name: name.clone(), data: None },
+        _ => return None,
+    })
 }

@@ -41,6 +41,8 @@ pub enum ServerFrame {
         limits: WelcomeLimits,
         #[serde(default)]
         features: Vec<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        at: Option<String>,
     },
     /// Takes the place of the one in the `welcome`.
     Token {

@@ -24,7 +24,7 @@ pub(crate) fn welcome(
     writes: RecordVersion,
 ) -> Bytes {
     let features = features(writes).map(str::to_owned).collect();
-    to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features })
+    to_bytes(&ServerFrame::Welcome { id, session, token, resumed, rooms, limits, features, at: None })
 }
 
 /// Where a session stands in a room that was not able to say so in time for the welcome.

@@ -18,6 +18,7 @@ use tokio::time::{advance, sleep, timeout};
 
 use super::*;
 use crate::places::Places;
+use crate::request_service::Source;
 
 mod again;
 mod long_lived;
@@ -34,7 +35,7 @@ async fn connect(router: &Router) -> (DuplexStream, watch::Sender<bool>) {
     let socket = Socket::new(server, places.take(None).expect("a place"), config.stall_timeout);
     let (ending, end) = watch::channel(false);
     let peer = SocketAddr::from(([192, 0, 2, 1], 1234));
-    let service = RequestService::new(router.clone(), peer, places, Arc::clone(&config), None);
+    let service = RequestService::new(router.clone(), Source::Client(peer), places, Arc::clone(&config), None);
     tokio::spawn(run(socket, service, config, end));
     (client, ending)
 }

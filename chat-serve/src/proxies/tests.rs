@@ -176,3 +176,24 @@ proptest! {
         prop_assert_eq!(TrustedProxies::default().client(peer, &headers(&lines)), peer.to_canonical());
     }
 }
+
+#[test]
+fn tls_is_what_our_own_loop_or_a_trusted_proxy_says() {
+    let is_over_tls = |peer: &str, headers: &[(&str, &str)], own: bool| {
+        let mut request = Request::builder().extension(ConnectInfo::<SocketAddr>(peer.parse().expect("an address")));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(()).expect("a request");
+        if own {
+            request.extensions_mut().insert(OverTls);
+        }
+        TrustedProxies::new(["10.0.0.0/8".parse().expect("a network")]).is_over_tls(&request)
+    };
+    assert!(is_over_tls("192.0.2.1:1", &[], true));
+    assert!(!is_over_tls("192.0.2.1:1", &[("x-forwarded-proto", "https")], false), "anybody can say so");
+    assert!(is_over_tls("10.0.0.1:1", &[("x-forwarded-proto", "http, HTTPS")], false));
+    assert!(!is_over_tls("10.0.0.1:1", &[("x-forwarded-proto", "https, http")], false), "the last word is the proxy's");
+    assert!(is_over_tls("10.0.0.1:1", &[("forwarded", "for=192.0.2.1; proto=\"https\"")], false));
+    assert!(!is_over_tls("10.0.0.1:1", &[], false));
+}

@@ -10,33 +10,63 @@ use crate::promise::Broken;
 /// Messages of each room that are compared.
 const MESSAGES: u64 = 50;
 
+/// What is asked of a room.
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    Members,
+    Messages,
+}
+
 /// A question about a room.
 #[derive(Clone, Debug)]
 pub(super) struct Compared {
     room: String,
     epoch: Epoch,
+    question: Question,
     /// The last event when it was asked, which all servers must know of by then.
     as_of: Option<Seq>,
 }
 
 impl Person {
-    /// Asks for the members and the last messages of each room.
+    /// Wants to know the members and the last messages of each room.
     pub(super) fn compare(&mut self) {
         let live = self.views.values().filter(|view| self.welcomed && view.is_live());
-        let rooms: Vec<(String, Epoch)> = live.map(|view| (view.room().to_owned(), view.position().epoch)).collect();
-        for (room, epoch) in rooms {
-            let as_of = self.scene.truth.settled(&room, epoch, LATE);
-            let compared = Compared { room, epoch, as_of };
-            let room = &compared.room;
-            self.ask(json!({"type": "members", "room": room}), Asked::Compared(compared.clone()));
-            let frame = json!({"type": "history", "room": room, "limit": MESSAGES});
-            self.ask(frame, Asked::Compared(compared.clone()));
+        let rooms = live.map(|view| (view.room().to_owned(), view.position().epoch));
+        let questions = rooms.flat_map(|(room, epoch)| {
+            let asks = move |question| Compared { room: room.clone(), epoch, question, as_of: None };
+            [Question::Members, Question::Messages].map(asks)
+        });
+        self.to_compare = questions.collect();
+        self.compare_next();
+    }
+
+    /// Asks the next question: one at a time, as a connection may have few commands under way, and be slow.
+    pub(super) fn compare_next(&mut self) {
+        let is_asked = |asked: &Asked| matches!(asked, Asked::Compared(_));
+        if !self.welcomed || self.asked.values().any(|(_, asked)| is_asked(asked)) {
+            return;
         }
+        let Some(compared) = self.to_compare.pop_front() else { return };
+        let as_of = self.scene.truth.settled(&compared.room, compared.epoch, LATE);
+        let compared = Compared { as_of, ..compared };
+        let Compared { room, question, .. } = &compared;
+        let frame = match question {
+            Question::Members => json!({"type": "members", "room": room}),
+            Question::Messages => json!({"type": "history", "room": room, "limit": MESSAGES}),
+        };
+        self.ask(frame, Asked::Compared(compared));
+    }
+
+    /// A room is like this; what is the next?
+    pub(super) fn compare_on(&mut self, asked: &Compared, frame: &ServerFrame) -> Result<(), Broken> {
+        self.compared(asked, frame)?;
+        self.compare_next();
+        Ok(())
     }
 
     /// A room is like this. Where something has happened meanwhile, nobody knows who was told of it by then.
-    pub(super) fn compared(&self, asked: &Compared, frame: &ServerFrame) -> Result<(), Broken> {
-        let Compared { room, epoch, as_of } = asked;
+    fn compared(&self, asked: &Compared, frame: &ServerFrame) -> Result<(), Broken> {
+        let Compared { room, epoch, as_of, .. } = asked;
         let (truth, life) = (&self.scene.truth, || (room.clone(), *epoch));
         if *as_of != Some(truth.head(room, *epoch)) {
             return Ok(());

@@ -15,11 +15,12 @@ use crate::link::{Front, Heard, Hello, Link};
 use crate::promise::{Broken, Promise};
 use crate::summary::summary;
 use crate::transport_kind::TransportKind;
+use crate::view::{Stay, View};
 
 /// A connection that one has taken over from.
 pub(super) struct Older {
-    /// Where it was live.
-    rooms: BTreeSet<String>,
+    /// Where it was live, and since which join.
+    stays: BTreeSet<Stay>,
     /// Since when the newer one is live in one of them.
     replaced: Arc<OnceLock<Instant>>,
 }
@@ -144,16 +145,15 @@ impl Person {
     /// Connects while the older connection is still there.
     pub(super) fn take_over(&mut self) {
         let older = self.link.take();
-        let live = self.views.values().filter(|view| view.is_live());
-        let rooms: BTreeSet<String> = live.map(|view| view.room().to_owned()).collect();
+        let stays = self.live_stays();
         let reads = !self.stalled && !self.is_rough();
         self.connect();
         self.note("takes over");
         if let Some(older) = older {
             let (name, truth) = (self.name.clone(), Arc::clone(&self.scene.truth));
-            let (rooms, patience) = (rooms, self.late());
+            let patience = self.late();
             let replaced = Arc::<OnceLock<Instant>>::default();
-            self.older = reads.then(|| Older { rooms, replaced: Arc::clone(&replaced) });
+            self.older = reads.then(|| Older { stays, replaced: Arc::clone(&replaced) });
             tokio::spawn(async move {
                 // One that was cut off before it was welcomed replaces nobody.
                 let heard = tokio::time::timeout(Duration::from_secs(10), hear_the_end(older)).await;
@@ -168,14 +168,18 @@ impl Person {
         }
     }
 
-    /// Once the newer connection is live where the older one was, the older one is over.
+    /// Once the newer connection is live where the older one was, the older one is over. In another stay the room does not know the older one.
     pub(super) fn replaces(&mut self) {
-        let Some(Older { rooms, .. }) = self.older.as_ref().filter(|_| self.welcomed) else { return };
-        if self.views.values().any(|view| view.is_live() && rooms.contains(view.room()))
+        let Some(Older { stays, .. }) = self.older.as_ref().filter(|_| self.welcomed) else { return };
+        if !self.live_stays().is_disjoint(stays)
             && let Some(older) = self.older.take()
         {
             older.replaced.get_or_init(Instant::now);
         }
+    }
+
+    fn live_stays(&self) -> BTreeSet<Stay> {
+        self.views.values().filter(|view| view.is_live()).map(View::stay).collect()
     }
 
     pub(super) fn stall(&mut self) {

@@ -118,7 +118,7 @@ impl Person {
             ServerFrame::History { id, messages, more, more_before, more_after, as_of, epoch, .. } => {
                 let asked = match self.take(*id) {
                     Some((_, Asked::History(asked))) => asked,
-                    Some((_, Asked::Compared(asked))) => return self.compared(&asked, frame),
+                    Some((_, Asked::Compared(asked))) => return self.compare_on(&asked, frame),
                     _ => return self.wrong("nobody has asked for", frame),
                 };
                 let (Some(epoch), true) = (*epoch, more == more_before) else {
@@ -158,7 +158,7 @@ impl Person {
                 let asked = self.take(*id);
                 hold!(asked.is_some() && is_sorted, Promise::Fold, "\"{}\"", summary(frame));
                 match asked {
-                    Some((_, Asked::Compared(asked))) => self.compared(&asked, frame),
+                    Some((_, Asked::Compared(asked))) => self.compare_on(&asked, frame),
                     _ => Ok(()),
                 }
             }
@@ -367,6 +367,10 @@ impl Person {
             }
             Some((_, Asked::History(_))) => {
                 self.page_refused();
+                Ok(())
+            }
+            Some((_, Asked::Compared(asked))) if PASSING.contains(&code) => {
+                self.to_compare.push_back(asked);
                 Ok(())
             }
             Some((_, Asked::Join(Some(knock)))) if code == "banned" => {

@@ -1,5 +1,6 @@
-//! What every log and every transport must do, as tests: one behaviour, one function, named as a sentence.
+//! What every log, every transport and every cluster must do, as tests: one behaviour, one function, named as a sentence.
 
+pub mod cluster;
 pub mod log;
 pub mod transport;
 

@@ -50,7 +50,9 @@ fn is_of_one_peer(error: &io::Error) -> bool {
 
 async fn welcome(mesh: &Mesh, stream: TcpStream, from: SocketAddr, place: Place) {
     let mut who = None;
-    let Some(accepted) = place.lost.run_until_cancelled(handshake::accept(mesh, stream, &mut who)).await else {
+    // Large, and let go of before the link is carried.
+    let handshake = Box::pin(handshake::accept(mesh, stream, &mut who));
+    let Some(accepted) = place.lost.run_until_cancelled(handshake).await else {
         tracing::debug!(%from, "a connection has made way for another before it was known who it is");
         return;
     };

@@ -14,7 +14,9 @@ use super::options::{REDIAL_MAX, REDIAL_MIN};
 pub(super) async fn keep(mesh: Arc<Mesh>, ToDial { me, peer, gone }: ToDial) {
     let mut pause = REDIAL_MIN;
     loop {
-        let Some(dialled) = gone.run_until_cancelled(handshake::dial(&mesh, me, &peer)).await else { return };
+        // Large, and let go of before the link is carried.
+        let handshake = Box::pin(handshake::dial(&mesh, me, &peer));
+        let Some(dialled) = gone.run_until_cancelled(handshake).await else { return };
         match dialled {
             Ok(agreed) => {
                 let begun = Instant::now();

@@ -44,7 +44,7 @@ pub(super) enum Unreadable {
     Io(io::Error),
 }
 
-/// The most bytes of the frame that carries a hello: nobody who has not said one yet is given memory for more.
+/// The most bytes of the frame that carries a hello. 256: room for later versions, and no memory for a length that somebody made up.
 const HELLO_FRAME_BYTES_MAX: usize = 256;
 
 /// Appends the head of a frame whose body of so many bytes follows.
@@ -84,7 +84,10 @@ impl Frames {
                 frame.advance(1);
                 return Ok((kind, frame));
             }
-            self.arrived.reserve(READ_BYTES);
+            // For a frame that has begun there is room already.
+            if self.arrived.len() == self.arrived.capacity() {
+                self.arrived.reserve(READ_BYTES);
+            }
             match timeout(silence, from.read_buf(&mut self.arrived)).await {
                 Ok(Ok(0)) => return Err(Unreadable::Closed),
                 Ok(Ok(_)) => {}

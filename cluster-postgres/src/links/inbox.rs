@@ -65,7 +65,7 @@ struct Lane {
     link: Option<u64>,
     events: VecDeque<LinkEvent>,
     bytes: usize,
-    /// Told whenever something was taken.
+    /// Told whenever something was taken. Each link has its own: the reader of an earlier one must not be told instead.
     taken: Arc<Notify>,
 }
 
@@ -84,7 +84,9 @@ impl Inbox {
     /// A link is up. The one before it is down.
     pub(super) fn up(&self, peer: NodeId, link: u64) {
         let mut arrived = self.lock();
-        arrived.lanes.entry(peer).or_default().link = Some(link);
+        let lane = arrived.lanes.entry(peer).or_default();
+        lane.link = Some(link);
+        lane.taken = Arc::default();
         arrived.push(peer, LinkEvent::Up(peer));
         drop(arrived);
         self.filled.notify_one();

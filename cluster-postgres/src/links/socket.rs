@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 /// After how much silence the kernel asks whether the other host is still there. 10 s: links speak more often, connections for HTTP may not.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
 
-/// How often it asks again, and how long it waits for what was sent to arrive. 10 s.
+/// How often it asks again, where no answer comes. 10 s: a few times before the host counts as vanished.
 #[cfg(target_os = "linux")]
-const VANISHED_AFTER: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     // What is due is gathered into one write, so there is nothing to wait for.
@@ -19,7 +19,7 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER);
     #[cfg(target_os = "linux")]
-    let keepalive = keepalive.with_interval(VANISHED_AFTER);
+    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&keepalive)
 }
 

@@ -11,6 +11,8 @@ export function openSse({ onOpen, onFrame, onClose }) {
   let session = null;
   let posts = Promise.resolve();
   let silence = null;
+  /** Since when no command has reached the server of the stream, though others answered. */
+  let unreachedSince = null;
 
   function end(close) {
     if (over.signal.aborted) return;
@@ -30,7 +32,9 @@ export function openSse({ onOpen, onFrame, onClose }) {
 
   function told(frame) {
     if (over.signal.aborted) return;
-    if (frame.type === 'welcome') session = { id: frame.session, token: frame.token ?? session?.token };
+    if (frame.type === 'welcome') {
+      session = { id: frame.session, at: frame.at, token: frame.token ?? session?.token };
+    }
     if (frame.type === 'token') session = { ...session, token: frame.token };
     try {
       onFrame(frame);
@@ -67,11 +71,23 @@ export function openSse({ onOpen, onFrame, onClose }) {
 
   async function post(frame) {
     if (over.signal.aborted) return;
-    const answer = await fetch(`/sse/${session.id}`, {
+    // At which of several servers the stream is, where there are: not by cookie, which all tabs of a browser share.
+    const at = session.at === undefined ? '' : `?at=${encodeURIComponent(session.at)}`;
+    const answer = await fetch(`/sse/${session.id}${at}`, {
       method: 'POST', body: JSON.stringify(frame), cache: 'no-store', signal: over.signal,
       headers: { ...authorised(session.token), 'content-type': 'application/json' },
     });
-    const answered = await answer.json();
+    const passing = answer.status === 503;
+    const said = await answer.json().catch(error => {
+      if (!passing) throw error;
+    });
+    // Who has read the command names it.
+    const isReached = !passing || (said?.type === 'error' && said.id === frame.id);
+    if (isReached) unreachedSince = null;
+    else if (Date.now() - (unreachedSince ??= Date.now()) > SILENCE_MS_MAX) {
+      return end({ code: 1006, reason: 'no way to the server of the stream' });
+    }
+    const answered = isReached ? said : unavailable(said, frame);
     // That of a join or create is only a receipt: the answer itself, a `joined`, comes down the stream.
     const isReceipt = answered.type === 'ack' && (frame.type === 'join' || frame.type === 'create');
     if (!isReceipt) told(answered);
@@ -102,6 +118,13 @@ export async function reachesSse(patienceMs) {
 
 /** Not the page of a captive portal, nor that of a proxy with nobody behind it. */
 const isStream = answer => answer.ok && (answer.headers.get('content-type') ?? '').startsWith('text/event-stream');
+
+/**
+ * What another server or a proxy says in place of the stream's own, as an error of the command, which may have been carried out all the same.
+ * The stream lasts, and whoever asked tries again, with the same key.
+ */
+const unavailable = (said, { id }) =>
+  said?.type === 'error' ? { ...said, id } : { type: 'error', code: 'unavailable', id };
 
 const authorised = token => ({ authorization: `Bearer ${token}` });
 

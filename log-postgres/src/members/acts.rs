@@ -1,5 +1,6 @@
 //! The tasks that depose, take and give: each beside the beats, which wait for nobody.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,12 +12,15 @@ use tokio_postgres::types::ToSql;
 use super::standing::Acts;
 use super::{Inner, Move, node_id, term_of};
 use crate::connection::{Connection, Purpose};
-use crate::error::OpenError;
+use crate::error::{Failure, OpenError};
 use crate::id::Id;
 use crate::slots::Held;
 
-/// How long it may take until nothing of a slot that is to be given is under way. After that it stays, and is given later.
-const QUIET_MAX: Duration = Duration::from_secs(5);
+/// How long it may take until nothing of the slots that are to be given is under way. After that those are given of which nothing is; one slow
+/// room holds up its own slot and no other, which is tried again.
+const QUIET_MAX: Duration = Duration::from_millis(500);
+/// Between two attempts to find out whether slots were given.
+const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 /// Between two looks of one who gives all and has not yet.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -38,11 +42,13 @@ const GIVE: &str = "with given as (select s.slot, g.node from slots s join unnes
 pub(super) struct Acting {
     inner: Arc<Inner>,
     open: Option<Connection>,
+    /// The backend at the other end of it: its number, and when it was started.
+    backend: Option<(i32, String)>,
 }
 
 impl Acting {
     pub(super) fn new(inner: Arc<Inner>) -> Self {
-        Self { inner, open: None }
+        Self { inner, open: None, backend: None }
     }
 
     /// Deposes and takes, whenever the table was read.
@@ -112,37 +118,74 @@ impl Acting {
         Ok(())
     }
 
-    /// Gives slots once nothing of them is under way here, and nothing of which nobody knows.
+    /// Gives those of the slots of which nothing is under way here, and nothing of which nobody knows.
     async fn give(&mut self, gifts: &[(Slot, Id)]) -> Result<(), NotDone> {
-        let slots: Vec<Slot> = gifts.iter().map(|(slot, _)| *slot).collect();
         let inner = Arc::clone(&self.inner);
-        let _yielding = Yielding::begin(&inner, &slots);
-        let quiet = tokio::time::timeout(QUIET_MAX, self.inner.node.slots.quiet(&slots)).await.is_ok();
-        if !quiet || self.inner.is_in_doubt(&slots) {
-            return Ok(());
-        }
-        let me = self.inner.node.id();
+        let slots: Vec<Slot> = gifts.iter().map(|(slot, _)| *slot).collect();
+        let mut yielding = Yielding::begin(&inner, slots.clone());
+        // Some may be quiet where not all are.
+        let _ = tokio::time::timeout(QUIET_MAX, inner.node.slots.quiet(&slots)).await;
+        let in_doubt = inner.in_doubt();
+        yielding.keep(|slot| inner.node.slots.is_quiet(slot) && !in_doubt.contains(&slot));
+        let me = inner.node.id();
         let (mut numbers, mut nodes, mut terms) = (Vec::<i32>::new(), Vec::new(), Vec::new());
-        for (slot, to) in gifts {
+        for (slot, to) in gifts.iter().filter(|(slot, _)| yielding.slots.contains(slot)) {
             numbers.push(slot.number().into());
             nodes.push(*to);
-            terms.push(self.inner.node.slots.held(*slot).term);
+            terms.push(inner.node.slots.held(*slot).term);
         }
-        let given = match self.query(GIVE, &[&me, &numbers, &nodes, &terms]).await {
-            Ok(given) => given,
-            Err(error) => {
-                // It may have been done: nothing of them is let in before the table was read.
-                let mut looked = self.inner.acts.subscribe();
-                self.inner.look.notify_one();
-                let _ = tokio::time::timeout(self.inner.options.lease, looked.changed()).await;
-                return Err(error);
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        match self.query(GIVE, &[&me, &numbers, &nodes, &terms]).await {
+            Ok(given) => {
+                if !given.is_empty() {
+                    tracing::info!(slots = given.len(), "slots were given to other servers");
+                }
+                inner.take_in_moves(&given);
+                Ok(())
             }
-        };
-        if !given.is_empty() {
-            tracing::info!(slots = given.len(), "slots were given to other servers");
+            Err(error) => {
+                // It may have been done, or be done yet: nothing of them is let in before that is known.
+                if error.is_unknown {
+                    self.settle(&numbers).await;
+                }
+                Err(error)
+            }
         }
-        self.inner.take_in_moves(&given);
+    }
+
+    /// Finds out whose slots are after a gift of which nobody knows: its backend is ended, and the table read after that. Tries until it can; meanwhile
+    /// nobody can write in them anyway.
+    async fn settle(&mut self, slots: &[i32]) {
+        self.open = None;
+        while let Err(error) = self.try_to_settle(slots).await {
+            tracing::debug!(%error, "whose slots are is not known");
+            tokio::time::sleep(SETTLE_PAUSE).await;
+        }
+    }
+
+    async fn try_to_settle(&mut self, slots: &[i32]) -> Result<(), NotDone> {
+        let backend = self.backend.clone().unwrap_or_default();
+        let end =
+            "select pg_terminate_backend(pid, 2000) from pg_stat_activity where pid = $1 and backend_start::text = $2";
+        while !self.query_on_another(end, &[&backend.0, &backend.1]).await?.is_empty() {}
+        let read = "select slot, node, term from slots where slot = any($1)";
+        let found = self.query_on_another(read, &[&slots]).await?;
+        self.inner.take_in_moves(&found);
         Ok(())
+    }
+
+    /// Runs one statement on the connection that comes after a lost one, which stays known until this has been settled.
+    async fn query_on_another(
+        &mut self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, NotDone> {
+        let lost = self.backend.clone();
+        let answered = self.query(sql, values).await;
+        self.backend = lost;
+        answered
     }
 
     /// Runs one statement, on the connection that is there or another.
@@ -150,7 +193,13 @@ impl Acting {
         let is_same = |open: &Connection| !open.is_closed() && *self.inner.node.server.borrow() == open.server;
         let mut open = match self.open.take().filter(is_same) {
             Some(open) => open,
-            None => self.inner.node.connector.connect(Purpose::Other).await?,
+            None => {
+                let mut open = self.inner.node.connector.connect(Purpose::Other).await?;
+                let mine = "select pid, backend_start::text from pg_stat_activity where pid = pg_backend_pid()";
+                let rows = open.query(mine, &[]).await.map_err(OpenError::from)?;
+                self.backend = rows.first().map(|row| (row.get(0), row.get(1)));
+                open
+            }
         };
         let answered = open.query(sql, values).await;
         self.open = Some(open);
@@ -159,7 +208,11 @@ impl Acting {
             if error.code() == Some(FOREIGN_KEY) {
                 self.inner.look.notify_one();
             }
-            NotDone { is_locked: error.code() == Some(LOCK_TIMEOUT), why: error.to_string() }
+            let (is_unknown, why) = match Failure::of(&error) {
+                Failure::Unknown(why) => (true, why),
+                Failure::NotWritten(why) => (false, why),
+            };
+            NotDone { is_locked: error.code() == Some(LOCK_TIMEOUT), is_unknown, why }
         })
     }
 }
@@ -169,12 +222,14 @@ impl Acting {
 struct NotDone {
     /// It waited for a lock for too long.
     is_locked: bool,
+    /// It may have been, or may be yet.
+    is_unknown: bool,
     why: String,
 }
 
 impl From<OpenError> for NotDone {
     fn from(error: OpenError) -> Self {
-        Self { is_locked: false, why: error.to_string() }
+        Self { is_locked: false, is_unknown: false, why: error.to_string() }
     }
 }
 
@@ -187,21 +242,32 @@ impl fmt::Display for NotDone {
 /// Slots that let nothing in. However it ends, they let it in again: where they are another's then, that is refused as well.
 struct Yielding<'a> {
     inner: &'a Inner,
-    slots: &'a [Slot],
+    slots: Vec<Slot>,
 }
 
 impl<'a> Yielding<'a> {
-    fn begin(inner: &'a Arc<Inner>, slots: &'a [Slot]) -> Self {
-        inner.node.slots.set_yielding(slots, true);
+    fn begin(inner: &'a Inner, slots: Vec<Slot>) -> Self {
+        inner.node.slots.begin_to_yield(&slots);
         inner.news.moved(slots.iter().copied());
         Self { inner, slots }
+    }
+
+    /// Lets writes into the others again.
+    fn keep(&mut self, is_kept: impl Fn(Slot) -> bool) {
+        let (kept, others) = self.slots.iter().partition(|slot| is_kept(**slot));
+        self.slots = kept;
+        self.release(&others);
+    }
+
+    fn release(&self, slots: &[Slot]) {
+        self.inner.node.slots.end_to_yield(slots);
+        self.inner.news.moved(slots.iter().copied());
     }
 }
 
 impl Drop for Yielding<'_> {
     fn drop(&mut self) {
-        self.inner.node.slots.set_yielding(self.slots, false);
-        self.inner.news.moved(self.slots.iter().copied());
+        self.release(&self.slots);
     }
 }
 
@@ -236,20 +302,15 @@ impl Inner {
             let (number, node, term): (i32, Option<Id>, i64) = (row.get(0), row.get(1), row.get(2));
             let slot = usize::try_from(number).ok().and_then(|number| Slot::all().nth(number));
             let (Some(slot), Some(node)) = (slot, node) else { continue };
-            if self.node.slots.hear(slot, Held { node: Some(node), term }) {
+            if self.node.slots.put(slot, Held { node: Some(node), term }) {
                 moves.push(Move { slot, node: node_id(node), term: term_of(term) });
             }
         }
         self.news.made(&moves);
     }
 
-    /// Whether there is an append of which nobody knows, in one of these.
-    fn is_in_doubt(&self, slots: &[Slot]) -> bool {
-        self.node
-            .doubts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .rooms()
-            .any(|room| slots.contains(&Slot::of(room)))
+    /// Slots with an append of which nobody knows.
+    fn in_doubt(&self) -> BTreeSet<Slot> {
+        self.node.doubts.lock().unwrap_or_else(PoisonError::into_inner).rooms().map(Slot::of).collect()
     }
 }

@@ -52,9 +52,10 @@ impl Lease {
         Self { length, sent: Mutex::new(None) }
     }
 
-    /// A beat that was sent then has been answered.
-    pub(crate) fn renew(&self, sent: Clocks) {
-        *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
+    /// A beat that was sent then has been answered. Whether it held until now.
+    pub(crate) fn renew(&self, sent: Clocks) -> bool {
+        let before = self.sent.lock().unwrap_or_else(PoisonError::into_inner).replace(sent);
+        before.is_some_and(|before| self.rest_of(before, Clocks::now()).is_some())
     }
 
     /// The server is none of the service any more.
@@ -69,6 +70,10 @@ impl Lease {
     /// What is left of it; `None` where it is over.
     pub(crate) fn rest(&self, now: Clocks) -> Option<Duration> {
         let sent = (*self.sent.lock().unwrap_or_else(PoisonError::into_inner))?;
+        self.rest_of(sent, now)
+    }
+
+    fn rest_of(&self, sent: Clocks, now: Clocks) -> Option<Duration> {
         let counted = now.running.checked_sub(sent.running)?;
         let of_day = now.wall.saturating_sub(sent.wall);
         let drift = if now.wall < sent.wall { sent.wall - now.wall + counted } else { of_day.abs_diff(counted) };

@@ -76,6 +76,8 @@ struct Inner {
     /// Told when the table is to be read before its time.
     look: Notify,
     is_draining: AtomicBool,
+    /// Whether the time of day was found to be another than the database's.
+    is_clock_apart: AtomicBool,
     acts: watch::Sender<Acts>,
     started: Instant,
 }
@@ -108,10 +110,11 @@ impl Members {
             news: News::default(),
             look: Notify::new(),
             is_draining: AtomicBool::new(false),
+            is_clock_apart: AtomicBool::new(false),
             acts: watch::Sender::new(Acts::default()),
             started: Instant::now(),
         });
-        let connection = inner.beat_once(None).await?;
+        let connection = inner.ask(None, true).await?;
         let first = inner.acts.borrow().clone();
         let mut acting = Acting::new(Arc::clone(&inner));
         acting.carry_out(first).await;
@@ -161,17 +164,20 @@ impl Members {
         self.0.news.next().await
     }
 
-    /// Takes in what another server says of slots. That a slot is this server's own, the table alone says.
-    pub fn hear(&self, moves: &[Move]) {
-        let me = self.0.node.id();
+    /// Takes in what another server says of slots that it has taken or given, or has. What it says of others' is not believed; that a slot is this
+    /// server's own, or is not any more, the table alone says.
+    pub fn hear(&self, from: NodeId, moves: &[Move]) {
+        let (me, from) = (self.0.node.id(), id_of(from));
         let mut moved = Vec::new();
         for Move { slot, node, term } in moves {
             let held = Held { node: Some(id_of(*node)), term: i64::try_from(term.0).unwrap_or(i64::MAX) };
-            if id_of(*node) == me {
-                if self.0.node.slots.held(*slot) != held {
-                    self.look();
-                }
-            } else if self.0.node.slots.hear(*slot, held) {
+            let known = self.0.node.slots.held(*slot);
+            if known == held {
+                continue;
+            }
+            if held.node == Some(me) || known.node == Some(me) {
+                self.look();
+            } else if (held.node == Some(from) || known.node == Some(from)) && self.0.node.slots.hear(*slot, held) {
                 moved.push(*slot);
             }
         }
@@ -183,22 +189,25 @@ impl Members {
         self.0.look.notify_one();
     }
 
-    /// Gives all slots to the others, and takes none any more; waits until it has, or until nobody is there who could have them, at most `max`.
+    /// Gives all slots to the others, and takes none any more; waits until it has, or until nobody is there who could have them, at most `max`. Where
+    /// this is dropped, that goes on for as long.
     pub async fn drain(&self, max: Duration) {
         self.0.is_draining.store(true, Ordering::Release);
+        let inner = Arc::clone(&self.0);
+        let given = tokio::spawn(async move { inner.give_all(max).await });
         // Whoever is late is not given anything meanwhile.
-        let _ = tokio::time::timeout(max, self.0.give_all(max)).await;
+        let _ = tokio::time::timeout(max, given).await;
     }
 }
 
 impl Inner {
     fn owner(&self, slot: Slot) -> Owner {
-        let held = self.node.slots.held(slot);
+        let (held, is_yielding) = self.node.slots.stands(slot);
         let term = term_of(held.term);
         match held.node {
             None => Owner::Nobody,
             Some(id) if id != self.node.id() => Owner::Other(node_id(id), term),
-            Some(_) if self.node.slots.is_yielding(slot) || !self.lease.holds() => Owner::Nobody,
+            Some(_) if is_yielding || !self.lease.holds() => Owner::Nobody,
             Some(_) => Owner::Me(term),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Row {
     /// Where the others reach it; none of one that has the log to itself.
     pub(crate) address: Option<String>,
     pub(crate) beat: i64,
+    /// How long it believes itself; none of one that has the log to itself.
+    pub(crate) lease: Option<Duration>,
     /// It is on its way out: it is given nothing, and takes nothing.
     pub(crate) is_draining: bool,
 }
@@ -62,8 +64,8 @@ impl Standing {
         Self { lease, seen: BTreeMap::new(), orphans: BTreeMap::new() }
     }
 
-    /// A read of the table, at a time that only goes on.
-    pub(crate) fn look(&mut self, now: Duration, me: Id, rows: &[Row], held: &[Held]) -> Acts {
+    /// A read of the table, at a time that only goes on. One between two beats of this server counts for no silence, and nothing is given at it.
+    pub(crate) fn look(&mut self, now: Duration, me: Id, rows: &[Row], held: &[Held], is_beat: bool) -> Acts {
         let mut acts = Acts::default();
         let ids: BTreeSet<Id> = rows.iter().map(|row| row.id).collect();
         self.seen.retain(|id, _| ids.contains(id));
@@ -72,15 +74,15 @@ impl Standing {
             let seen = self.seen.entry(row.id).or_insert_with(new);
             if seen.beat != row.beat {
                 (seen.beat, seen.since, seen.reads) = (row.beat, now, 0);
-            } else if now > seen.since {
+            } else if is_beat && now > seen.since {
                 seen.reads += 1;
             }
-            let silent = now.saturating_sub(seen.since);
-            if silent > self.lease {
+            let (silent, lease) = (now.saturating_sub(seen.since), row.lease.unwrap_or(self.lease));
+            if silent > lease {
                 seen.steady = now;
             }
             // Longer than it may believe itself, counted from a moment after its last beat.
-            if silent >= self.lease * 6 / 5 && seen.reads >= READS_MIN {
+            if silent >= lease * 6 / 5 && seen.reads >= READS_MIN {
                 acts.depose.push((row.id, row.beat));
             }
         }
@@ -112,7 +114,7 @@ impl Standing {
             let home = *homes::order(slot, members()).first()?;
             (home != me && has_settled(&home)).then_some((slot, home))
         });
-        if am_member {
+        if am_member && is_beat {
             acts.give = elsewhere.take(GIVEN_MAX).collect();
         }
         acts
@@ -126,7 +128,8 @@ impl Standing {
         rows: &[Row],
         mine: impl Iterator<Item = Slot>,
     ) -> Vec<(Slot, Id)> {
-        let beats = |id: &Id| self.seen.get(id).is_some_and(|seen| now.saturating_sub(seen.since) < self.lease);
+        // Within two of its beats: what is given to one that has just been killed would wait until that is seen.
+        let beats = |id: &Id| self.seen.get(id).is_some_and(|seen| now.saturating_sub(seen.since) < self.lease * 2 / 5);
         let heirs = || {
             let heirs = rows.iter().filter(|row| row.id != me && !row.is_draining && beats(&row.id));
             heirs.filter_map(|row| Some((row.id, row.address.as_deref()?)))
@@ -155,13 +158,19 @@ mod tests {
 
     impl World {
         fn of(count: u128) -> Self {
-            let row = |n| Row { id: id(n), address: Some(format!("10.0.0.{n}:7000")), beat: 0, is_draining: false };
+            let row = |n| Row {
+                id: id(n),
+                address: Some(format!("10.0.0.{n}:7000")),
+                beat: 0,
+                lease: Some(LEASE),
+                is_draining: false,
+            };
             let held = vec![Held::default(); Slot::COUNT.into()];
             Self { standing: Standing::new(LEASE), now: Duration::ZERO, rows: (0..count).map(row).collect(), held }
         }
 
         fn look(&mut self) -> Acts {
-            self.standing.look(self.now, id(0), &self.rows, &self.held)
+            self.standing.look(self.now, id(0), &self.rows, &self.held, true)
         }
 
         /// A second in which these beat.
@@ -188,6 +197,30 @@ mod tests {
         world.rows.retain(|row| row.id != id(2));
         for _ in 0..20 {
             assert_eq!(world.second(&[0, 1]).depose, []);
+        }
+    }
+
+    #[test]
+    fn who_believes_itself_for_longer_is_given_longer() {
+        let mut world = World::of(2);
+        world.rows[1].lease = Some(LEASE * 4);
+        world.give_all(1);
+        world.look();
+        for _ in 0..23 {
+            assert_eq!(world.second(&[0]).depose, []);
+        }
+        assert_eq!(world.second(&[0]).depose, [(id(1), 0)]);
+    }
+
+    #[test]
+    fn a_look_between_two_beats_counts_for_no_silence() {
+        let mut world = World::of(2);
+        world.give_all(1);
+        world.look();
+        for _ in 0..50 {
+            world.now += Duration::from_secs(1);
+            let acts = world.standing.look(world.now, id(0), &world.rows, &world.held, false);
+            assert_eq!(acts.depose, []);
         }
     }
 

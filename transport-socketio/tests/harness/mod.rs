@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
+use axum::Router;
 use chat_core::Engine;
 use chat_testkit::contract::transport::{Client, Resume, TransportHarness};
 use chat_testkit::sockets::{Exchange, dial, listen};
@@ -20,7 +21,7 @@ use wire::{Packet, Poll, Refused, Wire, Ws};
 pub(crate) struct SocketIo(SocketAddr);
 
 /// Clients come by long-polling. A lost connection is noticed by a ping only.
-pub(crate) struct Polling(SocketAddr);
+pub(crate) struct Polling(pub(crate) SocketAddr);
 
 pub(crate) struct SocketIoClient<W> {
     /// `None` once it has ended.
@@ -33,7 +34,7 @@ impl TransportHarness for SocketIo {
     type Client = SocketIoClient<Ws>;
 
     async fn open(engine: Engine) -> Self {
-        Self(serve(engine))
+        Self(serve(routes(engine, SocketIoConfig::default())))
     }
 
     async fn connect(&self, resume: Option<Resume>) -> SocketIoClient<Ws> {
@@ -59,7 +60,7 @@ impl TransportHarness for Polling {
     type Client = SocketIoClient<Poll>;
 
     async fn open(engine: Engine) -> Self {
-        Self(serve(engine))
+        Self(serve(routes(engine, SocketIoConfig::default())))
     }
 
     async fn connect(&self, resume: Option<Resume>) -> SocketIoClient<Poll> {
@@ -67,9 +68,8 @@ impl TransportHarness for Polling {
     }
 }
 
-fn serve(engine: Engine) -> SocketAddr {
+pub(crate) fn serve(router: Router) -> SocketAddr {
     let (listener, address) = listen();
-    let router = routes(engine, SocketIoConfig::default());
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::Router;
 use chat_core::Engine;
 use chat_serve::{ServeConfig, serve};
 use chat_testkit::contract::transport::{Client, Resume, TransportHarness};
@@ -23,6 +24,11 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     fn new() -> (Self, ServeConfig)
     where
         Self: Sized;
+
+    /// What is served over it.
+    fn router(engine: Engine) -> Router {
+        routes(engine, SseConfig::default())
+    }
 
     async fn dial(&self, address: SocketAddr) -> Self::Stream;
 }
@@ -56,6 +62,8 @@ pub(crate) struct EventSourceClient<C: Carrier> {
     posts: Option<Exchange<C::Stream>>,
     /// Where to post, and with which token; from the `welcome`.
     session: Option<(String, String)>,
+    /// At which server the stream is, where there are several.
+    at: Option<String>,
     kept: VecDeque<Value>,
 }
 
@@ -66,8 +74,7 @@ impl<C: Carrier> TransportHarness for EventSource<C> {
     async fn open(engine: Engine) -> Self {
         let (listener, address) = listen();
         let (carrier, config) = C::new();
-        let router = routes(engine, SseConfig::default());
-        tokio::spawn(serve(listener, router, config, std::future::pending()));
+        tokio::spawn(serve(listener, C::router(engine), config, std::future::pending()));
         Self { address, carrier: Arc::new(carrier) }
     }
 
@@ -86,6 +93,7 @@ impl<C: Carrier> TransportHarness for EventSource<C> {
             stream,
             posts: None,
             session: None,
+            at: None,
             kept: VecDeque::new(),
         }
     }
@@ -137,7 +145,8 @@ impl<C: Carrier> Client for EventSourceClient<C> {
             None => Exchange::over(self.carrier.dial(self.address).await, self.address),
         };
         let authorization = format!("Authorization: Bearer {token}\r\n");
-        posts.ask(&format!("POST /sse/{session}"), &authorization, &frame.to_string()).await;
+        let at = self.at.as_ref().map_or_else(String::new, |at| format!("?at={at}"));
+        posts.ask(&format!("POST /sse/{session}{at}"), &authorization, &frame.to_string()).await;
         posts.status().await.expect("the connection lasts");
         let answer = serde_json::from_str(&posts.text().await).expect("the answer is a frame");
         self.posts = Some(posts);
@@ -153,6 +162,7 @@ impl<C: Carrier> Client for EventSourceClient<C> {
             // A cursor resumes, and shows no token.
             let token = frame["token"].as_str().or(self.session.as_ref().map(|(_, token)| &**token));
             let token = token.expect("a token").to_owned();
+            self.at = frame["at"].as_str().map(str::to_owned);
             self.session = Some((frame["session"].as_str().expect("a text").to_owned(), token));
         }
         Some(frame)

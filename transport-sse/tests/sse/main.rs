@@ -1,5 +1,8 @@
 //! The transport as its clients see it: streams, commands, and how both end.
 
+#[path = "../../../chat-testkit/tests/support/bent.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "the kit's own tests use the rest")]
+mod bent;
 mod commands;
 mod cors;
 mod entry;
@@ -7,6 +10,9 @@ mod network;
 mod openapi;
 mod resume;
 mod returning;
+#[path = "../../../chat-serve/tests/several/mod.rs"]
+mod servers;
+mod several;
 mod stall;
 mod stream;
 mod support;

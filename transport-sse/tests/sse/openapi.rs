@@ -123,7 +123,7 @@ async fn the_description_is_what_the_routes_do() {
         let frame = seen.ask(&server, "POST", &post, &authorised, &body).await;
         spec.check_frame(&frame);
     }
-    seen.ask(&server, "POST", &post, &[], &none).await;
+    seen.ask(&server, "POST", &format!("{post}?at=A"), &[("chat-at", "A")], &none).await;
     let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
     let slow = seen.ask_with(&server, "POST", &post, &authorised, never).await;
     assert_eq!(slow["code"], "bad_frame");

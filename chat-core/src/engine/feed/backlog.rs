@@ -158,6 +158,17 @@ impl Backlog {
         self.head.publish(last);
     }
 
+    /// What follows up to here is not to be had: all that it has goes, and the next event is `to + 1`.
+    pub(crate) fn leap(&self, to: Seq) {
+        let mut ring = self.lock();
+        let before = ring.weight();
+        while !ring.segments.is_empty() {
+            ring.pop();
+        }
+        self.budget.change(before, ring.weight());
+        self.head.publish(to.0);
+    }
+
     /// Lets the oldest events go until no more than `weight_max` bytes are held, or one event.
     pub(crate) fn evict(&self, weight_max: usize) {
         self.shrink(&mut self.lock(), weight_max);

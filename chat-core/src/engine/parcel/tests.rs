@@ -110,11 +110,13 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             Parcel::Answers { room: room(), ahead: true, answers },
             r#"{"answers":{"room":"LUNCH","ahead":true,"answers":[{"number":1,"epoch":"0000000000007","after":9,"verdict":{"answer":{"entered":{"member":3,"from":9,"is_named":false,"entry":"joined","history":{"seqs":[1,2],"wanted":5,"before":0,"sees":0,"more":"no","earlier":null,"newer":{"from":0,"through":0,"count":0,"seqs":[],"newest":null,"forgotten":"no"}}}}}},{"number":2,"after":0,"verdict":{"reject":{"code":"bad_field","message":"nick is empty","field":"nick","retry_after":{"secs":1,"nanos":0}}}}]}}"#,
         ),
+        (Parcel::Undecided { room: room(), numbers: vec![7, 8] }, r#"{"undecided":{"room":"LUNCH","numbers":[7,8]}}"#),
         (
             Parcel::Ended { number: 7, who: ParcelWho::Session(session), through: session, until: Wall(5) },
             r#"{"ended":{"number":7,"who":{"session":"00000000000000000000000001"},"through":"00000000000000000000000001","until":5}}"#,
         ),
         (Parcel::EndHeard { number: 7 }, r#"{"end_heard":{"number":7}}"#),
+        (Parcel::ReadEnded {}, r#"{"read_ended":{}}"#),
         (
             Parcel::Replaced { session, generation },
             r#"{"replaced":{"session":"00000000000000000000000001","generation":2}}"#,
@@ -125,7 +127,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
 #[test]
 fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
     let kinds = each_kind();
-    assert_eq!(kinds.len(), 10);
+    assert_eq!(kinds.len(), 11);
     for (parcel, json) in kinds {
         assert_eq!(String::from_utf8_lossy(&parcel.encode()[1..]), json);
         assert_eq!(parcel.encode(), bytes(json));

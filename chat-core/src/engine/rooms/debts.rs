@@ -87,6 +87,11 @@ impl Debts {
         (self.amended, self.unsaved) = (Seq(0), self.unsaved.max(SNAPSHOT_EVERY));
     }
 
+    /// Another server pays them from now on, or did until now: what it has paid is not known here, and is paid once more.
+    pub(crate) fn change_hands(&mut self) {
+        *self = Self { unsaved: self.unsaved, ..Self::default() };
+    }
+
     /// A batch of so many records is out.
     pub(crate) fn note(&mut self, records: usize) {
         self.unsaved += records;

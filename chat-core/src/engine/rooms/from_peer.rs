@@ -27,6 +27,8 @@ pub(crate) enum FromPeer {
     Fed { from: NodeId, feed: Feed, bytes: usize },
     /// What the owner has decided of what was asked here. It may rest on what is told next.
     Answered { from: NodeId, ahead: bool, answers: Vec<Decided> },
+    /// What was asked at a server that does not decide was not decided there.
+    Undecided { from: NodeId, numbers: Vec<u64> },
     /// The link to another server is up, or is down.
     Link { node: NodeId, is_up: bool },
 }

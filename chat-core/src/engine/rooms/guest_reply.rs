@@ -26,6 +26,12 @@ impl GuestReply {
         self.tell(reject);
     }
 
+    /// Nothing of it was decided here, nor will be: whoever asked asks whoever decides.
+    pub(crate) fn hand_back(mut self) {
+        self.is_answered = true;
+        self.send(&Parcel::Undecided { room: self.room.clone(), numbers: vec![self.number] });
+    }
+
     /// It is told, with what it stands on; to which server.
     pub(crate) fn told(mut self) -> NodeId {
         self.is_answered = true;
@@ -36,8 +42,12 @@ impl GuestReply {
         self.is_answered = true;
         let decided = Decided { number: self.number, epoch: None, after: Offset(0), verdict: Err(reject) };
         let answers = Parcel::Answers { room: self.room.clone(), ahead: false, answers: vec![decided] };
-        // Where the link is down the other side knows, and has answered by itself.
-        let (cluster, parcel) = (&self.cluster, answers.encode());
+        self.send(&answers);
+    }
+
+    /// Where the link is down the other side knows, and has answered by itself.
+    fn send(&self, parcel: &Parcel) {
+        let (cluster, parcel) = (&self.cluster, parcel.encode());
         let _ = catch_unwind(AssertUnwindSafe(|| cluster.send(self.node, parcel)));
     }
 }

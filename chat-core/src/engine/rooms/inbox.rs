@@ -241,6 +241,11 @@ impl InboxItem {
         }
     }
 
+    /// Whether it may wait for a server that decides: somebody has asked for something, and would rather wait than ask again.
+    pub(crate) fn is_parkable(&self) -> bool {
+        self.is_asked() && !matches!(self, Self::Host { input: Input::Elapsed, .. })
+    }
+
     /// The place that the room has where it is founded from, if this is to found it.
     pub(crate) fn founding(&self) -> Option<&Arc<Founding>> {
         match self {
@@ -255,7 +260,9 @@ impl InboxItem {
     /// per session and timer.
     pub(crate) fn is_bounded(&self) -> bool {
         match self {
-            Self::Command { .. } | Self::Host { .. } | Self::Asked(_) => true,
+            Self::Command { .. } | Self::Host { .. } => true,
+            // Whoever comes back does so with one letter for each room.
+            Self::Asked(asked) => !matches!(asked.input, Input::Attach { .. }),
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
             Self::Peer(_) | Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {
                 false

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use thin_vec::ThinVec;
 
 use crate::engine::parcel::{Attachment, Decided};
+use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::ports::{Owner, Term};
 use crate::room::Note;
@@ -15,27 +16,58 @@ use crate::types::{Generation, Mono, NodeId, Offset, SessionId};
 pub(crate) struct Part {
     /// As whose the room was worked on last.
     pub(crate) stands: Option<Owner>,
+    /// Under which term what is here was decided here, if it was: nobody else has decided under it, so that it is still true after a while in
+    /// which nobody did.
+    pub(crate) own: Option<Term>,
+    /// A term under which the log takes nothing any more, whatever is said of the slot.
+    pub(crate) over: Option<Term>,
+    /// Before the log is asked again what a room is that is to be decided here.
+    pub(crate) pause: Backoff,
     /// Of an owner: the servers that follow.
     pub(crate) guests: BTreeMap<NodeId, Guest>,
     /// Of an owner with guests: what was noted since it was last told, each behind the record after which it was.
     pub(crate) notes: Vec<(Offset, Note)>,
-    /// Of an owner: which servers follow from now on, and with whom attached. They came while the room waited for its log.
+    /// Of an owner: which servers follow from now on, and with whom attached, and whose sessions were ended. They came while the room waited for
+    /// its log, or while nobody decided.
     pub(crate) later: ThinVec<InboxItem>,
+    /// Of an owner: who was attached when it began to decide, at servers that have not said so since.
+    pub(crate) unclaimed: BTreeMap<SessionId, Generation>,
+    /// Until when they have the time to.
+    pub(crate) claimed_until: Mono,
     /// Of a follower: what was asked of the owner and is not answered, by number.
     pub(crate) letters: BTreeMap<u64, Letter>,
     /// Of a follower: what was decided, and is told once what it rests on is played.
     pub(crate) decided: VecDeque<Decided>,
     /// Of a follower: sessions that read here and have lost their connection, as far as the owner knows.
     pub(crate) dangling: ThinVec<SessionId>,
-    /// Of a follower: whether what the owner tells next follows on what is known here.
-    pub(crate) is_in_step: bool,
+    /// Of a follower: who tells what follows on what is known here, and under which term. It may not be the owner any more: what it has told is
+    /// in the log, and who owns the room now begins afresh.
+    pub(crate) fed_by: Option<(NodeId, Term)>,
+    /// Since when nobody who decides has told anything.
+    pub(crate) silent_since: Option<Mono>,
+    /// What waits for a server that decides, in the order in which it was asked.
+    pub(crate) parked: VecDeque<Parked>,
+    /// Before the owner is asked again that did not take what was asked, or does not know that it is.
+    pub(crate) asking: Backoff,
     /// Of a follower that is out of step, and has asked to follow or is to: when it asks again.
     pub(crate) follow_at: Option<Mono>,
 }
 
 /// What was asked here, and waits for what the owner says.
 pub(crate) struct Letter {
+    /// Whom it was asked.
+    pub(crate) to: NodeId,
     pub(crate) until: Mono,
+    /// Until when it may wait once more for a server that decides, where it has waited before.
+    pub(crate) parked: Option<Mono>,
+    pub(crate) item: InboxItem,
+}
+
+/// What waits for a server that decides.
+pub(crate) struct Parked {
+    pub(crate) until: Mono,
+    /// What it holds, about.
+    pub(crate) bytes: usize,
     pub(crate) item: InboxItem,
 }
 
@@ -44,6 +76,8 @@ pub(crate) struct Letter {
 pub(crate) struct Guest {
     /// It is to be told the room afresh.
     pub(crate) is_new: bool,
+    /// Before it is told once more, where its link has not taken that.
+    pub(crate) again: Backoff,
     /// What it is to be told first then, as of the moment since which it follows.
     pub(crate) beginning: Option<Box<Beginning>>,
     /// Its sessions that are attached here.
@@ -75,9 +109,14 @@ impl Part {
     /// Under which term the room is decided here; `None` where it is not.
     pub(crate) fn decides(&self) -> Option<Term> {
         match self.stands {
-            Some(Owner::Me(term)) => Some(term),
+            Some(Owner::Me(term)) => Some(term).filter(|_| self.own == Some(term)),
             _ => None,
         }
+    }
+
+    /// Whether nobody decides now, and what is here was decided here, under a term that may go on.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.own.is_some() && self.decides().is_none()
     }
 
     /// Whom the room follows.
@@ -88,15 +127,14 @@ impl Part {
         }
     }
 
+    /// Whether what the owner tells next follows on what is known here.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.fed_by.is_some_and(|(node, term)| self.stands == Some(Owner::Other(node, term)))
+    }
+
     /// What has waited too long for its answer.
     pub(crate) fn overdue(&mut self, now: Mono) -> Vec<InboxItem> {
         self.letters.extract_if(.., |_, letter| letter.until <= now).map(|(_, letter)| letter.item).collect()
-    }
-
-    /// Everything that waits for an answer.
-    pub(crate) fn take_letters(&mut self) -> Vec<InboxItem> {
-        self.decided.clear();
-        std::mem::take(&mut self.letters).into_values().map(|letter| letter.item).collect()
     }
 
     /// A session of a guest has come in, as this generation; which servers have it still under an older one, and under which.
@@ -113,12 +151,14 @@ impl Part {
 
     /// A session has come in at this server, or at another guest: the others have it no more.
     pub(crate) fn supersede(&mut self, but: Option<NodeId>, session: SessionId) -> Vec<(NodeId, Generation)> {
+        self.unclaimed.remove(&session);
         let others = self.guests.iter_mut().filter(|(node, _)| Some(**node) != but);
         others.filter_map(|(node, guest)| Some((*node, guest.sessions.remove(&session)?))).collect()
     }
 
     /// A session is attached at no other server any more.
     pub(crate) fn forget_session(&mut self, session: SessionId) {
+        self.unclaimed.remove(&session);
         for guest in self.guests.values_mut() {
             guest.sessions.remove(&session);
         }
@@ -140,6 +180,7 @@ impl Part {
     ) -> Vec<(SessionId, Generation)> {
         let guest = self.guests.entry(node).or_default();
         (guest.is_new, guest.beginning, guest.down_since) = (true, None, None);
+        guest.again = Backoff::default();
         let now = attached.iter().map(|attachment| (attachment.session, attachment.generation)).collect();
         let before = std::mem::replace(&mut guest.sessions, now);
         let has_come_in = |(session, generation): &&(SessionId, Generation)| before.get(session) == Some(generation);

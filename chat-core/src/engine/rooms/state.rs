@@ -126,14 +126,19 @@ impl RoomState {
         }
     }
 
-    /// Whether another server decides, and what is here is a copy.
+    /// Whether nothing is decided here: another server decides, and what is here is a copy, or nobody does.
     pub(crate) fn follows(&self) -> bool {
         self.part.as_ref().is_some_and(|part| part.decides().is_none())
     }
 
-    /// Whether an answer of another server is waited for.
+    /// Whether it was decided here until nobody knew whose it is, and may be again.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.has_lapsed())
+    }
+
+    /// Whether an answer of another server is waited for, or a server that decides.
     pub(crate) fn has_letters(&self) -> bool {
-        self.part.as_ref().is_some_and(|part| !part.letters.is_empty())
+        self.part.as_ref().is_some_and(|part| !part.letters.is_empty() || !part.parked.is_empty())
     }
 
     /// A session has lost its connection.

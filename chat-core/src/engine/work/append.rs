@@ -3,17 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::{Event, Reaction, RoomCloseReason};
-use crate::engine::feed::overlay::Change;
+use crate::domain::{Reaction, RoomCloseReason};
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
-use crate::engine::session::subscription::{End, Subscriber, Subscription};
+use crate::engine::session::subscription::{Subscriber, Subscription};
 use crate::engine::shared::unavailable;
-use crate::engine::work::freeze::{known_by_records_alone, leave_to_records};
-use crate::engine::work::load::{Loaded, load, publish_records};
+use crate::engine::work::freeze::known_by_records_alone;
+use crate::engine::work::load::{Loaded, Over, load};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
@@ -25,7 +24,7 @@ use crate::types::{Generation, Mono, Now, Seq, SessionId};
 pub(crate) enum Appended {
     /// The log has it.
     Done(Batch),
-    /// Somebody else has written: the items are to be decided again, by what the room is now.
+    /// Somebody else has written, or decides by now, and the log has none of it: the items are to be decided again, by what the room is now.
     Again(VecDeque<InboxItem>),
     /// The log has none of it, and everybody who asked for a record has been told. Those who come back need none: they are let in all the same.
     Refused(VecDeque<InboxItem>),
@@ -81,7 +80,7 @@ impl RoomTask {
     pub(crate) async fn append(&mut self, mut batch: Batch) -> Appended {
         let log = self.shared.log.clone().expect("only rooms with a log append");
         let mut meanwhile = Meanwhile::new(self.mono().after(self.shared.limits.engine.log_timeout));
-        let mut others = false;
+        let (mut others, mut is_known) = (false, true);
         for attempt in 0..2 {
             let error = match log.append(&self.cell.code, &self.state.tail, &batch.records).await {
                 Ok(tail) => {
@@ -92,6 +91,11 @@ impl RoomTask {
                 Err(error) => error,
             };
             self.fault(&error);
+            if error == AppendError::Deposed
+                && let Some(part) = &mut self.state.part
+            {
+                part.over = part.decides();
+            }
             match self.find_out(&mut batch, &mut meanwhile).await {
                 Found::Ours(tail) => {
                     // Only the answer was lost.
@@ -104,7 +108,8 @@ impl RoomTask {
                 Found::Nothing if attempt == 0 && may_be_tried_again(&error) && !meanwhile.has_told => {}
                 Found::Nothing => break,
                 Found::Others => {
-                    others = true;
+                    // Of what another server has changed since it would not be known whether it is this batch.
+                    (others, is_known) = (true, !matches!(error, AppendError::Unknown(_)));
                     break;
                 }
             }
@@ -112,7 +117,8 @@ impl RoomTask {
         let named = std::mem::take(&mut batch.named);
         let items = self.roll_back(batch, &mut meanwhile).await;
         self.state.unnamed.put_back(named, others);
-        if others {
+        let is_as_it_was = self.is_as_it_was();
+        if others && is_as_it_was || !is_as_it_was && is_known {
             return Appended::Again(items);
         }
         let comes_back = |item: &InboxItem| match item {
@@ -164,7 +170,7 @@ impl RoomTask {
                 InboxItem::Peer(peer) => match *peer {
                     FromPeer::Lost { session, generation, .. } => meanwhile.gone.push((session, generation)),
                     // Said by another owner, before this one was.
-                    FromPeer::Fed { .. } | FromPeer::Answered { .. } => {}
+                    FromPeer::Fed { .. } => {}
                     peer => self.state.part.get_or_insert_default().later.push(peer.into()),
                 },
                 InboxItem::Tick => self.state.disarm(),
@@ -214,8 +220,12 @@ impl RoomTask {
     }
 
     /// What the log says of the room, and of the messages whose reactions it alone has now.
-    async fn load_again(&self, log: &dyn Log) -> Result<(Option<Loaded>, Vec<(Seq, Vec<Reaction>)>), ReadError> {
-        let loaded = load(log, &self.cell.code, &self.shared.limits.room).await?;
+    pub(crate) async fn load_again(
+        &self,
+        log: &dyn Log,
+    ) -> Result<(Option<Loaded>, Vec<(Seq, Vec<Reaction>)>), ReadError> {
+        let over = if self.is_as_it_was() { Over::Delete } else { Over::Leave };
+        let loaded = load(log, &self.cell.code, &self.shared.limits.room, over).await?;
         let mut written = Vec::new();
         if let Some((ledger, feed)) = loaded.as_ref().map(|loaded| &loaded.ledger).zip(self.state.feed())
             && ledger.epoch() == Some(feed.epoch)
@@ -276,39 +286,10 @@ impl RoomTask {
                 }
                 self.state.tail = loaded.tail;
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
-                self.end_live();
-                leave_to_records(&feed, &written);
-                self.show_all_reactions(&feed);
-                publish_records(&feed, others.iter().copied());
-                for record in &others {
-                    if let Some(change) = Change::of(record) {
-                        feed.overlay.add(std::slice::from_ref(&change));
-                        feed.backlog.amend(&change);
-                    }
-                    if let Event::Settled { through, .. } = record.event {
-                        feed.overlay.amended(through);
-                    }
-                }
-                let room = &self.state.room;
-                self.state.subscribers.retain(|session, reader| {
-                    let member = reader.subscription.member;
-                    let stays = is_there(room, &reader.subscription) && room.sessions_of(member).contains(session);
-                    if let Some(member) = room.member(member).filter(|_| stays) {
-                        reader.subscription.note_nick(&member.nick);
-                    } else {
-                        // The first: they may have come back since, under the same number.
-                        let exit = others.iter().find(|record| record.leaver() == Some(member));
-                        if let Some(Event::Left { nick, .. }) = exit.map(|record| &record.event) {
-                            reader.subscription.note_nick(nick);
-                        }
-                        match exit.and_then(|record| record.seq) {
-                            Some(until) => reader.end(until, End::Membership),
-                            None => reader.end(feed.backlog.head(), End::Quiet),
-                        }
-                    }
-                    reader.connection.wake.wake();
-                    stays
-                });
+                self.show_records(&feed, &written, &others);
+                let gone =
+                    self.part_with(&feed, &others, |room, session, member| room.sessions_of(member).contains(&session));
+                self.state.subscribers.values().chain(&gone).for_each(|reader| reader.connection.wake.wake());
             }
             (loaded, _) => {
                 // The incarnation was never there, or is over for everyone.
@@ -337,6 +318,6 @@ fn may_be_tried_again(error: &AppendError) -> bool {
 }
 
 /// Whether the stay that this reads for has not ended.
-fn is_there(room: &Room, subscription: &Subscription) -> bool {
+pub(crate) fn is_there(room: &Room, subscription: &Subscription) -> bool {
     room.member(subscription.member).is_some_and(|stay| subscription.is_of(stay))
 }

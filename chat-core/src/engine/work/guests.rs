@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use crate::domain::Event;
 use crate::engine::parcel::{Attachment, Decided, Feed, Parcel};
+use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::{Beginning, Guest};
-use crate::engine::shared::Shared;
+use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
+use crate::ports::Owner;
 use crate::room::{Note, is_same_join};
 use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
 
 /// How long the link to a server may be down before whoever is attached there counts as gone. 3 s: a link that broke is up again sooner, and
 /// their graces begin only then.
-const DOWN_MAX: Duration = Duration::from_secs(3);
+pub(crate) const DOWN_MAX: Duration = Duration::from_secs(3);
 /// Before a server is told anew that has taken nothing more.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -58,6 +60,7 @@ impl RoomTask {
                 }
             }
             FromPeer::Link { node, is_up: false } => {
+                self.lose_link(*node);
                 let guest = self.state.part.as_mut().and_then(|part| part.guests.get_mut(node));
                 if let Some(guest) = guest {
                     guest.down_since.get_or_insert(now.mono);
@@ -70,8 +73,14 @@ impl RoomTask {
                 }
             }
             FromPeer::Ended { by, whole } => self.end_session(now, by, *whole, batch),
+            // Of what was asked there before this server decided.
+            FromPeer::Answered { from, answers, .. } => {
+                self.keep_answers(*from, answers.clone());
+                self.tell_decided_late(now, batch);
+            }
+            FromPeer::Undecided { from, numbers } => self.take_back_letters(*from, numbers),
             // Who follows says so; and the rest was said by another owner, before this one was.
-            FromPeer::Link { is_up: true, .. } | FromPeer::Fed { .. } | FromPeer::Answered { .. } => {}
+            FromPeer::Link { is_up: true, .. } | FromPeer::Fed { .. } => {}
         }
     }
 
@@ -79,15 +88,19 @@ impl RoomTask {
     /// down for too long.
     pub(crate) fn look_after_guests(&mut self, now: Now, items: &mut VecDeque<InboxItem>) {
         let Some(part) = &mut self.state.part else { return };
+        part.overdue(now.mono).into_iter().for_each(|item| self.cell.refuse(item, unavailable()));
         if !part.later.is_empty() {
             part.later.drain(..).rev().for_each(|item| items.push_front(item));
             // They may say that the link is up again.
             return;
         }
         // Who could not be told begins anew.
-        let is_due = |guest: &Guest| guest.is_new && guest.down_since.is_none() && guest.beginning.is_none();
+        let is_due = |guest: &Guest| {
+            guest.is_new && guest.down_since.is_none() && guest.beginning.is_none() && guest.again.until() <= now.mono
+        };
         let again: Vec<NodeId> = part.guests.iter().filter(|(_, guest)| is_due(guest)).map(|(node, _)| *node).collect();
         again.into_iter().for_each(|node| self.begin(node));
+        self.let_unclaimed_go(now);
         let Some(part) = &mut self.state.part else { return };
         let is_lost = |down_since: Option<Mono>| down_since.is_some_and(|since| since.after(DOWN_MAX) <= now.mono);
         let lost: Vec<_> = part.guests.extract_if(.., |_, guest| is_lost(guest.down_since)).collect();
@@ -95,6 +108,14 @@ impl RoomTask {
             for (session, generation) in guest.sessions {
                 self.state.note(now, Note::Detached { session, generation });
             }
+        }
+    }
+
+    /// Nobody has said that these are attached there, since this server decides: they went with the server that decided before.
+    fn let_unclaimed_go(&mut self, now: Now) {
+        let Some(part) = self.state.part.as_mut().filter(|part| part.claimed_until <= now.mono) else { return };
+        for (session, generation) in std::mem::take(&mut part.unclaimed) {
+            self.state.note(now, Note::Detached { session, generation });
         }
     }
 
@@ -147,6 +168,15 @@ impl RoomTask {
                 self.tell_replaced(session, vec![(node, generation)]);
                 continue;
             }
+            if let Some(part) = &mut self.state.part {
+                part.unclaimed.remove(&session);
+            }
+            let here = self.state.subscribers.get(&session);
+            if here.is_some_and(|reader| reader.connection.generation < generation)
+                && let Some(reader) = self.state.subscribers.remove(&session)
+            {
+                reader.connection.close(CloseReason::Replaced);
+            }
             self.state.note(now, Note::Attached { session, generation, member, network });
         }
         self.begin(node);
@@ -184,7 +214,7 @@ impl RoomTask {
 
     /// A session has come in here: the connections that it had at other servers are none of its any more.
     pub(crate) fn supersede_guests(&mut self, session: SessionId) {
-        let Some(part) = self.state.part.as_mut().filter(|part| !part.guests.is_empty()) else { return };
+        let Some(part) = &mut self.state.part else { return };
         let older = part.supersede(None, session);
         self.tell_replaced(session, older);
     }
@@ -206,9 +236,10 @@ impl RoomTask {
             return;
         }
         self.tell_decided(batch);
-        if self.state.part.as_ref().is_none_or(|part| part.guests.is_empty()) {
+        if self.state.part.as_ref().is_none_or(|part| part.guests.is_empty() || part.decides().is_none()) {
             return;
         }
+        let now = self.mono();
         let (code, epoch, room) = (&self.cell.code, self.state.phase_epoch(), &self.state.room);
         let Some(part) = self.state.part.as_deref_mut() else { return };
         let (term, notes) = (part.decides().unwrap_or_default().0, std::mem::take(&mut part.notes));
@@ -244,6 +275,10 @@ impl RoomTask {
             };
             // A later one would not follow on this.
             guest.is_new = self.shared.send_bytes(*node, bytes).is_err();
+            match guest.is_new {
+                true => guest.again.failed(now),
+                false => guest.again = Backoff::default(),
+            }
         }
         batch.records = records;
     }
@@ -275,11 +310,17 @@ impl RoomTask {
         let part = self.state.part.as_ref()?;
         // The first was asked first.
         let letters = part.letters.values().map(|letter| letter.until).take(1);
+        if part.decides().is_none() {
+            let again = matches!(part.stands, Some(Owner::Me(_))).then(|| part.pause.until());
+            let silent = part.silent_since.map(|since| since.after(DOWN_MAX));
+            return letters.chain(part.follow_at).chain(again).chain(silent).chain(self.parked_deadline(now)).min();
+        }
         let guests = part.guests.values().filter_map(|guest| match guest.down_since {
             Some(since) => Some(since.after(DOWN_MAX)),
-            None => guest.is_new.then(|| now.after(AGAIN)),
+            None => guest.is_new.then(|| now.after(AGAIN).max(guest.again.until())),
         });
         let later = (!part.later.is_empty()).then_some(now);
-        letters.chain(guests).chain(part.follow_at).chain(later).min()
+        let unclaimed = (!part.unclaimed.is_empty()).then_some(part.claimed_until);
+        letters.chain(guests).chain(part.follow_at).chain(later).chain(unclaimed).chain(self.parked_deadline(now)).min()
     }
 }

@@ -35,13 +35,27 @@ pub(crate) struct Loaded {
     pub(crate) reads: ReadPositions,
 }
 
-/// Reads a room; `None` where the log has none. What was closed and is still there is deleted.
-pub(crate) async fn load(log: &dyn Log, code: &RoomCode, limits: &RoomLimits) -> Result<Option<Loaded>, ReadError> {
+/// What becomes of an incarnation that was closed, and is still there: the process ended before it was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// It is deleted.
+    Delete,
+    /// Another server does that.
+    Leave,
+}
+
+/// Reads a room; `None` where the log has none.
+pub(crate) async fn load(
+    log: &dyn Log,
+    code: &RoomCode,
+    limits: &RoomLimits,
+    over: Over,
+) -> Result<Option<Loaded>, ReadError> {
     match read_whole(log, code, limits, None).await? {
         Whole::None => Ok(None),
         Whole::Live(loaded) => Ok(Some(*loaded)),
+        Whole::Over(_) if over == Over::Leave => Ok(None),
         Whole::Over(epoch) => {
-            // It was closed, and the process ended before it was deleted.
             log.delete(code, epoch).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
             Ok(None)
         }

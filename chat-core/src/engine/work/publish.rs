@@ -41,6 +41,8 @@ impl RoomTask {
             }
         } else if self.state.follows() {
             self.settle_copy(&feed, &batch);
+            // Whoever decides next stores a snapshot in time.
+            self.state.debts.make().note(batch.records.len());
         } else if !is_logged {
             // There is nothing to be amended.
             if self.state.room.ledger().first_owed().is_some() {

@@ -30,6 +30,10 @@ const VISITS_MAX: usize = 16;
 impl RoomTask {
     /// Whether it could be put away as far as anybody outside is concerned.
     pub(crate) fn is_unattended(&self) -> bool {
+        if self.state.has_lapsed() {
+            // Others may be attached at servers that have not heard of it.
+            return false;
+        }
         if self.state.follows() {
             return self.state.subscribers.is_empty() && !self.state.has_letters() && self.state.feed().is_some();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::rooms::debts::Debts;
 use crate::engine::rooms::state::Phase;
-use crate::engine::work::load::{Loaded, load, publish_records};
+use crate::engine::work::load::{Loaded, Over, load, publish_records};
 use crate::engine::work::task::RoomTask;
 use crate::ports::Tail;
 use crate::room::Room;
@@ -19,7 +19,7 @@ impl RoomTask {
         if matches!(&self.state.phase, Phase::Unread(backoff) if now < backoff.until()) {
             return false;
         }
-        match load(&*log, &self.cell.code, &self.shared.limits.room).await {
+        match load(&*log, &self.cell.code, &self.shared.limits.room, Over::Delete).await {
             Ok(loaded) => {
                 self.install(loaded);
                 true

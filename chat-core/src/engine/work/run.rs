@@ -43,7 +43,7 @@ impl Running {
             if !items.is_empty() {
                 match task.shared.cluster.is_some() {
                     true => Box::pin(task.work_among_servers(items)).await,
-                    false => task.work_through(items).await,
+                    false => drop(task.work_through(items).await),
                 }
             } else if task.state.fanout.is_on() {
                 task.yield_to_readers().await;
@@ -74,8 +74,9 @@ impl Running {
 }
 
 impl RoomTask {
-    /// Decides, appends, publishes and answers, until nothing of this is left and nothing is due.
-    pub(crate) async fn work_through(&mut self, mut items: VecDeque<InboxItem>) {
+    /// Decides, appends, publishes and answers, until nothing of this is left and nothing is due. Gives back what it has not decided, where the
+    /// room is another server's by then, or nobody's.
+    pub(crate) async fn work_through(&mut self, mut items: VecDeque<InboxItem>) -> VecDeque<InboxItem> {
         let mut was_overtaken = false;
         // Once something has run out: how many items were in by then, and are read before anything is decided about it.
         let mut ahead: Option<usize> = None;
@@ -88,7 +89,10 @@ impl RoomTask {
             if !self.finds_out(&items).await {
                 items.drain(..).for_each(|item| self.cell.refuse(item, unavailable()));
                 self.arm(None);
-                return;
+                return items;
+            }
+            if !self.is_as_it_was() {
+                return items;
             }
             ahead = self.state.is_due(self.mono()).then(|| ahead.unwrap_or_else(|| self.cell.waiting()));
             if items.is_empty()
@@ -97,6 +101,9 @@ impl RoomTask {
                 items = self.cell.take_items(self.shared.limits.room.batch_inputs_max.min(*ahead));
                 // A room that waits for its log has refused what it was waiting for.
                 *ahead = if items.is_empty() { 0 } else { *ahead - items.len() };
+                if self.shared.cluster.is_some() {
+                    self.sort_out(&mut items);
+                }
             }
             let mut batch = self.decide(&mut items, ahead.is_none_or(|ahead| ahead == 0));
             if !batch.records.is_empty() && self.shared.log.is_some() {
@@ -104,7 +111,11 @@ impl RoomTask {
                 self.state.wake_rest();
                 batch = match Box::pin(self.append(batch)).await {
                     Appended::Done(batch) => batch,
-                    Appended::Refused(mut back) => self.decide(&mut back, false),
+                    Appended::Refused(mut back) if self.is_as_it_was() => self.decide(&mut back, false),
+                    Appended::Refused(back) => {
+                        back.into_iter().rev().for_each(|item| items.push_front(item));
+                        Batch::default()
+                    }
                     Appended::Again(again) => {
                         match std::mem::replace(&mut was_overtaken, true) {
                             false => again.into_iter().rev().for_each(|item| items.push_front(item)),
@@ -119,6 +130,7 @@ impl RoomTask {
             self.announce();
             evict::keep(&self.shared);
         }
+        items
     }
 
     /// Sees to it that the room is known, and that nothing of an earlier one stands in its way. `false` where the log cannot say so now.

@@ -102,6 +102,9 @@ pub struct EngineLimits {
     /// How long a command waits for what the owner of its room says, where that is another server; then it is `unavailable`. 40 s: longer than
     /// `log_timeout`, within which an owner that is there answers.
     pub owner_timeout: Duration,
+    /// How long a command waits for a server to decide for its room, where none does now or it cannot be reached; then it is `unavailable`. 8 s:
+    /// as long as it takes until another has the rooms of one that has gone.
+    pub owner_wait: Duration,
 }
 
 impl Default for EngineLimits {
@@ -137,6 +140,7 @@ impl Default for EngineLimits {
             policy_timeout: Duration::from_secs(10),
             log_timeout: Duration::from_secs(30),
             owner_timeout: Duration::from_secs(40),
+            owner_wait: Duration::from_secs(8),
         }
     }
 }

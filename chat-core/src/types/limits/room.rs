@@ -159,6 +159,11 @@ pub struct RoomLimits {
     /// Bytes of what the owner of a room tells a server that follows it, and that is not played there yet. 8 MiB: two batches of the largest
     /// messages. One that is longer is taken where nothing else waits; past it what is told is read from the log instead.
     pub fed_bytes_max: usize,
+    /// Commands that wait for a server to decide for the room, where none does now or it cannot be reached. 1,024, as many as wait for the room
+    /// itself; past it senders are told `busy`.
+    pub parked_max: usize,
+    /// Bytes of what they say. 1 MiB: sixteen of the largest messages, or a thousand usual ones.
+    pub parked_bytes_max: usize,
     /// Commands decided, logged and published together. 256: bounds how long one batch holds up the next.
     pub batch_inputs_max: usize,
     /// At most one view of the room for readers that fell behind in this time. 250 ms: they share it.
@@ -224,6 +229,8 @@ impl Default for RoomLimits {
             backlog_bytes_max: 1 << 20,
             inbox_max: 1_024,
             fed_bytes_max: 8 << 20,
+            parked_max: 1_024,
+            parked_bytes_max: 1 << 20,
             batch_inputs_max: 256,
             gap_view_interval: Duration::from_millis(250),
             presence_interval: Duration::from_secs(1),

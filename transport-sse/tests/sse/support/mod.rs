@@ -10,4 +10,4 @@ pub(crate) use parser::{Event, Parser};
 pub(crate) use policy::Says;
 pub(crate) use spec::{Spec, template};
 pub(crate) use stream::{EventSource, Stream, settle};
-pub(crate) use test_server::TestServer;
+pub(crate) use test_server::{Reply, TestServer};

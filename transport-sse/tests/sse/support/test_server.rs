@@ -51,6 +51,11 @@ impl TestServer {
         Self { router: transport_sse::routes(engine.clone(), config), engine, spec: Spec::load() }
     }
 
+    /// Whatever is in front of this engine.
+    pub(crate) fn around(engine: Engine, router: Router) -> Self {
+        Self { engine, router, spec: Spec::load() }
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Response {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.expect("infallible");
@@ -93,7 +98,7 @@ impl TestServer {
         self.reply(self.send(request.body(body).expect("a request")).await).await
     }
 
-    async fn reply(&self, response: Response) -> Reply {
+    pub(crate) async fn reply(&self, response: Response) -> Reply {
         let (head, body) = response.into_parts();
         assert_eq!(head.headers["cache-control"], "no-store");
         let bytes = body.collect().await.expect("a whole body").to_bytes();

@@ -1,0 +1,219 @@
+//! A room that another server decides from now on, or this one: what is known of it here stays, and so does everybody who reads it.
+
+use crate::domain::{Event, Reaction, Record, RoomCloseReason};
+use crate::engine::feed::overlay::Change;
+use crate::engine::feed::room_feed::RoomFeed;
+use crate::engine::rooms::backoff::Backoff;
+use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::state::Phase;
+use crate::engine::rooms::unnamed::Unnamed;
+use crate::engine::session::subscription::{End, Subscriber};
+use crate::engine::work::append::is_there;
+use crate::engine::work::freeze::leave_to_records;
+use crate::engine::work::guests::DOWN_MAX;
+use crate::engine::work::load::{Loaded, publish_records};
+use crate::engine::work::play::PAGE;
+use crate::engine::work::task::RoomTask;
+use crate::ports::{ReadError, Term};
+use crate::room::{Note, Room};
+use crate::types::{CloseReason, MemberId, Now, Seq, SessionId};
+
+impl RoomTask {
+    /// This server decides from now on, under this term: the copy that is here is brought to where the log ends, and then it is the room. `false`
+    /// where the log cannot say that now, or the room is another's by then.
+    pub(crate) async fn take_over(&mut self, term: Term) -> bool {
+        let began = self.mono();
+        if self.state.part.as_ref().is_some_and(|part| began < part.pause.until()) {
+            return false;
+        }
+        if let Err(error) = Box::pin(self.read_on()).await {
+            self.unread(&error);
+            let failed = self.mono();
+            self.state.part.get_or_insert_default().pause.failed(failed);
+            return false;
+        }
+        let is_still = self.is_as_it_was();
+        if is_still {
+            self.begin_to_decide(term);
+        }
+        is_still
+    }
+
+    /// Brings what is known of the room to where the log ends. Where that has another life by now, or none, nothing is known any more.
+    async fn read_on(&mut self) -> Result<(), ReadError> {
+        let log = self.shared.log.clone().expect("servers share a log");
+        while let Some((epoch, offset)) = self.stands() {
+            self.let_readers_follow().await;
+            let page = log.read(&self.cell.code, Some(epoch), offset, self.page_max()).await?;
+            if page.tail.epoch != Some(epoch) {
+                self.state.end_incarnation(RoomCloseReason::Host);
+                break;
+            }
+            if page.tail.offset < offset {
+                // Members have seen more of this incarnation than it holds: it cannot have been read right.
+                return Err(ReadError::Unavailable(format!("ends at {:?}, before {offset:?}", page.tail)));
+            }
+            match page.records.first() {
+                None if page.tail.offset == offset => {
+                    self.state.tail = page.tail;
+                    return Ok(());
+                }
+                Some(first) if first.offset == offset.next() => {
+                    let (now, mut batch) = (self.now(), Batch::default());
+                    page.records.into_iter().for_each(|record| self.replay(now, record, &mut batch));
+                    self.publish(batch);
+                }
+                // The log has let go of them.
+                _ => match self.load_again(&*log).await? {
+                    (Some(loaded), written) if loaded.ledger.epoch() == Some(epoch) => self.leap(loaded, &written),
+                    _ => {
+                        self.state.end_incarnation(RoomCloseReason::Host);
+                        break;
+                    }
+                },
+            }
+        }
+        if !matches!(self.state.phase, Phase::Unread(_)) {
+            // An incarnation that is over may still be in the way of the next.
+            self.state.phase = Phase::Unread(Backoff::default());
+        }
+        Ok(())
+    }
+
+    /// How many records are read at once: no more than readers can follow, a quarter of what is kept for them.
+    pub(crate) fn page_max(&self) -> usize {
+        (self.shared.limits.room.backlog_events_max / 4).clamp(1, PAGE)
+    }
+
+    /// The copy is the room from now on. Who is attached elsewhere is said by the servers that follow, soon; nobody else is here but those who
+    /// read here.
+    fn begin_to_decide(&mut self, term: Term) {
+        let now = self.now();
+        self.attach_readers(now);
+        let attached = self.state.room.notes().into_iter().filter_map(|note| match note {
+            Note::Attached { session, generation, .. } => Some((session, generation)),
+            _ => None,
+        });
+        let elsewhere = attached.filter(|(session, _)| !self.state.subscribers.contains_key(session)).collect();
+        let part = self.state.part.get_or_insert_default();
+        (part.own, part.pause) = (Some(term), Backoff::default());
+        (part.fed_by, part.follow_at, part.silent_since) = (None, None, None);
+        part.guests.clear();
+        part.notes.clear();
+        part.dangling.clear();
+        (part.unclaimed, part.claimed_until) = (elsewhere, now.mono.after(DOWN_MAX));
+        if self.state.feed().is_none() {
+            return;
+        }
+        self.state.debts.make().change_hands();
+        if !self.state.room.read_positions().is_empty() {
+            // Who decided before may not have come to it.
+            self.state.debts.make().note_read(now.mono.after(self.shared.limits.room.reads_interval));
+        }
+        // Nobody could come back meanwhile.
+        self.state.note(now, Note::Recovered);
+        let mut batch = Batch::default();
+        self.tell_decided_late(now, &mut batch);
+        self.publish(batch);
+    }
+
+    /// Whoever reads here is attached, as far as they are still in the room and have no newer connection elsewhere.
+    fn attach_readers(&mut self, now: Now) {
+        let Some(head) = self.state.feed().map(|feed| feed.backlog.head()) else { return };
+        let (room, mut attached) = (&self.state.room, Vec::new());
+        self.state.subscribers.retain(|session, reader| {
+            let generation = reader.connection.generation;
+            let stay = room.member(reader.subscription.member).filter(|stay| reader.subscription.is_of(stay));
+            let Some(stay) = stay else {
+                reader.end(head, End::Quiet);
+                reader.connection.wake.wake();
+                return false;
+            };
+            let is_newest = room.generation_of(*session).is_none_or(|newest| newest <= generation);
+            if is_newest {
+                let (session, member, network) = (*session, stay.id, reader.connection.network);
+                attached.push(Note::Attached { session, generation, member, network });
+            } else {
+                reader.connection.close(CloseReason::Replaced);
+            }
+            is_newest
+        });
+        attached.into_iter().for_each(|note| self.state.note(now, note));
+    }
+
+    /// Another server decides, or did in between: what is here is a copy from now on. Everything that was decided here has been published.
+    pub(crate) fn become_copy(&mut self) {
+        let part = self.state.part.get_or_insert_default();
+        part.own = None;
+        part.guests.clear();
+        part.notes.clear();
+        part.unclaimed.clear();
+        part.fed_by = None;
+        self.state.debts.make().change_hands();
+        self.state.unnamed = Unnamed::default();
+    }
+
+    /// The same incarnation, of which the log has let go of what follows here: readers hear a gap.
+    pub(crate) fn leap(&mut self, loaded: Loaded, written: &[(Seq, Vec<Reaction>)]) {
+        let Some(feed) = self.feed() else { return };
+        let (now, published) = (self.now(), self.state.room.last_offset());
+        self.state.room.replace_ledger(now, loaded.ledger);
+        self.state.tail = loaded.tail;
+        let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
+        let gone = self.part_with(&feed, &others, |_, _, _| true);
+        feed.overlay.add(&loaded.owed);
+        self.show_records(&feed, written, &others);
+        self.state.subscribers.values().chain(&gone).for_each(|reader| reader.connection.wake.wake());
+    }
+
+    /// Shows what others have logged since this incarnation was read last; where the log has let go of some of it, readers hear a gap.
+    pub(crate) fn show_records(&mut self, feed: &RoomFeed, written: &[(Seq, Vec<Reaction>)], others: &[&Record]) {
+        self.end_live();
+        leave_to_records(feed, written);
+        self.show_all_reactions(feed);
+        let first = others.iter().find_map(|record| record.seq);
+        let before = first.map_or(self.state.room.head(), |first| Seq(first.0 - 1));
+        if before > feed.backlog.head() {
+            feed.backlog.leap(before);
+        }
+        publish_records(feed, others.iter().copied());
+        for record in others {
+            if let Some(change) = Change::of(record) {
+                feed.overlay.add(std::slice::from_ref(&change));
+                feed.backlog.amend(&change);
+            }
+            if let Event::Settled { through, .. } = record.event {
+                feed.overlay.amended(through);
+            }
+        }
+    }
+
+    /// Ends what those read whose stay is over, as these records say, or who are not here by this; they are to be woken.
+    pub(crate) fn part_with(
+        &mut self,
+        feed: &RoomFeed,
+        others: &[&Record],
+        is_here: impl Fn(&Room, SessionId, MemberId) -> bool,
+    ) -> Vec<Subscriber> {
+        let room = &self.state.room;
+        let gone = self.state.subscribers.extract_if(.., |session, reader| {
+            let member = reader.subscription.member;
+            let stays = is_there(room, &reader.subscription) && is_here(room, *session, member);
+            if let Some(member) = room.member(member).filter(|_| stays) {
+                reader.subscription.note_nick(&member.nick);
+                return false;
+            }
+            // The first: they may have come back since, under the same number.
+            let exit = others.iter().find(|record| record.leaver() == Some(member));
+            if let Some(Event::Left { nick, .. }) = exit.map(|record| &record.event) {
+                reader.subscription.note_nick(nick);
+            }
+            match exit.and_then(|record| record.seq) {
+                Some(until) => reader.end(until, End::Membership),
+                None => reader.end(feed.backlog.head(), End::Quiet),
+            }
+            true
+        });
+        gone.map(|(_, reader)| reader).collect()
+    }
+}
