@@ -17,6 +17,17 @@ pub(crate) const SERVERS: usize = 3;
 /// The longest that it may take until everything has found its place again: many times what it takes.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
+/// Where a server is reached by the others, in place of where it listens.
+const WAYS: &str = "create table ways (node text primary key, wire text not null)";
+/// From now on the table of servers says so.
+const THROUGH: &str = "
+    create function through_wire() returns trigger language plpgsql as $$
+    begin
+        new.address := (select wire from public.ways where node = new.address);
+        return new;
+    end $$;
+    create trigger through_wire before insert on chat.nodes for each row execute function public.through_wire();";
+
 /// Where clients reach each server; nowhere while it is away.
 pub(crate) type Places = Vec<Option<String>>;
 
@@ -26,7 +37,6 @@ pub(crate) struct Fleet {
     database: String,
     /// Where each server does.
     urls: Vec<String>,
-    nodes: Vec<SocketAddr>,
     wires: Vec<Wire>,
     servers: Vec<Option<Server>>,
     places: watch::Sender<Places>,
@@ -41,24 +51,23 @@ impl Fleet {
             lease,
             database,
             urls,
-            nodes: Vec::new(),
             wires: Vec::new(),
             servers: Vec::new(),
             places: watch::Sender::new(vec![None; SERVERS]),
             said: TempDir::new().expect("a folder"),
         };
         for _ in 0..SERVERS {
-            let node = free_address();
-            fleet.nodes.push(node);
-            fleet.wires.push(Wire::to(node).await);
+            fleet.wires.push(Wire::lay().await);
             fleet.servers.push(None);
         }
+        let client = fleet.connect().await;
+        client.batch_execute(WAYS).await.expect("it is the test's own database");
         // The first one makes the tables.
-        fleet.run(0);
-        fleet.put_wires().await;
+        fleet.run(0).await;
+        client.batch_execute(THROUGH).await.expect("it is the test's own database");
         fleet.kill(0);
         for index in 0..SERVERS {
-            fleet.run(index);
+            fleet.run(index).await;
         }
         fleet.settled().await;
         fleet
@@ -79,29 +88,18 @@ impl Fleet {
         }
     }
 
-    /// From now on whoever reads where a server listens for the others finds the way to it.
-    async fn put_wires(&self) {
-        let client = self.connect().await;
-        let ways = self.nodes.iter().zip(&self.wires).map(|(node, wire)| format!("('{node}', '{}')", wire.address));
-        let ways = ways.collect::<Vec<_>>().join(", ");
-        let put = format!(
-            "create table ways (node text primary key, wire text not null);
-             insert into ways values {ways};
-             create function through_wire() returns trigger language plpgsql as $$
-             begin
-                 new.address := (select wire from public.ways where node = new.address);
-                 return new;
-             end $$;
-             create trigger through_wire before insert on chat.nodes for each row execute function public.through_wire();"
-        );
-        client.batch_execute(&put).await.expect("it is the test's own database");
-    }
-
     /// Starts a server, and waits until it listens.
-    pub(crate) fn run(&mut self, index: usize) {
+    pub(crate) async fn run(&mut self, index: usize) {
+        // Another each time: somebody may have the old one by now.
+        let node = free_address();
+        let wire = &self.wires[index];
+        wire.lead_to(node);
+        let way = "insert into ways values ($1, $2) on conflict (node) do update set wire = excluded.wire";
+        let (node, wire) = (node.to_string(), wire.address.to_string());
+        self.connect().await.execute(way, &[&node, &wire]).await.expect("it answers");
         let said = File::options().create(true).append(true).open(self.said.path().join(index.to_string()));
         let mut command = bare_command();
-        command.args(["--cluster", &self.urls[index], "--node", &self.nodes[index].to_string()]);
+        command.args(["--cluster", &self.urls[index], "--node", &node]);
         command.args(["--lease", &format!("{}ms", self.lease.as_millis())]).stderr(said.expect("a file"));
         let mut server = Server::start_with(command);
         let address = tokio::task::block_in_place(|| server.address()).expect("it starts");
@@ -185,11 +183,9 @@ impl Fleet {
         rows.iter().filter_map(|row| Some((row.get(0), *names.get(row.get::<_, &str>(1))?))).collect()
     }
 
-    /// Who has each slot, and in which term.
-    pub(crate) async fn terms(&self) -> Vec<String> {
-        let client = self.connect().await;
-        column(&client, "select slot || ' ' || coalesce(node::text, '') || ' ' || term from chat.slots order by slot")
-            .await
+    /// The servers that there are: one that was deposed and has begun anew is another.
+    pub(crate) async fn ids(&self) -> Vec<String> {
+        column(&self.connect().await, "select id::text from chat.nodes order by id").await
     }
 }
 

@@ -123,7 +123,7 @@ async fn strike(ground: &Ground, fleet: &mut Fleet, fault: Fault, draw: &mut Std
         Fault::Kill => {
             fleet.kill(one);
             tokio::time::sleep(short).await;
-            fleet.run(one);
+            fleet.run(one).await;
             (format!("server {one} killed"), BTreeSet::from([one]))
         }
         Fault::Pause => {
@@ -132,7 +132,7 @@ async fn strike(ground: &Ground, fleet: &mut Fleet, fault: Fault, draw: &mut Std
         }
         Fault::Drain => {
             let took = fleet.drain(one);
-            fleet.run(one);
+            fleet.run(one).await;
             (format!("server {one} drained in {took:?}"), BTreeSet::from([one]))
         }
         Fault::Crash => {
@@ -140,10 +140,10 @@ async fn strike(ground: &Ground, fleet: &mut Fleet, fault: Fault, draw: &mut Std
             ("database crashed".to_owned(), BTreeSet::new())
         }
         Fault::Mute => {
-            let before = fleet.terms().await;
+            let before = fleet.ids().await;
             ground.mute(&[0, 1, 2], over).await;
             fleet.settled().await;
-            assert_eq!(fleet.terms().await, before, "nobody looks gone because the database was away");
+            assert_eq!(fleet.ids().await, before, "nobody looks gone because the database was away");
             (format!("database mute for {over:?}"), BTreeSet::new())
         }
         Fault::MuteOne => {

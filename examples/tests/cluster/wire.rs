@@ -19,19 +19,28 @@ pub(crate) enum Way {
 pub(crate) struct Wire {
     pub(crate) address: SocketAddr,
     way: watch::Sender<Way>,
+    server: watch::Sender<SocketAddr>,
 }
 
 impl Wire {
-    pub(crate) async fn to(server: SocketAddr) -> Self {
+    /// One that leads nowhere yet.
+    pub(crate) async fn lay() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
         let (way, watched) = watch::channel(Way::Open);
+        let (server, target) = watch::channel(address);
         tokio::spawn(async move {
             while let Ok((from, _)) = listener.accept().await {
+                let server = *target.borrow();
                 tokio::spawn(carry_both(from, server, watched.clone()));
             }
         });
-        Self { address, way }
+        Self { address, way, server }
+    }
+
+    /// New connections lead to the server that listens there.
+    pub(crate) fn lead_to(&self, server: SocketAddr) {
+        self.server.send_replace(server);
     }
 
     pub(crate) fn set(&self, way: Way) {
