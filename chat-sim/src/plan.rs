@@ -234,6 +234,11 @@ impl Plan {
         self.parts.is_some_and(|parts| parts.clock_off > 0)
     }
 
+    /// Whether servers may tell different times: a server whose clock has stood still is behind from then on.
+    pub(crate) fn are_times_apart(&self) -> bool {
+        self.are_clocks_apart() || self.parts.is_some_and(|parts| parts.freezes > 0.0)
+    }
+
     /// How long so many bytes take over a line of the slowest kind, which carries its capacity in each latency.
     pub(crate) fn time_on_the_line(&self, bytes: usize) -> Duration {
         self.latency.mul_f64(bytes as f64 / self.capacity as f64)
