@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 #[path = "crash/client.rs"]
-#[allow(dead_code, reason = "the crash test uses all of it")]
+#[allow(dead_code, reason = "other tests use all of it")]
 mod client;
 #[path = "../../log-postgres/tests/support/cluster.rs"]
 mod cluster;

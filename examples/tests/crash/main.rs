@@ -2,6 +2,7 @@
 //!
 //! `CHAT_CRASH_SEED=N` repeats the moments of a run; the seed is part of every failure.
 
+#[allow(dead_code, reason = "the tests of several servers use all of it")]
 mod client;
 mod server;
 
@@ -11,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
-use client::{Client, Person};
+use client::{Client, Gone, Person};
 use server::Server;
 
 const ROUNDS: usize = 25;
@@ -26,7 +27,7 @@ async fn take_part(address: String, mut person: Person, alive: tokio::sync::mpsc
         && person.look_back(&mut client).await.is_ok()
     {
         let _ = alive.send(());
-        let _gone = person.talk(&mut client).await;
+        assert_eq!(person.talk(&mut client).await, Gone::Broken, "a killed server says nothing");
     }
     person
 }

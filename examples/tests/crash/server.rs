@@ -6,20 +6,15 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 pub(crate) fn command(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    let mut command = bare_command();
+    command.arg("--data").arg(dir);
     command
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--send-rate",
-            "0",
-            "--sessions-per-address",
-            "0",
-            "--drain-spread",
-            "0",
-            "--data",
-        ])
-        .arg(dir);
+}
+
+/// One that does not say yet where anything is kept.
+pub(crate) fn bare_command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command.args(["--listen", "127.0.0.1:0", "--send-rate", "0", "--sessions-per-address", "0", "--drain-spread", "0"]);
     command.env_remove("CHAT_SECRET").env_remove("CHAT_SECRET_OLD").stdin(Stdio::null());
     command
 }
@@ -60,11 +55,15 @@ impl Server {
         self.child.wait().expect("it is dead");
     }
 
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("it is ours");
+    }
+
     /// With SIGTERM, as an operator ends it. Returns whether it says that all went well.
     #[cfg(unix)]
     pub(crate) fn terminate(&mut self) -> bool {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is ours");
+        self.signal(rustix::process::Signal::TERM);
         let status = self.child.wait().expect("it ends");
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).expect("it writes text");

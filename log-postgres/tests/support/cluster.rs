@@ -44,12 +44,25 @@ impl Cluster {
             return None;
         };
         let folder = tempfile::Builder::new().prefix("log-postgres-").tempdir().expect("a folder").keep();
-        let settings = SETTINGS.map(str::to_owned).into_iter().chain(settings(&folder));
-        let settings = settings.flat_map(|setting| ["-c".to_owned(), setting]);
+        let settings = SETTINGS.map(str::to_owned).into_iter().chain(settings(&folder)).collect();
+        Some(Self::run(&bin, folder, settings, None))
+    }
+
+    /// A standby of this one that goes by this name, with a copy of all that is there now.
+    pub(crate) fn standby(&self, name: &str) -> Self {
+        let bin = programs().expect("they have started this one");
+        let folder = tempfile::Builder::new().prefix("log-postgres-").tempdir().expect("a folder").keep();
+        let settings = SETTINGS.map(str::to_owned).into_iter().chain([format!("cluster_name={name}")]).collect();
+        Self::run(&bin, folder, settings, Some(&self.folder))
+    }
+
+    fn run(bin: &Path, folder: PathBuf, settings: Vec<String>, primary: Option<&Path>) -> Self {
+        let settings = settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]);
         let mut child = Command::new("sh")
             .args(["-c", include_str!("postgres.sh"), "postgres.sh"])
-            .args([&bin, &folder])
+            .args([bin, &folder])
             .args(settings)
+            .env("PRIMARY", primary.unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -57,8 +70,8 @@ impl Cluster {
         let ends = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
         let address = format!("host={} user=postgres dbname=postgres", folder.display());
         let cluster = Self { address, folder, script: Mutex::new(ends), _child: child };
-        cluster.await_started();
-        Some(cluster)
+        cluster.hears("started");
+        cluster
     }
 
     /// The same, known to listen at this port.
@@ -69,16 +82,32 @@ impl Cluster {
 
     /// Ends the server as a crash would, and starts it again.
     pub(crate) fn crash(&self) {
-        let mut script = self.script.lock().expect("no panic");
-        script.0.write_all(b"crash\n").and_then(|()| script.0.flush()).expect("the script runs");
-        drop(script);
-        self.await_started();
+        self.stop();
+        self.go_on();
     }
 
-    fn await_started(&self) {
+    /// Ends the server as a crash would.
+    pub(crate) fn stop(&self) {
+        self.tell("stop");
+        self.hears("stopped");
+    }
+
+    /// Starts it again.
+    pub(crate) fn go_on(&self) {
+        self.tell("start");
+        self.hears("started");
+    }
+
+    fn tell(&self, line: &str) {
+        let mut script = self.script.lock().expect("no panic");
+        writeln!(script.0, "{line}").and_then(|()| script.0.flush()).expect("the script runs");
+    }
+
+    fn hears(&self, word: &str) {
         let mut line = String::new();
         self.script.lock().expect("no panic").1.read_line(&mut line).expect("the script runs");
-        assert_eq!(line, "started\n", "{}", std::fs::read_to_string(self.folder.join("initdb")).unwrap_or_default());
+        let made = std::fs::read_to_string(self.folder.join("initdb")).unwrap_or_default();
+        assert_eq!(line.trim_end(), word, "{made}");
     }
 
     /// A connection of the test's own.

@@ -39,6 +39,10 @@ impl Proxy {
         format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.address.port())
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// From now on nothing comes through, and nothing is lost.
     pub(crate) fn mute(&self, is_mute: bool) {
         self.is_mute.send_replace(is_mute);
