@@ -11,6 +11,7 @@ pub mod goals;
 pub mod machine;
 pub mod matrix;
 pub mod meter;
+pub mod postgres;
 pub mod protocol;
 pub mod scenario;
 pub mod servers;

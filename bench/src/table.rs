@@ -1,6 +1,7 @@
 //! The runs of a comparison as tables, one for each scenario: medians with their spread, and ratios within rounds.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::matrix::{TRIALS, Trial};
 use crate::scenario::Figures;
@@ -58,6 +59,12 @@ impl Spread {
             if values.len().is_multiple_of(2) { (values[middle - 1] + values[middle]) / 2.0 } else { values[middle] };
         Some(Self { median, min, max })
     }
+}
+
+/// The time that so many of these took at most. They are sorted, and there is one at least.
+pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
 }
 
 /// The tables in Markdown, and below them whatever was not delivered as promised.
@@ -209,5 +216,13 @@ pub(crate) mod tests {
         let spread = Spread::of(vec![4.0, 1.0, 2.0, 3.0]).expect("four values");
         assert_eq!(spread, Spread { median: 2.5, min: 1.0, max: 4.0 });
         assert_eq!(Spread::of(Vec::new()), None);
+    }
+
+    #[test]
+    fn a_percentile_is_a_time_that_something_took() {
+        let took: Vec<Duration> = (1..=200).map(Duration::from_micros).collect();
+        assert_eq!(percentile(&took, 0.50), Duration::from_micros(100));
+        assert_eq!(percentile(&took, 0.99), Duration::from_micros(198));
+        assert_eq!(percentile(&took[..1], 0.99), Duration::from_micros(1));
     }
 }

@@ -4,26 +4,51 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Content, Ended, Epoch, Event, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
-    RecordVersion, RoomCode, Seq, Slot, Tail, Topic,
+    Amend, AppendError, Content, Ended, Epoch, Event, Log, LogClaim, LogInUse, LogPage, NodeId, Offset, ReadError,
+    Record, RecordVersion, RoomCode, Seq, Slot, Tail, Term, Topic,
 };
 use chat_testkit::logs::MemoryLog;
 use futures_util::FutureExt;
 
+use crate::links::Links;
 use crate::promise::{Broken, Promise, hold};
 use crate::summary::says_of;
 use crate::truth::Truth;
 
-/// A log in memory whose appends become the truth.
+/// A log in memory whose appends become the truth. Where there are several servers, it takes a room's from the one that decides for it, under the
+/// term under which the room was read.
 #[derive(Debug)]
 pub(crate) struct Archive {
     memory: MemoryLog,
     pub(crate) truth: Arc<Truth>,
+    links: Option<Arc<Links>>,
+}
+
+/// Bits of a token that say under which term; those above say who has read it.
+const TERM_BITS: u32 = 32;
+
+/// The token of a tail that a server has read under a term.
+pub(crate) fn token_of(server: NodeId, term: u64) -> u64 {
+    u64::try_from(server.0).unwrap_or_default() << TERM_BITS | term
 }
 
 impl Archive {
-    pub(crate) fn new(truth: Arc<Truth>) -> Self {
-        Self { memory: MemoryLog::new(), truth }
+    pub(crate) fn new(truth: Arc<Truth>, links: Option<Arc<Links>>) -> Self {
+        Self { memory: MemoryLog::new(), truth, links }
+    }
+
+    /// Whether what follows such a tail may be written now. Who has read a code that is free has decided nothing yet.
+    fn may_follow(&self, room: &RoomCode, after: &Tail) -> bool {
+        let Some(links) = &self.links else { return true };
+        let server = NodeId(u128::from(after.token >> TERM_BITS));
+        let term = Term(after.token & ((1 << TERM_BITS) - 1));
+        links.decides(room, server, if after.epoch.is_none() { Term(0) } else { term })
+    }
+
+    /// The tail with the term under which it was read.
+    fn under_term(&self, room: &RoomCode, tail: Tail) -> Tail {
+        let token = self.links.as_ref().map_or(0, |links| links.term(room).0);
+        Tail { token, ..tail }
     }
 
     /// Another server, which takes the room for its own, changes its topic. Nothing happens where there is no room.
@@ -83,9 +108,18 @@ impl Log for Archive {
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
-        let tail = self.memory.append(room, after, batch).await?;
+        if !self.may_follow(room, after) {
+            return Err(AppendError::Conflict);
+        }
+        let tail = self.memory.append(room, &Tail { token: 0, ..after.clone() }, batch).await?;
         self.truth.add(room, life_of(after, batch), batch);
-        Ok(tail)
+        // Under which term and by whom: it is the next one's, too.
+        let token = match (&self.links, after.epoch) {
+            (None, _) => 0,
+            (Some(_), Some(_)) => after.token,
+            (Some(links), None) => after.token >> TERM_BITS << TERM_BITS | links.term(room).0,
+        };
+        Ok(Tail { token, ..tail })
     }
 
     async fn read(
@@ -95,7 +129,8 @@ impl Log for Archive {
         after: Offset,
         max: usize,
     ) -> Result<LogPage, ReadError> {
-        self.memory.read(room, epoch, after, max).await
+        let page = self.memory.read(room, epoch, after, max).await?;
+        Ok(LogPage { tail: self.under_term(room, page.tail), ..page })
     }
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {

@@ -1,6 +1,7 @@
 //! Who leads a world from its storm to its end: lets things happen that no person does, and asks what must be so once they have.
 
 mod acts;
+mod parting;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -40,6 +41,8 @@ pub(crate) struct Director {
     pub(crate) outage: Arc<AtomicBool>,
     /// How many servers there have been.
     pub(crate) servers: u32,
+    /// Until when servers may have lost each other.
+    pub(crate) parted_until: Instant,
 }
 
 type People = JoinSet<Result<(), Broken>>;
@@ -56,6 +59,9 @@ impl Director {
         }
         let end = Instant::now() + self.ground.plan.storm;
         self.storm(people, end).await?;
+        while Instant::now() < self.parted_until {
+            self.pass(people, Duration::from_secs(1)).await?;
+        }
         self.note("the storm is over");
         self.ground.log.heal();
         self.ground.embedder.calm_down();

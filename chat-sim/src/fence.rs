@@ -1,17 +1,20 @@
-//! The log of a world as one server sees it: it notes who writes, and once that server is down, no call of it returns.
+//! The log of a world as one server sees it: it notes who writes, and once that server is down, or while it stands still, no call of it returns.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Cluster, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError,
-    Record, RecordVersion, RoomCode, Seq, Slot, Tail,
+    Amend, AppendError, Clock, Cluster, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
+    ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail,
 };
 use chat_testkit::logs::FaultyLog;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use crate::archive::{Archive, life_of};
+use crate::archive::{Archive, life_of, token_of};
+use crate::clock::ServerClock;
 use crate::links::Node;
+use crate::stamps::Made;
 
 /// What a server has for its log.
 pub(crate) struct Fence {
@@ -19,6 +22,7 @@ pub(crate) struct Fence {
     engines: ExclusiveClaim,
     down: watch::Receiver<bool>,
     server: u64,
+    clock: Arc<ServerClock>,
     /// Where there are several servers: which one it is.
     node: Option<Arc<Node>>,
 }
@@ -28,12 +32,20 @@ impl Fence {
         log: Arc<FaultyLog<Archive>>,
         down: watch::Receiver<bool>,
         server: u64,
+        clock: Arc<ServerClock>,
         node: Option<Arc<Node>>,
     ) -> Self {
-        Self { log, engines: ExclusiveClaim::default(), down, server, node }
+        Self { log, engines: ExclusiveClaim::default(), down, server, clock, node }
     }
 
+    /// Nothing is asked and nothing is heard while the server stands still; what was asked goes on.
     async fn while_up<T>(&self, call: impl Future<Output = T> + Send) -> T {
+        let call = async {
+            self.awake().await;
+            let result = call.await;
+            self.awake().await;
+            result
+        };
         let mut down = self.down.clone();
         let end = async {
             // An error means that the server is gone, which is as good as down.
@@ -46,6 +58,18 @@ impl Fence {
         }
     }
 
+    async fn awake(&self) {
+        if let Some(node) = &self.node {
+            node.awake().await;
+        }
+    }
+
+    /// A tail as it was read here: what is appended after it is this server's.
+    fn read_here(&self, tail: Tail) -> Tail {
+        let token = self.node.as_ref().map_or(0, |node| token_of(node.id(), tail.token));
+        Tail { token, ..tail }
+    }
+
     /// Something is written to a life of a room: only whoever decides for the room may do that.
     async fn write<T>(
         &self,
@@ -53,9 +77,16 @@ impl Fence {
         epoch: Epoch,
         call: impl Future<Output = Result<T, AppendError>> + Send,
     ) -> Result<T, AppendError> {
+        self.awake().await;
         let owner = self.node.as_ref().map(|node| (node.id(), node.owner(Slot::of(room))));
+        if let Some(node) = self.node.as_ref().filter(|node| !node.decides(room)) {
+            self.while_up(std::future::ready(())).await;
+            return Err(if node.is_deposed() { AppendError::Deposed } else { AppendError::Conflict });
+        }
         let written = self.while_up(call).await;
-        if let (Some((id, owner)), Ok(_)) = (owner, &written) {
+        if let (Some((id, owner)), Ok(_)) = (owner, &written)
+            && !self.node.as_ref().is_some_and(|node| node.has_faults())
+        {
             let truth = &self.log.inner().truth;
             truth.writers.wrote(room, epoch, id, owner).unwrap_or_else(|broken| truth.note(broken));
         }
@@ -76,10 +107,22 @@ impl Log for Fence {
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let epoch = life_of(after, batch);
-        if !*self.down.borrow() {
-            self.log.inner().truth.decided(room, epoch, batch, self.server);
+        let (when, at) = (self.clock.now().mono, Instant::now());
+        self.awake().await;
+        // What somebody has decided whose room it is not any more has not happened.
+        let is_own = self.node.as_ref().is_none_or(|node| node.decides(room));
+        if !*self.down.borrow() && is_own {
+            let term = self.node.as_ref().map(|node| node.term(room)).unwrap_or_default();
+            let made = Made { when, at, server: self.server, term };
+            self.log.inner().truth.decided(room, epoch, batch, made);
         }
-        self.write(room, epoch, self.log.append(room, after, batch)).await
+        let after = match after.token {
+            0 => &self.read_here(after.clone()),
+            _ => after,
+        };
+        let tail = self.write(room, epoch, self.log.append(room, after, batch)).await?;
+        self.log.inner().truth.writers.appended(room, epoch, batch, self.server);
+        Ok(tail)
     }
 
     async fn read(
@@ -89,7 +132,8 @@ impl Log for Fence {
         after: Offset,
         max: usize,
     ) -> Result<LogPage, ReadError> {
-        self.while_up(self.log.read(room, epoch, after, max)).await
+        let page = self.while_up(self.log.read(room, epoch, after, max)).await?;
+        Ok(LogPage { tail: self.read_here(page.tail), ..page })
     }
 
     async fn messages(&self, room: &RoomCode, epoch: Epoch, before: Seq, max: usize) -> Result<Vec<Record>, ReadError> {

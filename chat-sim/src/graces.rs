@@ -23,13 +23,14 @@ pub(crate) struct Graces {
 type Member = (String, Epoch, MemberId);
 
 impl Graces {
-    /// A room has decided this just now. Who does something is there.
+    /// A room has decided this. Who does something is there.
     pub(crate) fn decided(
         &mut self,
         room: &RoomCode,
         epoch: Epoch,
         records: &[Record],
         grace: Duration,
+        at: Instant,
     ) -> Result<(), Broken> {
         for record in records {
             let Some(by) = record.by else { continue };
@@ -38,9 +39,9 @@ impl Graces {
                 continue;
             }
             if !matches!(record.event, Event::Left { reason: LeaveReason::Timeout, .. }) {
-                self.since.insert(member, Instant::now());
+                self.since.insert(member, at);
             } else {
-                let gone = self.since.get(&member).map(|since| since.elapsed());
+                let gone = self.since.get(&member).map(|since| at.saturating_duration_since(*since));
                 let is_over = gone.is_none_or(|gone| gone + SLACK >= grace);
                 hold!(is_over, Promise::Patience, "{room}: {by} is left after {gone:?}, where the grace is {grace:?}");
             }

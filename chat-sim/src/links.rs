@@ -1,23 +1,30 @@
 //! What connects the servers of a world, in memory: parcels that come late and in order, and a table of whose the rooms are.
 //!
-//! Nothing is lost here but with the link that carries it. Every link has a way in each direction, of its own latency.
+//! Nothing is lost here but with the link that carries it. Every link has a way in each direction, of its own latency. In worlds where servers
+//! lose each other ([`faults`]) links break and are mended, and every server learns of links and owners in its own time.
 
+mod faults;
+mod freeze;
+mod state;
+mod table;
 #[cfg(test)]
 mod tests;
+mod troubles;
 mod way;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chat_core::{Cluster, ClusterEvent, NodeId, NotSent, Owner, Slot, Term};
+use chat_core::{Cluster, ClusterEvent, NodeId, NotSent, Owner, RoomCode, Slot, Term};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use self::way::{Way, What};
+use self::state::{Inbox, Sent, State, pair};
+use self::table::Known;
+use self::way::Way;
 use crate::locks::lock;
 use crate::transcript::Transcript;
 
@@ -25,142 +32,122 @@ use crate::transcript::Transcript;
 const LATENCY_MAX: u64 = 20;
 /// What of a parcel is shown in the transcript, in bytes.
 const SHOWN: usize = 300;
+/// How long a link that was cut because it was full stays down.
+const FULL: Duration = Duration::from_millis(700);
 
 /// Everything between the servers of one world.
 #[derive(Debug)]
 pub(crate) struct Links {
     transcript: Arc<Transcript>,
+    /// Servers lose each other, and learn of everything late.
+    has_faults: bool,
     state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    rng: StdRng,
-    /// In which place the server is whose each slot is, by its number.
-    homes: Vec<usize>,
-    /// Who decides for each slot, by its number, if anybody does; and under which term, or was last.
-    owners: Vec<(Option<NodeId>, Term)>,
-    /// The servers that are up.
-    nodes: BTreeMap<NodeId, Inbox>,
-    /// How many servers there have been.
-    begun: u128,
-}
-
-/// What comes to one server.
-#[derive(Debug, Default)]
-struct Inbox {
-    /// What it knows of by itself.
-    events: VecDeque<ClusterEvent>,
-    /// What is under way from each of the others.
-    ways: BTreeMap<NodeId, Way>,
-    /// Something new is there, or under way.
-    news: Arc<Notify>,
 }
 
 /// One server's end of all its links.
 #[derive(Debug)]
 pub(crate) struct Node {
-    id: NodeId,
+    /// Which server it is: another one once it was deposed, and has found out.
+    id: Mutex<NodeId>,
+    place: usize,
     links: Arc<Links>,
     news: Arc<Notify>,
+    frozen: watch::Sender<bool>,
 }
 
 impl Links {
     /// The links of a world with so many places for servers; which slots are whose is drawn.
-    pub(crate) fn new(places: usize, seed: u64, transcript: Arc<Transcript>) -> Arc<Self> {
+    pub(crate) fn new(places: usize, seed: u64, transcript: Arc<Transcript>, has_faults: bool) -> Arc<Self> {
         let mut rng = StdRng::seed_from_u64(seed);
         let homes = Slot::all().map(|_| rng.random_range(0..places)).collect();
-        let owners = vec![(None, Term(0)); usize::from(Slot::COUNT)];
-        let state = State { rng, homes, owners, nodes: BTreeMap::new(), begun: 0 };
-        Arc::new(Self { transcript, state: Mutex::new(state) })
+        Arc::new(Self { transcript, has_faults, state: Mutex::new(State::new(rng, homes, has_faults)) })
     }
 
     /// A new server comes up in a place: it has a link to each of the others, and the slots of its place.
     pub(crate) fn join(self: &Arc<Self>, place: usize) -> Arc<Node> {
-        let mut state = lock(&self.state);
-        state.begun += 1;
-        let id = NodeId(state.begun);
-        let mut inbox = Inbox::default();
+        let mut state = self.state();
+        let id = state.next_id();
+        let mut inbox = Inbox::new(place, Known::new(state.table.clone()));
         let others: Vec<NodeId> = state.nodes.keys().copied().collect();
         for other in others {
             let latency = Duration::from_millis(state.rng.random_range(0..=LATENCY_MAX));
-            inbox.ways.insert(other, Way::new(latency));
+            state.pairs.insert(pair(id, other), 1);
+            inbox.ways.insert(other, Way::new(latency, 1));
             if let Some(theirs) = state.nodes.get_mut(&other) {
-                theirs.ways.insert(id, Way::new(latency));
+                theirs.ways.insert(id, Way::new(latency, 1));
                 theirs.news.notify_one();
             }
         }
         let news = Arc::clone(&inbox.news);
         state.nodes.insert(id, inbox);
-        let slots: Vec<Slot> = Slot::all().filter(|slot| state.homes[usize::from(slot.number())] == place).collect();
+        let is_home = |slot: &Slot| state.homes[usize::from(slot.number())] == place;
+        let is_free = |slot: &Slot| !self.has_faults || state.table.get(*slot).0.is_none();
+        let slots: Vec<Slot> = Slot::all().filter(is_home).filter(is_free).collect();
         state.give(slots, Some(id));
-        Arc::new(Node { id, links: Arc::clone(self), news })
+        drop(state);
+        let (id, links, frozen) = (Mutex::new(id), Arc::clone(self), watch::Sender::new(false));
+        Arc::new(Node { id, place, links, news, frozen })
     }
-}
 
-impl State {
-    /// From now on these slots are another's, or nobody's.
-    fn give(&mut self, slots: Vec<Slot>, to: Option<NodeId>) {
-        for slot in &slots {
-            let (owner, term) = &mut self.owners[usize::from(slot.number())];
-            if to.is_some() {
-                *term = Term(term.0 + 1);
-            }
-            *owner = to;
-        }
-        for inbox in self.nodes.values_mut() {
-            inbox.events.push_back(ClusterEvent::Moved(slots.clone()));
-            inbox.news.notify_one();
-        }
+    /// Whether this server decides for the room, under this term, whatever anybody knows of it. Term 0 is any.
+    pub(crate) fn decides(&self, room: &RoomCode, server: NodeId, term: Term) -> bool {
+        let (owner, now) = self.state().table.get(Slot::of(room));
+        owner == Some(server) && (term == now || term == Term(0))
     }
-}
 
-impl Inbox {
-    /// The next thing, if it is there; or when it will be.
-    fn take(&mut self, now: Instant) -> Result<ClusterEvent, Option<Instant>> {
-        if let Some(event) = self.events.pop_front() {
-            return Ok(event);
-        }
-        let first = self.ways.iter().filter_map(|(from, way)| Some((way.next_at()?, *from))).min();
-        let Some((_, from)) = first.filter(|(at, _)| *at <= now) else { return Err(first.map(|(at, _)| at)) };
-        let what = self.ways.get_mut(&from).and_then(Way::pop).expect("it is there");
-        Ok(match what {
-            What::Up => ClusterEvent::LinkUp(from),
-            What::Parcel(parcel) => ClusterEvent::Parcel { from, parcel },
-            What::Down => {
-                self.ways.remove(&from);
-                ClusterEvent::LinkDown(from)
-            }
-        })
+    /// Under which term a room is decided, or was last.
+    pub(crate) fn term(&self, room: &RoomCode) -> Term {
+        self.state().table.get(Slot::of(room)).1
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn note(&self, what: impl std::fmt::Display) {
+        self.transcript.note("links", what);
     }
 }
 
 impl Node {
     /// Which server it is.
     pub(crate) fn id(&self) -> NodeId {
-        self.id
+        *lock(&self.id)
     }
 
-    /// It is gone: nothing comes from it or to it any more, and what was its own is nobody's.
-    pub(crate) fn leave(&self) {
-        let mut state = lock(&self.links.state);
-        if state.nodes.remove(&self.id).is_none() {
-            return;
-        }
-        for inbox in state.nodes.values_mut() {
-            if let Some(way) = inbox.ways.get_mut(&self.id) {
-                way.go_down();
-                inbox.news.notify_one();
-            }
-        }
-        let owners = &state.owners;
-        let own = |slot: &Slot| owners[usize::from(slot.number())].0 == Some(self.id);
-        let slots = Slot::all().filter(own).collect();
-        state.give(slots, None);
+    /// Whether it decides for a room, whatever it knows of that.
+    pub(crate) fn decides(&self, room: &RoomCode) -> bool {
+        self.links.decides(room, self.id(), Term(0))
     }
 
-    fn note(&self, to: NodeId, what: impl std::fmt::Display) {
-        self.links.transcript.note(format_args!("node {}", self.id.0), format_args!("to node {}: {what}", to.0));
+    /// Under which term a room is decided, or was last.
+    pub(crate) fn term(&self, room: &RoomCode) -> Term {
+        self.links.term(room)
+    }
+
+    /// Whether it was taken for dead, and has not found out yet.
+    pub(crate) fn is_deposed(&self) -> bool {
+        self.links.state().deposed.contains(&self.id())
+    }
+
+    /// Whether it stands still.
+    pub(crate) fn is_frozen(&self) -> bool {
+        *self.frozen.borrow()
+    }
+
+    /// Whether servers lose each other in this world.
+    pub(crate) fn has_faults(&self) -> bool {
+        self.links.has_faults
+    }
+
+    /// Returns as soon as the server is not frozen.
+    pub(crate) async fn awake(&self) {
+        // What waits is part of the server, which has its end of this.
+        let _ = self.frozen.subscribe().wait_for(|frozen| !*frozen).await;
+    }
+
+    fn note(&self, from: NodeId, to: NodeId, what: impl std::fmt::Display) {
+        self.links.transcript.note(format_args!("node {}", from.0), format_args!("to node {}: {what}", to.0));
     }
 }
 
@@ -173,34 +160,34 @@ fn in_short(parcel: &[u8]) -> String {
 #[async_trait]
 impl Cluster for Node {
     fn owner(&self, slot: Slot) -> Owner {
-        let state = lock(&self.links.state);
-        match state.owners[usize::from(slot.number())] {
-            (Some(owner), term) if owner == self.id => Owner::Me(term),
-            (Some(owner), term) => Owner::Other(owner, term),
-            (None, _) => Owner::Nobody,
-        }
+        let id = self.id();
+        let mut state = self.links.state();
+        let Some(inbox) = state.nodes.get_mut(&id) else { return Owner::Nobody };
+        inbox.refresh(Instant::now());
+        inbox.known.owner(slot, id)
     }
 
     fn send(&self, to: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
-        let shown = in_short(&parcel);
-        let mut state = lock(&self.links.state);
-        let inbox = state.nodes.get_mut(&to);
-        let result = inbox.ok_or(NotSent).and_then(|inbox| {
-            inbox.ways.get_mut(&self.id).ok_or(NotSent)?.push(parcel)?;
-            inbox.news.notify_one();
-            Ok(())
-        });
-        drop(state);
-        self.note(to, format_args!("{shown}{}", if result.is_err() { ", not sent" } else { "" }));
-        result
+        let (id, shown) = (self.id(), in_short(&parcel));
+        let sent = self.links.state().send(id, to, parcel);
+        let how = match sent {
+            Sent::OnItsWay => "",
+            Sent::Held => ", held back",
+            Sent::Lost => ", lost",
+            Sent::Refused => ", not sent",
+            Sent::Full => ", which is too much",
+        };
+        self.note(id, to, format_args!("{shown}{how}"));
+        if matches!(sent, Sent::Full) {
+            self.links.mend_after(id, to, FULL);
+        }
+        if matches!(sent, Sent::Refused | Sent::Full) { Err(NotSent) } else { Ok(()) }
     }
 
     async fn next(&self) -> ClusterEvent {
         loop {
-            let taken = match lock(&self.links.state).nodes.get_mut(&self.id) {
-                Some(inbox) => inbox.take(Instant::now()),
-                None => Err(None),
-            };
+            let id = self.id();
+            let taken = self.links.state().take(id, Instant::now());
             let wait = match taken {
                 Ok(event) => return event,
                 Err(wait) => wait,

@@ -98,6 +98,8 @@ enum About {
     Networks,
     /// Several servers over one log, each of which decides for some rooms.
     Servers,
+    /// Several servers that lose each other, stand still, die, and take each other's rooms.
+    Failover,
 }
 
 impl From<About> for Kind {
@@ -114,6 +116,7 @@ impl From<About> for Kind {
             About::Ruled => Self::Ruled,
             About::Networks => Self::Networks,
             About::Servers => Self::Servers,
+            About::Failover => Self::Failover,
         }
     }
 }

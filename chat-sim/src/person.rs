@@ -27,6 +27,7 @@ use self::end::{End, Tokens};
 use self::pages::AskedPage;
 use crate::homes::Home;
 use crate::link::{Front, Heard, Link};
+use crate::links::Links;
 use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::promise::{Broken, Promise, hold};
@@ -45,6 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const LATE: Duration = Duration::from_secs(4);
 /// How much longer that may be where the log fails now and then.
 const ROUGH: Duration = Duration::from_secs(20);
+/// And where servers lose each other: for as long as that may take, and until they have found each other again.
+const PARTED: Duration = Duration::from_secs(40);
 /// How long a room may wait before it looks again whether its log is back.
 const LOOKS: Duration = Duration::from_secs(6);
 /// Who has been reading for so long has answered every ping.
@@ -62,6 +65,8 @@ pub(crate) struct Scene {
     pub(crate) transcript: Arc<Transcript>,
     /// The places where there are servers.
     pub(crate) fronts: Arc<[Front]>,
+    /// What connects them, where there are several.
+    pub(crate) links: Option<Arc<Links>>,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -78,6 +83,8 @@ pub(crate) struct Person {
     whims: StdRng,
     token: Option<String>,
     link: Option<Link>,
+    /// In which place the server is that one has chosen last.
+    place: usize,
     /// What one has taken over from, until that is replaced.
     older: Option<Older>,
     welcomed: bool,
@@ -181,6 +188,7 @@ impl Person {
             whims: StdRng::seed_from_u64(seed ^ WHIMS),
             token: None,
             link: None,
+            place: 0,
             older: None,
             welcomed: false,
             stalled: false,
@@ -285,7 +293,8 @@ impl Person {
     fn late(&self) -> Duration {
         let plan = &self.scene.plan;
         let rough = if self.is_rough() { ROUGH } else { Duration::ZERO };
-        LATE + plan.time_on_the_line(HELD_BYTES) + plan.limits.session.gap_interval + rough
+        let parted = if plan.parts.is_some() { PARTED } else { Duration::ZERO };
+        LATE + parted + plan.time_on_the_line(HELD_BYTES) + plan.limits.session.gap_interval + rough
     }
 
     /// Where calls of the log fail, a room asks many times in a row, and each may take its time; and so does a network that lies.

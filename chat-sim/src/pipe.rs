@@ -65,6 +65,8 @@ struct Flow {
     state: State,
     /// The reader is not given anything for now.
     stalled: bool,
+    /// Nor is it while the server stands still.
+    frozen: bool,
     /// The writer has ended, or is gone.
     ended: bool,
     /// The reader is gone.
@@ -103,6 +105,7 @@ impl Direction {
             latency,
             state: State::Whole,
             stalled: false,
+            frozen: false,
             ended: false,
             unread: false,
             unacknowledged: None,
@@ -141,6 +144,13 @@ impl Cable {
     /// The client reads nothing any more, or reads again.
     pub(crate) fn stall(&self, stalled: bool) {
         self.down.change(|flow| flow.stalled = stalled);
+    }
+
+    /// The server stands still: it neither reads nor is heard; or goes on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        for direction in [&self.up, &self.down] {
+            direction.change(|flow| flow.frozen = frozen);
+        }
     }
 
     /// Neither direction ends by itself any more.
@@ -197,7 +207,7 @@ impl AsyncRead for End {
         let mut flow = this.inbound.flow();
         match flow.state {
             State::Broken => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            State::Whole if !flow.stalled => {}
+            State::Whole if !flow.stalled && !flow.frozen => {}
             _ => {
                 flow.reader = Some(cx.waker().clone());
                 return Poll::Pending;

@@ -51,6 +51,23 @@ pub(crate) struct Plan {
     pub(crate) lies: Option<Lies>,
     /// The embedder's rules and its observer, where it has any.
     pub(crate) embedder: Option<Temper>,
+    /// How servers lose each other, where they do.
+    pub(crate) parts: Option<Parts>,
+}
+
+/// How often, of all that befalls a world of several servers, it is one of these.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    /// Links that break, are slow, or are full.
+    pub(crate) links: f64,
+    /// Slots that move from one server to another.
+    pub(crate) moves: f64,
+    /// Leases that lapse.
+    pub(crate) lapses: f64,
+    /// Servers that stand still.
+    pub(crate) freezes: f64,
+    /// How far a server's wall clock may be off, in milliseconds.
+    pub(crate) clock_off: i64,
 }
 
 /// What goes wrong, and how often.
@@ -179,6 +196,7 @@ impl Plan {
             },
             lies: None,
             embedder,
+            parts: None,
         };
         plan.homes = [2, 1, 3][plan.capacity % 3];
         match kind.unwrap_or_else(|| Kind::draw(rng)) {
@@ -194,6 +212,7 @@ impl Plan {
             Kind::PutOut => plan.put_out(rng),
             Kind::Networks => plan.keep_out(rng),
             Kind::Servers => plan.share(rng),
+            Kind::Failover => plan.part(rng),
         }
         plan
     }
@@ -208,6 +227,16 @@ impl Plan {
     /// Whether a server may have fewer rooms than there are: who comes back after a restart finds no place for theirs.
     pub(crate) fn has_few_rooms(&self) -> bool {
         self.limits.engine.rooms_max < ROOMS.len()
+    }
+
+    /// Whether servers have wall clocks of their own.
+    pub(crate) fn are_clocks_apart(&self) -> bool {
+        self.parts.is_some_and(|parts| parts.clock_off > 0)
+    }
+
+    /// Whether servers may tell different times: a server whose clock has stood still is behind from then on.
+    pub(crate) fn are_times_apart(&self) -> bool {
+        self.are_clocks_apart() || self.parts.is_some_and(|parts| parts.freezes > 0.0)
     }
 
     /// How long so many bytes take over a line of the slowest kind, which carries its capacity in each latency.
@@ -324,6 +353,24 @@ impl Plan {
         (self.wrong.cuts, self.wrong.restarts) = (true, 0.0);
         (self.wrong.log_fails, self.wrong.outages, self.wrong.others) = (0.0, 0.0, 0.0);
     }
+
+    /// Several servers that lose each other, stand still, die, and take each other's rooms. A grace is longer than it takes them to find each other
+    /// again.
+    fn part(&mut self, rng: &mut StdRng) {
+        self.share(rng);
+        self.servers = self.servers.max(rng.random_range(2..5));
+        self.limits.room.grace = Duration::from_millis(rng.random_range(10_000..20_000));
+        self.storm = self.storm.max(Duration::from_secs(60));
+        self.wrong.restarts = if rng.random_bool(0.5) { 0.1 } else { 0.0 };
+        let mut share = |most: f64| if rng.random_bool(0.6) { rng.random_range(0.0..most) } else { 0.0 };
+        self.parts = Some(Parts {
+            links: 0.1 + share(0.3),
+            moves: share(0.3),
+            lapses: share(0.15),
+            freezes: share(0.15),
+            clock_off: if self.people.is_multiple_of(2) { 3_000 } else { 0 },
+        });
+    }
 }
 
 /// What a world is about.
@@ -351,6 +398,8 @@ pub enum Kind {
     Networks,
     /// Several servers over one log, each of which decides for some rooms, or for none.
     Servers,
+    /// Several servers that lose each other, stand still, die, and take each other's rooms.
+    Failover,
 }
 
 impl Kind {

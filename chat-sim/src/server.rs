@@ -16,7 +16,7 @@ use rand::rngs::StdRng;
 use tokio::sync::watch;
 
 use crate::archive::Archive;
-use crate::clock::WorldClock;
+use crate::clock::{ServerClock, WorldClock};
 use crate::embedder::Embedder;
 use crate::fence::Fence;
 use crate::links::{Links, Node};
@@ -47,6 +47,7 @@ pub(crate) struct Server {
     router: Router,
     cables: Mutex<Vec<Cable>>,
     down: watch::Sender<bool>,
+    clock: Arc<ServerClock>,
     /// Its place among several.
     node: Option<Arc<Node>>,
 }
@@ -69,15 +70,18 @@ impl Observer for WhileUp {
 
 impl Server {
     /// Begins to serve, in one of the places that a world has for servers.
-    pub(crate) fn start(ground: &Ground, place: usize, seed: u64) -> Arc<Self> {
+    /// Its wall clock is off by so many milliseconds.
+    pub(crate) fn start(ground: &Ground, place: usize, seed: u64, off: i64) -> Arc<Self> {
         let (down, is_down) = watch::channel(false);
         let has_log = ground.plan.has_log;
         let node = ground.links.as_ref().map(|links| links.join(place));
-        let witness = Witness { truth: Arc::clone(&ground.truth), has_log, server: seed, node: node.clone() };
+        let clock = Arc::new(ServerClock::new(Arc::clone(&ground.clock), off));
+        let truth = Arc::clone(&ground.truth);
+        let witness = Witness { truth, has_log, server: seed, clock: Arc::clone(&clock), node: node.clone() };
         let embedder = Arc::clone(&ground.embedder);
         let mut builder = Engine::builder()
             .limits(ground.plan.limits.clone())
-            .clock(Arc::clone(&ground.clock) as _)
+            .clock(Arc::clone(&clock) as _)
             .secret(ground.secret)
             .seed(seed)
             .observer(Arc::new(WhileUp { witness, embedder, down: is_down.clone() }));
@@ -85,7 +89,7 @@ impl Server {
             builder = builder.policy(Arc::clone(&ground.embedder) as _);
         }
         if has_log {
-            let fence = Fence::new(Arc::clone(&ground.log), is_down, seed, node.clone());
+            let fence = Fence::new(Arc::clone(&ground.log), is_down, seed, Arc::clone(&clock), node.clone());
             builder = builder.log(Arc::new(fence)).expect("every server has its own");
         }
         if let Some(node) = &node {
@@ -95,7 +99,7 @@ impl Server {
         let router = transport_ws::routes(engine.clone(), transport_ws::WsConfig::default())
             .merge(transport_sse::routes(engine.clone(), transport_sse::SseConfig::default()))
             .merge(transport_socketio::routes(engine.clone(), transport_socketio::SocketIoConfig::default()));
-        Arc::new(Self { engine, router, cables: Mutex::default(), down, node })
+        Arc::new(Self { engine, router, cables: Mutex::default(), down, clock, node })
     }
 
     /// A new connection, as its client has it.
@@ -103,6 +107,7 @@ impl Server {
         let most = u64::try_from(plan.latency.as_millis()).unwrap_or(0);
         let latency = Duration::from_millis(rng.random_range(0..=most));
         let (client, server, cable) = pipe(rng, plan.capacity, latency, lies);
+        cable.freeze(self.is_frozen());
         lock(&self.cables).push(cable.clone());
         let service = TowerToHyperService::new(self.router.clone().layer(Extension(ConnectInfo(from))));
         let mut http = http1::Builder::new();
@@ -113,6 +118,26 @@ impl Server {
             let _ = connection.with_upgrades().await;
         });
         (client, cable)
+    }
+
+    /// Stands still from now on for this time, and so does its clock, or it runs on.
+    pub(crate) fn freeze(self: &Arc<Self>, time: Duration, clock_stands: bool) {
+        let Some(node) = &self.node else { return };
+        node.freeze(time, clock_stands);
+        if clock_stands {
+            self.clock.stand_still(time);
+        }
+        lock(&self.cables).iter().for_each(|cable| cable.freeze(true));
+        let (server, node) = (Arc::clone(self), Arc::clone(node));
+        tokio::spawn(async move {
+            node.awake().await;
+            lock(&server.cables).iter().for_each(|cable| cable.freeze(false));
+        });
+    }
+
+    /// Whether it stands still.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| node.is_frozen())
     }
 
     /// The process is gone from one moment to the next.

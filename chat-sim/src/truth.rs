@@ -27,7 +27,7 @@ use crate::locks::lock;
 use crate::promise::{Broken, Promise, hold};
 use crate::reads::Reads;
 use crate::slots::Slots;
-use crate::stamps::Stamps;
+use crate::stamps::{Made, Stamps};
 use crate::writers::Writers;
 
 /// Every record of every life.
@@ -57,7 +57,8 @@ impl Truth {
         Moment { at: Instant::now(), wall: self.clock.right() }
     }
 
-    pub(crate) fn new(limits: &RoomLimits, clock: Arc<WorldClock>) -> Self {
+    /// Of a world whose rooms have these limits, and whose servers may have clocks that are apart.
+    pub(crate) fn new(limits: &RoomLimits, clock: Arc<WorldClock>, are_apart: bool) -> Self {
         Self {
             grace: limits.grace,
             limits: limits.clone(),
@@ -65,7 +66,7 @@ impl Truth {
             log_back: Mutex::new(Some(Instant::now())),
             lives: Mutex::default(),
             graces: Mutex::default(),
-            stamps: Mutex::default(),
+            stamps: Mutex::new(Stamps::new(are_apart)),
             broken: Mutex::default(),
             endings: Endings::default(),
             homes: Homes::default(),
@@ -128,10 +129,10 @@ impl Truth {
         }
     }
 
-    /// A room of this server has decided this just now.
-    pub(crate) fn decided(&self, room: &RoomCode, epoch: Epoch, records: &[Record], server: u64) {
-        let stamped = self.stamps().decided(room, epoch, records, server, self.clock.right());
-        let decided = self.graces().decided(room, epoch, records, self.grace);
+    /// A room of this server has decided this.
+    pub(crate) fn decided(&self, room: &RoomCode, epoch: Epoch, records: &[Record], made: Made) {
+        let stamped = self.stamps().decided(room, epoch, records, made, self.clock.right());
+        let decided = self.graces().decided(room, epoch, records, self.grace, made.at);
         if let Err(broken) = decided.and(stamped) {
             self.note(broken);
         }

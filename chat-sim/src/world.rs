@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::archive::Archive;
 use crate::clock::WorldClock;
@@ -80,17 +81,16 @@ async fn begin(seed: u64, settings: &Settings) -> World {
     let plan = plan.with_lies(Lies::of(seed, settings.network));
     let transcript = Arc::new(Transcript::new(settings.shown));
     let clock = Arc::new(WorldClock::new());
-    let truth = Arc::new(Truth::new(&plan.limits.room, Arc::clone(&clock)));
+    let truth = Arc::new(Truth::new(&plan.limits.room, Arc::clone(&clock), plan.are_clocks_apart()));
     transcript.note("world", format_args!("{plan:?}"));
-    let ground = Ground {
-        truth: Arc::clone(&truth),
-        log: Arc::new(FaultyLog::new(Archive::new(Arc::clone(&truth)))),
-        clock,
-        embedder: Arc::new(Embedder::new(plan.embedder.unwrap_or_default(), plan.pairs, rng.random())),
-        secret: rng.random(),
-        links: (plan.servers > 1).then(|| Links::new(plan.servers, rng.random(), Arc::clone(&transcript))),
-        plan,
-    };
+    let embedder = Arc::new(Embedder::new(plan.embedder.unwrap_or_default(), plan.pairs, rng.random()));
+    let secret = rng.random();
+    let links = (plan.servers > 1).then(|| {
+        let transcript = Arc::clone(&transcript);
+        Links::new(plan.servers, rng.random(), transcript, plan.parts.is_some())
+    });
+    let log = Arc::new(FaultyLog::new(Archive::new(Arc::clone(&truth), links.clone())));
+    let ground = Ground { truth: Arc::clone(&truth), log, clock, embedder, secret, links: links.clone(), plan };
     let plan = Arc::new(ground.plan.clone());
     let mut director = Director {
         ground,
@@ -100,6 +100,7 @@ async fn begin(seed: u64, settings: &Settings) -> World {
         phases: Vec::new(),
         outage: Arc::new(AtomicBool::new(false)),
         servers: 0,
+        parted_until: Instant::now(),
     };
     let mut people = JoinSet::new();
     for number in 0..plan.people {
@@ -111,6 +112,7 @@ async fn begin(seed: u64, settings: &Settings) -> World {
             truth: Arc::clone(&truth),
             transcript: Arc::clone(&transcript),
             fronts: Arc::clone(&director.fronts),
+            links: links.clone(),
             phase: phases,
         };
         people.spawn(Person::new(number, scene, director.rng.random()).live());

@@ -3,16 +3,33 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use chat_core::{Epoch, NodeId, Owner, RoomCode, Term};
+use chat_core::{Epoch, NodeId, Offset, Owner, Record, RoomCode, Term};
 
 use crate::locks::lock;
 use crate::promise::{Broken, Promise, hold};
 
 /// Which server has written, where there are several.
 #[derive(Debug, Default)]
-pub(crate) struct Writers(Mutex<BTreeMap<(String, Epoch, Term), NodeId>>);
+pub(crate) struct Writers {
+    terms: Mutex<BTreeMap<(String, Epoch, Term), NodeId>>,
+    records: Mutex<BTreeMap<(String, Epoch, Offset), u64>>,
+}
 
 impl Writers {
+    /// The log has taken these records of a server.
+    pub(crate) fn appended(&self, room: &RoomCode, epoch: Epoch, records: &[Record], server: u64) {
+        let key = |record: &Record| ((room.as_str().to_owned(), epoch, record.offset), server);
+        lock(&self.records).extend(records.iter().map(key));
+    }
+
+    /// A server publishes a record: the one that has written it.
+    pub(crate) fn published(&self, room: &RoomCode, epoch: Epoch, record: &Record, server: u64) -> Result<(), Broken> {
+        let writer = lock(&self.records).get(&(room.as_str().to_owned(), epoch, record.offset)).copied();
+        let is_own = writer.is_none_or(|writer| writer == server);
+        hold!(is_own, Promise::OneOwner, "{room}: {record:?} is published by another server than has written it");
+        Ok(())
+    }
+
     /// A server has written, and the log has taken it; `owner` is who decided for the room when it began to, as that server knew it.
     pub(crate) fn wrote(&self, room: &RoomCode, epoch: Epoch, server: NodeId, owner: Owner) -> Result<(), Broken> {
         let Owner::Me(term) = owner else {
@@ -20,7 +37,7 @@ impl Writers {
             return Err(Broken { promise: Promise::OneOwner, how });
         };
         let key = (room.as_str().to_owned(), epoch, term);
-        let first = *lock(&self.0).entry(key).or_insert(server);
+        let first = *lock(&self.terms).entry(key).or_insert(server);
         hold!(first == server, Promise::OneOwner, "{room}: {server} writes to {epoch} as {first} did, under {term:?}");
         Ok(())
     }

@@ -152,6 +152,21 @@ async fn a_session_is_ended_where_the_link_is_back_before_the_other_server_knows
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_is_told_that_they_are_out_before_the_owner_knows_who_is_attached_elsewhere() {
+    let two = two();
+    let _ann = founder(&two.engines[0]).await;
+    let bob = newcomer(&two.engines[1], "Bob").await;
+    two.cut().await;
+    pass(Duration::from_secs(10)).await;
+    // Who is attached there is lost, and said again.
+    two.servers.lose(&two.ends[1], &two.ends[0], 2, Loss::Silent);
+    two.mend().await;
+    assert_eq!(say(&bob, "one", "k1").await, Err(RejectCode::Unavailable));
+    pass(Duration::from_secs(3)).await;
+    assert_eq!(say(&bob, "one", "k1").await, Ok(Seq(3)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_comes_back_is_let_in_though_as_much_waits_for_the_owner_as_may() {
     let two = two_with(|limits| limits.room.inbox_max = 1, |builder| builder);
     let (first, second) = (&two.ends[0], &two.ends[1]);

@@ -6,19 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{Command, Connection, Engine, Limits, MemberId, Moderation, RejectCode, Seq, ServerFrame, TypingState};
-use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
+use chat_testkit::logs::Operation;
 use chat_testkit::servers::Server;
 use support::bent::BentLog;
-use support::servers::{Two, leaves_and_messages, two, two_with};
+use support::servers::{Two, is_closed, leaves_and_messages, messages, two, two_with};
 use support::{
-    GRACE, builder, code, create, fails, founder, joined, newcomer, next_left, next_message, pass, say, say_many,
-    settle, submit, take, text,
+    GRACE, builder, code, create, fails, founder, joined, newcomer, next_left, pass, say, say_many, settle, take,
 };
-
-/// Whether these tell that the connection ends.
-fn is_closed(frames: &[ServerFrame]) -> bool {
-    frames.iter().any(|frame| matches!(frame, ServerFrame::Closing { .. }))
-}
 
 /// Who owns the room cannot say for a while whether it still does: as where its lease runs out, and is renewed before anybody takes the room.
 async fn lapse(two: &Two, time: Duration) {
@@ -109,15 +103,6 @@ async fn talk(session: &Connection, name: &str, count: usize) {
         say(session, &said, &said).await.unwrap_or_else(|code| panic!("{said} is refused: {code:?}"));
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
-}
-
-/// What was said, as one reads it, with its number.
-fn messages(frames: &[ServerFrame]) -> Vec<(u64, String)> {
-    let messages = frames.iter().filter_map(|frame| match frame {
-        ServerFrame::Message(message) => Some((message.seq.0, message.text.clone())),
-        _ => None,
-    });
-    messages.collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,89 +212,6 @@ async fn an_owner_that_dies_takes_nobody_along_who_is_connected_elsewhere() {
     for session in [&bob, &cat] {
         assert!(!is_closed(&take(session)));
         assert_eq!(people(session).await.len(), 2, "she has gone, and nobody else");
-    }
-}
-
-/// What the first has logged and never told is told by the second.
-#[tokio::test(start_paused = true)]
-async fn a_round_that_was_logged_when_its_owner_died_is_told_by_the_next() {
-    let two = two();
-    let ann = founder(&two.engines[0]).await;
-    let mut bob = newcomer(&two.engines[1], "Bob").await;
-    joined(&mut bob).await;
-    two.logs[0].push(Operation::Append, Fault::answered_late(Outcome::Done));
-    let sent = submit(&ann, Command::send(code(), text("one")));
-    settle().await;
-    two.cut().await;
-    two.servers.give_room(&code(), &two.ends[1]);
-    settle().await;
-    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
-    assert_eq!(next_message(&mut bob).await, (Seq(3), "one".to_owned()));
-    assert_eq!(next_message(&mut bob).await, (Seq(4), "two".to_owned()));
-    // It was not dead after all.
-    two.logs[0].release_all();
-    two.mend().await;
-    assert_eq!(sent.await.expect("it is answered").reject, None, "it was said");
-    assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(5)));
-    let frames = take(&ann);
-    assert_eq!(leaves_and_messages(&frames).1, ["one", "two", "three"]);
-    assert!(!is_closed(&frames));
-}
-
-/// The first has decided, and the log refuses it, for the room is the second's by then.
-#[tokio::test(start_paused = true)]
-async fn what_the_log_refuses_a_former_owner_is_decided_by_the_next_and_said_once() {
-    for outcome in [Outcome::Deposed, Outcome::Conflict] {
-        let two = two();
-        let ann = founder(&two.engines[0]).await;
-        let mut bob = newcomer(&two.engines[1], "Bob").await;
-        joined(&mut bob).await;
-        two.logs[0].push(Operation::Append, Fault::stalled(outcome));
-        let sent = submit(&ann, Command::send(code(), text("one")));
-        settle().await;
-        two.servers.give_room(&code(), &two.ends[1]);
-        settle().await;
-        two.logs[0].release_all();
-        assert_eq!(sent.await.expect("it is answered").reject, None, "{outcome:?}");
-        assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)), "{outcome:?}");
-        for session in [&ann, &bob] {
-            let frames = take(session);
-            assert_eq!(leaves_and_messages(&frames).1, ["one", "two"], "{outcome:?}");
-            assert!(!is_closed(&frames), "{outcome:?}");
-        }
-    }
-}
-
-/// Nobody can say whether it was written, and it is not decided again.
-#[tokio::test(start_paused = true)]
-async fn what_a_former_owner_does_not_know_of_is_not_said_twice() {
-    for outcome in [Outcome::AnswerLost, Outcome::NotDone] {
-        let two = two();
-        let ann = founder(&two.engines[0]).await;
-        let mut bob = newcomer(&two.engines[1], "Bob").await;
-        joined(&mut bob).await;
-        two.logs[0].push(Operation::Append, Fault { after: Delay::UntilReleased, ..Fault::from(outcome) });
-        let sent = submit(&ann, Command::send(code(), text("one")));
-        settle().await;
-        two.servers.give_room(&code(), &two.ends[1]);
-        settle().await;
-        say(&bob, "two", "k2").await.expect("he is in");
-        let one = take(&bob);
-        let one = messages(&one).into_iter().find(|(_, text)| text == "one");
-        assert_eq!(one.is_some(), outcome == Outcome::AnswerLost);
-        if let Some((seq, _)) = one {
-            // What it says now is no longer what was written.
-            two.engines[1].moderate(&code(), Moderation::Redact(Seq(seq))).await.expect("it is there");
-        }
-        pass(Duration::from_secs(1)).await;
-        two.logs[0].release_all();
-        let refused = sent.await.expect("it is answered").reject.map(|reject| reject.code);
-        assert_eq!(refused, Some(RejectCode::Unavailable), "{outcome:?}");
-        pass(Duration::from_secs(10)).await;
-        let said = leaves_and_messages(&take(&bob)).1;
-        assert!(said.is_empty(), "{outcome:?}: {said:?}");
-        let frames = take(&ann);
-        assert!(!is_closed(&frames) && leaves_and_messages(&frames).1.len() <= 2, "{outcome:?}");
     }
 }
 

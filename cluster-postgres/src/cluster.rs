@@ -1,6 +1,6 @@
 //! One server's place among the others: what the table says of them, and the links to them, as one engine needs them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,9 @@ use crate::told;
 
 /// The longest silence of a link, whatever the lease is. 3 s, as [`LinkOptions`] has it.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// Names that a server goes by: as many as it may have had within the life of a stream. 16.
+const NAMES_MAX: usize = 16;
 
 /// How a server joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub struct PgCluster {
     linked: Mutex<BTreeSet<NodeId>>,
     /// The table that the links have.
     peers: Mutex<Vec<Peer>>,
+    /// What this server was before it was deposed, the latest last; and what it is.
+    names: Mutex<VecDeque<NodeId>>,
 }
 
 impl PgCluster {
@@ -90,7 +95,7 @@ impl PgCluster {
         let (log, members) = PgLog::join(database, log, member).await?;
         let silence = SILENCE_MAX.min(lease * 3 / 5);
         let links = Links::start(listener, identity, LinkOptions { ping: silence / 3, silence });
-        let this = Self { members, links, linked: Mutex::default(), peers: Mutex::default() };
+        let this = Self { members, links, linked: Mutex::default(), peers: Mutex::default(), names: Mutex::default() };
         this.meet();
         Ok((log, this))
     }
@@ -103,6 +108,11 @@ impl PgCluster {
     /// By which name requests for this server are known: 26 letters and digits. It is another after the server was deposed.
     pub fn name(&self) -> String {
         self.id().to_string()
+    }
+
+    /// Whether requests for a server of this name are for this one, under its name of now or an earlier one.
+    pub fn is_me(&self, name: &str) -> bool {
+        self.name() == name || self.former().iter().any(|id| id.to_string() == name)
     }
 
     /// How this server stands among the others.
@@ -150,6 +160,14 @@ impl PgCluster {
         let gone: Vec<Peer> = known.iter().filter(|peer| linked.contains(&peer.id) && is_new(peer)).cloned().collect();
         peers.extend(gone);
         known.clone_from(&peers);
+        let (me, mut names) = (self.members.me(), self.former());
+        if names.back() != Some(&me) {
+            names.push_back(me);
+            if names.len() > NAMES_MAX {
+                names.pop_front();
+            }
+        }
+        drop(names);
         self.links.set_peers(self.members.me(), peers);
     }
 
@@ -166,6 +184,10 @@ impl PgCluster {
         if changed.members {
             self.meet();
         }
+    }
+
+    fn former(&self) -> MutexGuard<'_, VecDeque<NodeId>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn linked(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {

@@ -1,12 +1,22 @@
 //! The command line of a server that shares a database with others.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use axum::Router;
+use chat_serve::{Elsewhere, PeerStream, ServeConfig, ServerName, serve_passed_on};
+use cluster_postgres::links::HttpConnection;
 use cluster_postgres::{JoinError, JoinOptions, PgCluster};
 use log_postgres::{Options, PgLog};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+/// Connections at once over which others pass on requests. 4,096: each of up to 32 servers has no more than a few hundred requests under way, and who
+/// polls or has changed to WebSocket has one for as long.
+const PASSED_ON_MAX: usize = 4_096;
 /// How long a server that goes waits at most until the others have its rooms.
 const HAND_OVER_MAX: Duration = Duration::from_secs(10);
 
@@ -38,6 +48,41 @@ impl ClusterFlags {
         let options = JoinOptions { log, listen, address: None, lease: self.lease };
         let (log, cluster) = PgCluster::join(database, options).await?;
         Ok((Arc::new(log), Arc::new(cluster)))
+    }
+}
+
+/// The other servers, as requests are passed on to them.
+pub(crate) struct Others(pub(crate) Arc<PgCluster>);
+
+#[async_trait]
+impl Elsewhere for Others {
+    fn me(&self) -> Option<ServerName> {
+        self.0.name().parse().ok()
+    }
+
+    fn is_me(&self, name: &ServerName) -> bool {
+        self.0.is_me(name.as_str())
+    }
+
+    async fn connect(&self, name: &ServerName) -> io::Result<Box<dyn PeerStream>> {
+        Ok(Box::new(self.0.connect_http(name.as_str()).await?))
+    }
+}
+
+/// Serves what other servers pass on, for as long as they do.
+pub(crate) async fn serve_others(cluster: Arc<PgCluster>, router: Router, config: Arc<ServeConfig>) {
+    let mut connections = cluster.http_connections();
+    let places = Arc::new(Semaphore::new(PASSED_ON_MAX));
+    let mut serving = JoinSet::new();
+    while let Some(HttpConnection { stream, gone, .. }) = connections.recv().await {
+        while serving.try_join_next().is_some() {}
+        // Above the bound it is closed, and whoever passes on hears that the server cannot be reached.
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let (router, config) = (router.clone(), Arc::clone(&config));
+        serving.spawn(async move {
+            serve_passed_on(stream, router, config, gone.cancelled_owned()).await;
+            drop(place);
+        });
     }
 }
 

@@ -7,14 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use chat_core::{EngineBuilder, Limits};
+use chat_serve::{PassOn, ServeConfig};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use cluster_postgres::{JoinError, PgCluster, Standing};
 use log_postgres::PgLog;
 use log_redb::{OpenError, Options, RedbLog, Retention};
 
-use super::cluster::{ClusterFlags, hand_over};
+use super::cluster::{ClusterFlags, Others, hand_over, serve_others};
 
 /// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
 pub const SECRET_VARIABLE: &str = "CHAT_SECRET";
@@ -120,6 +122,24 @@ impl Kept {
         }
     }
 
+    /// Where requests go that belong to a session at another server.
+    pub fn pass_on(&self) -> PassOn {
+        match self {
+            Self::Cluster(_, cluster) => PassOn::to(Arc::new(Others(Arc::clone(cluster)))),
+            _ => PassOn::default(),
+        }
+    }
+
+    /// Serves what other servers pass on, where there are some.
+    pub fn serve_passed_on(
+        &self,
+        router: Router,
+        config: ServeConfig,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let Self::Cluster(_, cluster) = self else { return None };
+        Some(serve_others(Arc::clone(cluster), router, Arc::new(config)))
+    }
+
     /// Why no client should be sent here, where that is so.
     pub fn why_not_ready(&self) -> Option<&'static str> {
         let Self::Cluster(_, cluster) = self else { return None };
@@ -156,6 +176,11 @@ pub enum DataError {
     /// The database, or the address for other servers.
     #[error("Cannot join the other servers: {0}")]
     Cluster(#[from] JoinError),
+    /// Other machines cannot reach this one.
+    #[error(
+        "Cannot join the other servers: say with --node where they reach this one, for example --node 10.0.0.5:7000; the database is on another machine, and so may they be"
+    )]
+    Node,
     /// The secret in the folder.
     #[error("Cannot use the secret: {0}")]
     Secret(#[from] io::Error),
@@ -213,6 +238,9 @@ impl DataFlags {
             Ok::<_, DataError>(engine.secret(from_environment.unwrap_or(kept)).lasting_secret(kept))
         };
         if let Some(address) = &self.cluster.database {
+            if self.cluster.node.is_none() && !log_postgres::is_local(address)? {
+                return Err(DataError::Node);
+            }
             let (log, cluster) = self.cluster.join(address, self.database_options()).await?;
             let engine = in_database(engine, &log).await?.cluster(Arc::clone(&cluster) as _);
             return Ok((engine, Kept::Cluster(log, cluster)));

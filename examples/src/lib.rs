@@ -21,4 +21,4 @@ pub use flags::Flags;
 pub use health::health;
 pub use operator::Operator;
 pub use page::page;
-pub use run::{block_on, run, run_until};
+pub use run::{block_on, run, run_with};

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::thread;
 
@@ -11,8 +12,10 @@ use chat_core::Engine;
 use chat_serve::{ServeConfig, Tls, serve};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
+use tokio::task::JoinHandle;
 
 use super::console::tell;
+use super::data::Kept;
 use super::descriptors::Descriptors;
 use super::flags::Flags;
 use super::signals::{Asked, Signals};
@@ -42,14 +45,13 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
 ///
 /// Fails, with words on standard error, when the address cannot be listened on, or the certificate not used.
 pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOnce(SocketAddr)) -> ExitCode {
-    run_until(std::future::pending(), async {}, flags, engine, router, greet).await
+    run_with(Arc::new(Kept::Nowhere), flags, engine, router, greet).await
 }
 
-/// As [`run`], and also until `end` says why. That is no failure: whoever starts servers that have failed is not to start this one again.
-/// Before anybody who is connected is told that the server goes, `first` is done.
-pub async fn run_until(
-    end: impl Future<Output = String> + Send + 'static,
-    first: impl Future<Output = ()> + Send + 'static,
+/// As [`run`], and also until what rooms are kept in is another server's. That is no failure: whoever starts servers that have failed is not to start
+/// this one again. Before anybody who is connected is told that the server goes, other servers are given its rooms, where there are some.
+pub async fn run_with(
+    kept: Arc<Kept>,
     flags: &Flags,
     engine: Engine,
     router: Router,
@@ -88,8 +90,10 @@ pub async fn run_until(
     let spread = flags.drain_spread();
     let config = ServeConfig { tls: tls.clone(), ..flags.serve(descriptors.connections_max()) };
     let reloads = Reloads::begin(tls.clone());
+    let router = flags.guard(router);
+    let passed_on = kept.serve_passed_on(router.clone(), config.clone()).map(|task| AbortOnDrop(tokio::spawn(task)));
     let ended = async move {
-        let mut end = Box::pin(end);
+        let mut end = Box::pin(kept.deposed());
         loop {
             let asked = tokio::select! {
                 asked = signals.next() => asked,
@@ -109,11 +113,21 @@ pub async fn run_until(
             while signals.next().await != Asked::End {}
             std::process::exit(130);
         });
-        first.await;
+        kept.hand_over().await;
         engine.drain(spread).await;
     };
-    serve(listener, flags.guard(router), config, ended).await;
+    serve(listener, router, config, ended).await;
+    drop(passed_on);
     ExitCode::SUCCESS
+}
+
+/// A task that ends with this.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// One reload after the other, on a thread that nobody waits for, not even the end of the process: files may keep their reader waiting

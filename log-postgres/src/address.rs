@@ -71,6 +71,14 @@ pub(crate) fn parse(text: &str) -> Result<Address, OpenError> {
     Ok(Address { config, protection })
 }
 
+/// Whether a database is on this machine, as far as its address tells.
+///
+/// # Errors
+/// [`OpenError::Address`].
+pub fn is_local(address: &str) -> Result<bool, OpenError> {
+    Ok(parse(address)?.config.get_hosts().iter().all(is_on_this_machine))
+}
+
 fn may_have_password(text: &str) -> bool {
     text.contains("password") || text.contains('@')
 }

@@ -55,6 +55,7 @@ mod slots;
 mod tls;
 mod trim;
 
+pub use address::is_local;
 pub use checks::Copies;
 pub use error::OpenError;
 pub use log::PgLog;

@@ -32,6 +32,11 @@ impl Director {
     }
 
     async fn act(&mut self, people: &mut People) -> Result<(), Broken> {
+        if let Some(parts) = self.ground.plan.parts
+            && self.part(parts)
+        {
+            return Ok(());
+        }
         if self.rng.random_bool(self.ground.plan.wrong.restarts) {
             return self.restart(people).await;
         }
@@ -75,7 +80,8 @@ impl Director {
     /// A server goes down, at once or in an orderly way, and another one comes up in its place after a while.
     async fn restart(&mut self, people: &mut People) -> Result<(), Broken> {
         let place = self.place();
-        let Some(server) = lock(&self.fronts[place]).take() else { return Ok(()) };
+        let server = lock(&self.fronts[place]).take_if(|server| !server.is_frozen());
+        let Some(server) = server else { return Ok(()) };
         if self.rng.random_bool(0.5) {
             self.note(format_args!("the server{} drains", self.in_place(place)));
             let spread = Duration::from_millis(self.rng.random_range(0..2_000));
@@ -103,12 +109,17 @@ impl Director {
     pub(super) fn start(&mut self, place: usize) {
         self.servers += 1;
         self.note(format_args!("server {} is up{}", self.servers, self.in_place(place)));
-        let server = Server::start(&self.ground, place, self.rng.random());
+        let seed = self.rng.random();
+        let off = self.ground.plan.parts.map_or(0, |parts| self.rng.random_range(-parts.clock_off..=parts.clock_off));
+        let server = Server::start(&self.ground, place, seed, off);
         *lock(&self.fronts[place]) = Some(server);
     }
 
-    /// Every server visits every room.
+    /// Every server visits every room. Several do so by themselves, each the rooms that it decides for.
     pub(super) fn sweep(&self) {
+        if self.fronts.len() > 1 {
+            return;
+        }
         for server in self.servers() {
             tokio::spawn(Server::sweep(server.engine.clone(), Arc::clone(&self.ground.log)));
         }

@@ -4,7 +4,7 @@ use super::way::HELD_BYTES;
 use super::*;
 
 fn world(places: usize) -> (Arc<Links>, Vec<Arc<Node>>) {
-    let links = Links::new(places, 7, Arc::new(Transcript::new(false)));
+    let links = Links::new(places, 7, Arc::new(Transcript::new(false)), false);
     let nodes = (0..places).map(|place| links.join(place)).collect();
     (links, nodes)
 }
@@ -63,11 +63,17 @@ async fn a_link_is_up_before_anything_comes_over_it() {
 async fn a_link_takes_no_more_than_it_holds() {
     let (_links, nodes) = world(2);
     let (from, to) = (&nodes[0], &nodes[1]);
-    assert_eq!(from.send(to.id(), vec![0; HELD_BYTES - 1]), Ok(()));
-    assert_eq!(from.send(to.id(), vec![0; 2]), Err(NotSent));
-    assert_eq!(from.send(to.id(), vec![0; 1]), Ok(()));
+    for node in &nodes {
+        all(node).await;
+    }
+    assert_eq!(from.send(to.id(), vec![0; HELD_BYTES]), Ok(()));
     all(to).await;
-    assert_eq!(from.send(to.id(), vec![0; 2]), Ok(()), "what was taken makes room");
+    assert_eq!(from.send(to.id(), vec![0; HELD_BYTES]), Ok(()), "what was taken makes room");
+    assert_eq!(from.send(to.id(), vec![0; 1]), Err(NotSent), "it is cut");
+    for (node, other) in [(from, to), (to, from)] {
+        assert_eq!(all(node).await, [ClusterEvent::LinkDown(other.id()), ClusterEvent::LinkUp(other.id())]);
+    }
+    assert_eq!(from.send(to.id(), vec![0; 1]), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

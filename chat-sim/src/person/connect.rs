@@ -61,6 +61,7 @@ impl Person {
         let token = self.token.clone();
         let from = self.comes_from(token.as_ref());
         let front = self.choose_server();
+        self.shows(token.as_ref().filter(|_| hello.cursor.is_none()));
         self.note(format_args!("connects by {transport} naming {:?} {}", hello.positions, hello.cursor.is_some()));
         self.link = Some(Link::open(
             transport,
@@ -74,14 +75,21 @@ impl Person {
         (self.reads_since, self.connected) = (Instant::now(), Instant::now());
     }
 
-    /// Where one connects to: any server, if there are several.
-    pub(super) fn choose_server(&mut self) -> Front {
+    /// Where one connects to.
+    fn choose_server(&mut self) -> Front {
+        let (front, place) = self.draw_server();
+        self.place = place;
+        front
+    }
+
+    /// Any server, if there are several; and in which place.
+    pub(super) fn draw_server(&mut self) -> (Front, usize) {
         let fronts = &self.scene.fronts;
         let place = if fronts.len() > 1 { self.rng.random_range(0..fronts.len()) } else { 0 };
         if fronts.len() > 1 {
             self.note(format_args!("goes to place {place}"));
         }
-        Arc::clone(&self.scene.fronts[place])
+        (Arc::clone(&self.scene.fronts[place]), place)
     }
 
     /// Now and then somebody is on another network from then on.
@@ -151,12 +159,13 @@ impl Person {
         self.note("takes over");
         if let Some(older) = older {
             let (name, truth) = (self.name.clone(), Arc::clone(&self.scene.truth));
-            let patience = self.late();
+            let (patience, may_fail) = (self.late(), self.scene.plan.parts.is_some());
             let replaced = Arc::<OnceLock<Instant>>::default();
             self.older = reads.then(|| Older { stays, replaced: Arc::clone(&replaced) });
             tokio::spawn(async move {
                 // One that was cut off before it was welcomed replaces nobody.
-                let heard = tokio::time::timeout(Duration::from_secs(10), hear_the_end(older)).await;
+                let listens = Duration::from_secs(10).max(patience + Duration::from_secs(5));
+                let heard = tokio::time::timeout(listens, hear_the_end(older, may_fail)).await;
                 if let Ok(Err(how)) = &heard {
                     truth.note(Broken { promise: Promise::Protocol, how: format!("{name}, replaced: {how}") });
                 }
@@ -192,8 +201,8 @@ impl Person {
     }
 }
 
-/// Reads a connection that was replaced or ended to its end: at most one `closing`, with a fitting reason, and nothing after it.
-pub(super) async fn hear_the_end(mut link: Link) -> Result<(), String> {
+/// Reads a connection that was replaced or ended to its end, or whose server may have lost its room: at most one `closing`, with a fitting reason, and nothing after it.
+pub(super) async fn hear_the_end(mut link: Link, may_fail: bool) -> Result<(), String> {
     let mut is_over = false;
     loop {
         match link.hear().await {
@@ -205,8 +214,9 @@ pub(super) async fn hear_the_end(mut link: Link) -> Result<(), String> {
             }
             Heard::Frame(frame) => {
                 if let ServerFrame::Closing { code, .. } = *frame {
-                    use CloseReason::{Draining, Ended, Flooding, PeerTimeout, Replaced, SlowConsumer};
-                    let fits = [Replaced, Draining, SlowConsumer, Flooding, PeerTimeout, Ended];
+                    use CloseReason::{Draining, Ended, Fault, Flooding, PeerTimeout, Replaced, SlowConsumer};
+                    let mut fits = vec![Replaced, Draining, SlowConsumer, Flooding, PeerTimeout, Ended];
+                    fits.extend(may_fail.then_some(Fault));
                     if !fits.iter().any(|reason| reason.code() == code) {
                         return Err(format!("closed with {code}"));
                     }

@@ -1,5 +1,6 @@
 //! People end sessions for good, and try whether they stay ended; and some welcomes are lost on their way.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,10 @@ const TRIED: Duration = Duration::from_secs(20);
 pub(super) struct Tokens {
     /// All that were told of this session.
     told: Vec<String>,
+    /// Those that one has come back with.
+    shown: BTreeSet<String>,
+    /// The one that one has connected with last was shown before.
+    is_shown_again: bool,
     /// Those of the session before, which was left as it was.
     left_behind: Vec<String>,
     /// Those of sessions that were ended, and how many servers without a log had gone down by then.
@@ -71,6 +76,16 @@ impl Person {
         self.ask(frame, Asked::End(End { tokens, is_own, is_all, asked, lost }));
     }
 
+    /// Comes back with this token, or by the cursor of a stream, which has the token's of before.
+    pub(super) fn shows(&mut self, token: Option<&String>) {
+        self.tokens.is_shown_again = token.is_none_or(|token| !self.tokens.shown.insert(token.clone()));
+    }
+
+    /// Whether somebody else may have come with the same token, whom a server by its clock takes for the later.
+    pub(super) fn may_seem_older(&self) -> bool {
+        self.scene.plan.parts.is_some() && self.tokens.is_shown_again
+    }
+
     /// What was to be ended is.
     pub(super) fn ended(&mut self, end: End) {
         let End { tokens, is_own, is_all, asked, lost } = end;
@@ -86,8 +101,9 @@ impl Person {
         if is_own {
             if let Some(link) = self.lose() {
                 let (name, truth) = (self.name.clone(), Arc::clone(&self.scene.truth));
+                let may_fail = self.scene.plan.parts.is_some();
                 tokio::spawn(async move {
-                    if let Ok(Err(how)) = timeout(TRIED, hear_the_end(link)).await {
+                    if let Ok(Err(how)) = timeout(TRIED, hear_the_end(link, may_fail)).await {
                         truth.note(Broken { promise: Promise::Protocol, how: format!("{name}, ended: {how}") });
                     }
                 });
@@ -111,6 +127,8 @@ impl Person {
     ) -> Result<(), Broken> {
         if is_resumed && let (Some(person), Some(began)) = (&self.pass, self.tokens.began) {
             let is_ended = self.scene.truth.endings.is_ended(person, began, self.connected);
+            // Which had begun by then is told by the clocks of two servers.
+            let is_ended = is_ended && !self.may_not_know(self.place) && !self.scene.plan.are_times_apart();
             hold!(!is_ended, Promise::Ended, "{} comes back, and all sessions of {person} were ended", self.name);
         }
         if !is_resumed && self.token.is_some() && self.may_be_ended() {
@@ -185,7 +203,8 @@ impl Person {
         let transports = &self.scene.plan.transports;
         let transport = transports[self.rng.random_range(0..transports.len())];
         let hello = Hello { token: Some(token.clone()), pass: self.pass.clone(), ..Hello::default() };
-        let front = self.choose_server();
+        let (front, place) = self.draw_server();
+        let is_known = !self.may_not_know(place);
         let mut link = Link::open(
             transport,
             &front,
@@ -199,7 +218,7 @@ impl Person {
         let (name, truth) = (self.name.clone(), Arc::clone(&self.scene.truth));
         tokio::spawn(async move {
             let is_back = timeout(TRIED, comes_back(&mut link)).await;
-            if is_back == Ok(true) && truth.endings.lost() == lost {
+            if is_back == Ok(true) && is_known && truth.endings.lost() == lost {
                 let how = format!("{name} comes back by {token}, whose session was ended");
                 truth.note(Broken { promise: Promise::Ended, how });
             }

@@ -195,8 +195,8 @@ impl Person {
                 Ok(())
             }
             ServerFrame::Read { id, read, .. } => match self.take(*id) {
-                // What a room has not stored goes with it where its log fails.
-                Some((_, Asked::Read(_))) if self.scene.plan.wrong.log_fails > 0.0 => Ok(()),
+                // What a room has not stored goes with it where its log fails, or its server does.
+                Some((_, Asked::Read(_))) if self.loses_reads() => Ok(()),
                 Some((_, Asked::Read(reading))) => {
                     // A question that was held up may be about another life of the room by now.
                     let life = self.views.get(reading.room()).map(|view| view.position().epoch);
@@ -225,6 +225,11 @@ impl Person {
                 }
             },
         }
+    }
+
+    fn loses_reads(&self) -> bool {
+        let plan = &self.scene.plan;
+        plan.wrong.log_fails > 0.0 || plan.parts.is_some()
     }
 
     /// What a member shows, or does not any more.
@@ -291,7 +296,7 @@ impl Person {
         let Some(view) = self.views.get(room) else { return Ok(()) };
         let (epoch, member) = (view.position().epoch, view.member());
         let limits = &self.scene.plan.limits.session;
-        if status.status == Status::Unavailable && limits.misses_per_second == 0 {
+        if status.status == Status::Unavailable && limits.misses_per_second == 0 && !self.is_cut_off() {
             truth.turned_away(room, epoch, member, self.connected);
         }
         if status.epoch == Some(epoch) {

@@ -1,11 +1,21 @@
 //! Whether the server is patient: nobody is let go who is there, and nobody is closed for what they have not done.
 
+use std::time::Duration;
+
 use chat_core::{CloseReason, ServerFrame};
 use tokio::time::Instant;
 
-use super::{PINGED, Person};
+use super::{LATE, PINGED, Person};
 use crate::promise::{Broken, Promise, hold};
 
+/// How long servers need to find each other, where they can.
+const FINDS: Duration = Duration::from_secs(5);
+/// How much later than it was decided one hears of it at most.
+const LASTS: Duration = Duration::from_secs(25);
+/// For how long a server may not know what was ended while it was out of reach.
+const HEARS: Duration = Duration::from_secs(60);
+/// For how long what was asked may be refused after a server was out of reach.
+const ROUGHLY: Duration = Duration::from_secs(10);
 /// What comes at once is heard within this, in seconds.
 const WAY: f64 = 0.5;
 
@@ -13,13 +23,30 @@ impl Person {
     /// Nobody leaves by timeout who has been there since before that can have been decided.
     pub(super) fn check_patience(&self, frame: &ServerFrame) -> Result<(), Broken> {
         let ServerFrame::MemberLeft { room, member, reason, .. } = frame else { return Ok(()) };
-        let late = self.late();
+        let late = if self.scene.plan.parts.is_some() { LATE } else { self.late() };
         let reads = !self.stalled && self.welcomed && self.reads_since.elapsed() >= late;
         let own = self.views.get(room).filter(|view| view.member() == *member);
         let is_there = own.is_some_and(|view| view.is_live_for(late));
-        let is_gone = reason != "timeout" || self.is_rough() || !reads || !is_there;
+        let is_gone = reason != "timeout" || self.is_rough() || !reads || !is_there || self.is_out_of_reach();
         hold!(is_gone, Promise::Patience, "{room}: {} is there as {member}, and leaves by timeout", self.name);
         Ok(())
+    }
+
+    /// Whether the server where one is may have been out of reach for others for nearly as long as a grace.
+    fn is_out_of_reach(&self) -> bool {
+        let Some(links) = &self.scene.links else { return false };
+        let grace = self.scene.plan.limits.room.grace;
+        links.troubled(self.place, grace + LASTS) + FINDS >= grace
+    }
+
+    /// Whether the server where one is may just have been unable to reach the one that decides.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.scene.links.as_ref().is_some_and(|links| !links.troubled(self.place, ROUGHLY).is_zero())
+    }
+
+    /// Whether the server in a place may not have heard of what others have told all, lately.
+    pub(super) fn may_not_know(&self, place: usize) -> bool {
+        self.scene.links.as_ref().is_some_and(|links| !links.troubled(place, HEARS).is_zero())
     }
 
     /// Nobody is told that they are not in a room where they are, and were live when they asked. Another device may have left, and come back.
@@ -59,6 +86,9 @@ impl Person {
         }
         if code == CloseReason::Ended.code() {
             hold!(self.may_be_ended(), Promise::Ended, "{} is ended, and nobody has asked for it", self.name);
+            return Ok(());
+        }
+        if code == CloseReason::Replaced.code() && self.may_seem_older() {
             return Ok(());
         }
         if code == CloseReason::Replaced.code()

@@ -63,3 +63,17 @@ pub fn leaves_and_messages(frames: &[ServerFrame]) -> (Vec<String>, Vec<String>)
     }
     told
 }
+
+/// Whether these tell that the connection ends.
+pub fn is_closed(frames: &[ServerFrame]) -> bool {
+    frames.iter().any(|frame| matches!(frame, ServerFrame::Closing { .. }))
+}
+
+/// What was said, as one reads it, with its number.
+pub fn messages(frames: &[ServerFrame]) -> Vec<(u64, String)> {
+    let messages = frames.iter().filter_map(|frame| match frame {
+        ServerFrame::Message(message) => Some((message.seq.0, message.text.clone())),
+        _ => None,
+    });
+    messages.collect()
+}

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use axum::Router;
 use chat_core::Engine;
 use clap::Parser;
-use examples::{DataFlags, Flags, Operator, block_on, health, page, run_until, say, tell};
+use examples::{DataFlags, Flags, Operator, block_on, health, page, run_with, say, tell};
+use transport_socketio::SocketIoConfig;
+use transport_sse::SseConfig;
 
 /// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder or a database, or --cluster one that
 /// several servers share.
@@ -35,22 +37,16 @@ async fn serve() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let sse = SseConfig { pass_on: kept.pass_on(), ..flags.sse() };
+    let socketio = SocketIoConfig { pass_on: kept.pass_on(), ..flags.socketio() };
     let router = Router::new()
         .merge(page())
         .merge(transport_ws::routes(engine.clone(), flags.ws()))
-        .merge(transport_sse::routes(engine.clone(), flags.sse()))
-        .merge(transport_socketio::routes(engine.clone(), flags.socketio()))
+        .merge(transport_sse::routes(engine.clone(), sse))
+        .merge(transport_socketio::routes(engine.clone(), socketio))
         .merge(health(engine.clone(), Arc::clone(&kept)));
-    let deposed = {
-        let kept = Arc::clone(&kept);
-        async move { kept.deposed().await }
-    };
-    let handed_over = {
-        let kept = Arc::clone(&kept);
-        async move { kept.hand_over().await }
-    };
     let greet = |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()));
-    let ended = run_until(deposed, handed_over, &flags, engine, router, greet).await;
+    let ended = run_with(Arc::clone(&kept), &flags, engine, router, greet).await;
     if let Err(error) = kept.close().await {
         tell(format_args!("What is kept is whole, but was not closed properly: {error}"));
         return ExitCode::FAILURE;

@@ -3,7 +3,6 @@
 //! The load, the engine, the log and PostgreSQL share all cores of the machine: that is what one small server has.
 
 mod appends;
-mod cluster;
 mod page;
 mod sends;
 mod store;
@@ -17,12 +16,12 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bench::machine;
+use bench::postgres::Programs;
 use bench::scenario::Figures;
 use bench::table::Run;
 use clap::Parser;
 use tokio::runtime::Builder;
 
-use cluster::Programs;
 use store::{KINDS, Kind, Store};
 use window::Length;
 

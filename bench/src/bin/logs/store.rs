@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bench::postgres::{Postgres, Programs};
 use chat_core::Log;
 use log_postgres::{OpenError, PgLog};
 use log_redb::RedbLog;
 
 use super::Fault;
-use super::cluster::{Cluster, Programs};
 
 /// How long a new cluster may take until it takes connections.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ impl Kind {
 /// An open log.
 pub(crate) enum Store {
     Redb(Arc<RedbLog>),
-    Postgres(Arc<PgLog>, Cluster),
+    Postgres(Arc<PgLog>, Postgres),
 }
 
 impl Store {
@@ -60,7 +60,7 @@ impl Store {
                 Self::Redb(Arc::new(RedbLog::open(folder.join("redb"), options)?))
             }
             Maker::Postgres => {
-                let cluster = Cluster::start(programs.ok_or("PostgreSQL is not installed")?, folder)?;
+                let cluster = Postgres::start(programs.ok_or("PostgreSQL is not installed")?, folder)?;
                 let durability =
                     if kind.is_relaxed { log_postgres::Durability::Relaxed } else { log_postgres::Durability::Synced };
                 let options = log_postgres::Options { durability, ..log_postgres::Options::default() };
@@ -98,7 +98,7 @@ impl Store {
 }
 
 /// Opens the log once the cluster takes connections.
-async fn open(cluster: &Cluster, options: &log_postgres::Options) -> Result<PgLog, Fault> {
+async fn open(cluster: &Postgres, options: &log_postgres::Options) -> Result<PgLog, Fault> {
     let since = Instant::now();
     loop {
         match PgLog::open(cluster.address(), options.clone()).await {

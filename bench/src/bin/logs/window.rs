@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bench::meter::{Mark, Process};
 use bench::scenario::Figures;
+use bench::table::percentile;
 use tokio::task::JoinSet;
 
 use super::Fault;
@@ -103,23 +104,9 @@ impl Answers {
     }
 }
 
-/// The time that so many of these took at most. They are sorted, and there is one at least.
-fn percentile(sorted: &[Duration], share: f64) -> Duration {
-    let rank = (sorted.len() as f64 * share).ceil() as usize;
-    sorted[rank.clamp(1, sorted.len()) - 1]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_percentile_is_a_time_that_something_took() {
-        let took: Vec<Duration> = (1..=200).map(Duration::from_micros).collect();
-        assert_eq!(percentile(&took, 0.50), Duration::from_micros(100));
-        assert_eq!(percentile(&took, 0.99), Duration::from_micros(198));
-        assert_eq!(percentile(&took[..1], 0.99), Duration::from_micros(1));
-    }
 
     #[test]
     fn answers_before_and_after_the_window_do_not_count() {

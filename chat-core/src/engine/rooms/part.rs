@@ -78,6 +78,8 @@ pub(crate) struct Guest {
     pub(crate) is_new: bool,
     /// Before it is told once more, where its link has not taken that.
     pub(crate) again: Backoff,
+    /// It has said who is attached there.
+    pub(crate) has_followed: bool,
     /// What it is to be told first then, as of the moment since which it follows.
     pub(crate) beginning: Option<Box<Beginning>>,
     /// Its sessions that are attached here.
@@ -181,6 +183,7 @@ impl Part {
         let guest = self.guests.entry(node).or_default();
         (guest.is_new, guest.beginning, guest.down_since) = (true, None, None);
         guest.again = Backoff::default();
+        guest.has_followed = true;
         let now = attached.iter().map(|attachment| (attachment.session, attachment.generation)).collect();
         let before = std::mem::replace(&mut guest.sessions, now);
         let has_come_in = |(session, generation): &&(SessionId, Generation)| before.get(session) == Some(generation);

@@ -128,6 +128,7 @@ impl RoomTask {
                 if matches!(verdict, Ok(Answer::Entered(_))) {
                     self.guest_has_come(asked, batch);
                 }
+                let verdict = verdict.map_err(|reject| self.refuse_guest(asked.reply.node, reject));
                 let after = batch.records.last().map_or(self.state.room.last_offset(), |last| last.offset);
                 let (number, epoch) = (asked.reply.number, self.state.phase_epoch());
                 Outcome::Decided(Box::new(Decided { number, epoch, after, verdict }))

@@ -156,7 +156,7 @@ impl RoomTask {
         let again = self.mono().after(FOLLOW_AGAIN);
         if let Some(part) = &mut self.state.part {
             // Where the link is down, it is asked once it is up.
-            part.follow_at = is_sent.then_some(again);
+            part.follow_at = (is_sent || self.shared.peers.has(owner)).then_some(again);
             if part.is_in_step() {
                 part.fed_by = None;
             }

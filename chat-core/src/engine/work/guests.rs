@@ -16,7 +16,7 @@ use crate::engine::work::task::RoomTask;
 use crate::fault_injection::{self, Bug};
 use crate::ports::Owner;
 use crate::room::{Note, is_same_join};
-use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
+use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, Reject, RejectCode, SessionId};
 
 /// How long the link to a server may be down before whoever is attached there counts as gone. 3 s: a link that broke is up again sooner, and
 /// their graces begin only then.
@@ -131,6 +131,14 @@ impl RoomTask {
         if guest.is_new && guest.beginning.is_none() {
             self.begin(node);
         }
+    }
+
+    /// Why something is refused at another server. As long as that has not said who is attached there, nobody there is told that they are not in
+    /// the room: what it said may have been lost, or have come before this server knew that it decides.
+    pub(crate) fn refuse_guest(&self, node: NodeId, reject: Reject) -> Reject {
+        let guest = self.state.part.as_ref().and_then(|part| part.guests.get(&node));
+        let is_known = guest.is_some_and(|guest| guest.has_followed) || self.state.feed().is_none();
+        if reject.code == RejectCode::NotMember && !is_known { unavailable() } else { reject }
     }
 
     /// From this moment on a server is told what happens; before that it is told how things stand.

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the measurement's own: in a folder, behind a socket in it, with the settings that it comes with.
+//! A PostgreSQL of a measurement's own: in a folder, behind a socket in it, with the settings that it comes with.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -6,19 +6,19 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use bench::machine;
-use bench::meter::Process;
+use crate::machine;
+use crate::meter::Process;
 
 /// The one that the tests of the log start theirs with: the server ends with whoever started it, and its folder with the server.
-const SCRIPT: &str = include_str!("../../../../log-postgres/tests/support/postgres.sh");
+const SCRIPT: &str = include_str!("../../log-postgres/tests/support/postgres.sh");
 
 /// Where the programs of PostgreSQL are.
 #[derive(Debug)]
-pub(crate) struct Programs(PathBuf);
+pub struct Programs(PathBuf);
 
 impl Programs {
     /// The latest that the system has, or what is in the path.
-    pub(crate) fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         let has_all = |bin: &PathBuf| bin.join("initdb").exists() && bin.join("postgres").exists();
         let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let of_system = versions.map(|version| version.path().join("bin")).filter(has_all);
@@ -28,22 +28,24 @@ impl Programs {
     }
 
     /// As people say it.
-    pub(crate) fn version(&self) -> String {
+    pub fn version(&self) -> String {
         let version = machine::first_word_after(&self.0.join("postgres"), "--version", "(PostgreSQL) ");
         version.map_or("a PostgreSQL that does not say its version".to_owned(), |found| format!("PostgreSQL {found}"))
     }
 }
 
 /// A server that runs until this is dropped, or this process is gone.
-pub(crate) struct Cluster {
+#[derive(Debug)]
+pub struct Postgres {
     folder: PathBuf,
     address: String,
+    client: PathBuf,
     script: Child,
 }
 
-impl Cluster {
+impl Postgres {
     /// A new one in a folder below this one. It may not take connections yet.
-    pub(crate) fn start(programs: &Programs, above: &Path) -> io::Result<Self> {
+    pub fn start(programs: &Programs, above: &Path) -> io::Result<Self> {
         let folder = above.join("postgres");
         fs::create_dir(&folder)?;
         let mut script = Command::new("sh")
@@ -62,20 +64,36 @@ impl Cluster {
             return Err(io::Error::other(format!("no cluster is made: {why}")));
         }
         let address = format!("host={} user=postgres dbname=postgres", folder.display());
-        Ok(Self { folder, address, script })
+        let client = programs.0.join("psql");
+        Ok(Self { folder, address, client, script })
     }
 
-    pub(crate) fn address(&self) -> &str {
+    /// How it is reached, as `libpq` has it.
+    pub fn address(&self) -> &str {
         &self.address
     }
 
+    /// The same, as an address of the web.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@{}/postgres", self.folder.display().to_string().replace('/', "%2F"))
+    }
+
+    /// What answers a statement, a line for each row, with bars between its values. Waits for it.
+    pub fn query(&self, statement: &str) -> io::Result<String> {
+        let output = Command::new(&self.client).args(["-XAtq", "-d", &self.address, "-c", statement]).output()?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
+        }
+    }
+
     /// What the server has written to its own log.
-    pub(crate) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// CPU time of the server and of all its backends that are there.
-    pub(crate) fn cpu_ns(&self) -> io::Result<u64> {
+    pub fn cpu_ns(&self) -> io::Result<u64> {
         let lock = fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
         let first = lock.lines().next().and_then(|line| line.parse().ok());
         let server: u32 = first.ok_or_else(|| io::Error::other("the server's process is not known"))?;
@@ -94,7 +112,7 @@ fn parent(pid: u32) -> Option<u32> {
     rest.split(' ').nth(1)?.parse().ok()
 }
 
-impl Drop for Cluster {
+impl Drop for Postgres {
     fn drop(&mut self) {
         drop(self.script.stdin.take());
         if let Err(error) = self.script.wait() {

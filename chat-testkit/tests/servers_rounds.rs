@@ -1,0 +1,115 @@
+//! What becomes of what an owner has decided, and not told yet, when its room is another server's by then.
+
+mod support;
+
+use std::time::Duration;
+
+use chat_core::{Command, Moderation, RejectCode, Seq};
+use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
+use support::servers::{is_closed, leaves_and_messages, messages, two};
+use support::{GRACE, code, founder, joined, newcomer, next_message, pass, say, seconds, settle, submit, take, text};
+
+/// What the first has logged and never told is told by the second.
+#[tokio::test(start_paused = true)]
+async fn a_round_that_was_logged_when_its_owner_died_is_told_by_the_next() {
+    let two = two();
+    let ann = founder(&two.engines[0]).await;
+    let mut bob = newcomer(&two.engines[1], "Bob").await;
+    joined(&mut bob).await;
+    two.logs[0].push(Operation::Append, Fault::answered_late(Outcome::Done));
+    let sent = submit(&ann, Command::send(code(), text("one")));
+    settle().await;
+    two.cut().await;
+    two.servers.give_room(&code(), &two.ends[1]);
+    settle().await;
+    assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)));
+    assert_eq!(next_message(&mut bob).await, (Seq(3), "one".to_owned()));
+    assert_eq!(next_message(&mut bob).await, (Seq(4), "two".to_owned()));
+    // It was not dead after all.
+    two.logs[0].release_all();
+    two.mend().await;
+    assert_eq!(sent.await.expect("it is answered").reject, None, "it was said");
+    assert_eq!(say(&ann, "three", "k3").await, Ok(Seq(5)));
+    let frames = take(&ann);
+    assert_eq!(leaves_and_messages(&frames).1, ["one", "two", "three"]);
+    assert!(!is_closed(&frames));
+}
+
+/// The first has decided, and the log refuses it, for the room is the second's by then.
+#[tokio::test(start_paused = true)]
+async fn what_the_log_refuses_a_former_owner_is_decided_by_the_next_and_said_once() {
+    for outcome in [Outcome::Deposed, Outcome::Conflict] {
+        let two = two();
+        let ann = founder(&two.engines[0]).await;
+        let mut bob = newcomer(&two.engines[1], "Bob").await;
+        joined(&mut bob).await;
+        two.logs[0].push(Operation::Append, Fault::stalled(outcome));
+        let sent = submit(&ann, Command::send(code(), text("one")));
+        settle().await;
+        two.servers.give_room(&code(), &two.ends[1]);
+        settle().await;
+        two.logs[0].release_all();
+        assert_eq!(sent.await.expect("it is answered").reject, None, "{outcome:?}");
+        assert_eq!(say(&bob, "two", "k2").await, Ok(Seq(4)), "{outcome:?}");
+        for session in [&ann, &bob] {
+            let frames = take(session);
+            assert_eq!(leaves_and_messages(&frames).1, ["one", "two"], "{outcome:?}");
+            assert!(!is_closed(&frames), "{outcome:?}");
+        }
+    }
+}
+
+/// The log knows before the server does that the room is another's.
+#[tokio::test(start_paused = true)]
+async fn a_term_that_the_log_takes_nothing_of_is_over_and_what_was_asked_waits_for_the_next() {
+    let two = two();
+    let ann = founder(&two.engines[0]).await;
+    let bob = newcomer(&two.engines[1], "Bob").await;
+    settle().await;
+    two.logs[0].push(Operation::Append, Outcome::Deposed);
+    let asked = [&ann, &bob].map(|session| submit(session, Command::send(code(), text("one"))));
+    seconds(3).await;
+    two.servers.give_room(&code(), &two.ends[1]);
+    for asked in asked {
+        assert_eq!(asked.await.expect("it is answered").reject, None);
+    }
+    pass(GRACE * 2).await;
+    for session in [&ann, &bob] {
+        let frames = take(session);
+        assert_eq!(leaves_and_messages(&frames), (vec![], vec!["one".to_owned(), "one".to_owned()]));
+        assert!(!is_closed(&frames));
+    }
+}
+
+/// Nobody can say whether it was written, and it is not decided again.
+#[tokio::test(start_paused = true)]
+async fn what_a_former_owner_does_not_know_of_is_not_said_twice() {
+    for outcome in [Outcome::AnswerLost, Outcome::NotDone] {
+        let two = two();
+        let ann = founder(&two.engines[0]).await;
+        let mut bob = newcomer(&two.engines[1], "Bob").await;
+        joined(&mut bob).await;
+        two.logs[0].push(Operation::Append, Fault { after: Delay::UntilReleased, ..Fault::from(outcome) });
+        let sent = submit(&ann, Command::send(code(), text("one")));
+        settle().await;
+        two.servers.give_room(&code(), &two.ends[1]);
+        settle().await;
+        say(&bob, "two", "k2").await.expect("he is in");
+        let one = take(&bob);
+        let one = messages(&one).into_iter().find(|(_, text)| text == "one");
+        assert_eq!(one.is_some(), outcome == Outcome::AnswerLost);
+        if let Some((seq, _)) = one {
+            // What it says now is no longer what was written.
+            two.engines[1].moderate(&code(), Moderation::Redact(Seq(seq))).await.expect("it is there");
+        }
+        pass(Duration::from_secs(1)).await;
+        two.logs[0].release_all();
+        let refused = sent.await.expect("it is answered").reject.map(|reject| reject.code);
+        assert_eq!(refused, Some(RejectCode::Unavailable), "{outcome:?}");
+        pass(Duration::from_secs(10)).await;
+        let said = leaves_and_messages(&take(&bob)).1;
+        assert!(said.is_empty(), "{outcome:?}: {said:?}");
+        let frames = take(&ann);
+        assert!(!is_closed(&frames) && leaves_and_messages(&frames).1.len() <= 2, "{outcome:?}");
+    }
+}
