@@ -38,7 +38,7 @@ pub enum Loss {
 
 /// One server's place among the others.
 pub struct Server {
-    id: NodeId,
+    id: Mutex<NodeId>,
     servers: Servers,
     events: tokio::sync::Mutex<UnboundedReceiver<ClusterEvent>>,
 }
@@ -54,7 +54,22 @@ impl Servers {
         }
         state.nodes.insert(id, sender);
         drop(state);
-        Arc::new(Server { id, servers: self.clone(), events: tokio::sync::Mutex::new(events) })
+        Arc::new(Server { id: Mutex::new(id), servers: self.clone(), events: tokio::sync::Mutex::new(events) })
+    }
+
+    /// This server, which owns nothing, was deposed and begins anew, as another: all its links break, and are made again.
+    pub fn begin_anew(&self, server: &Server) {
+        let mut state = self.lock();
+        let before = server.id();
+        let Some(own) = state.nodes.remove(&before) else { return };
+        let now = NodeId(state.nodes.keys().map(|node| node.0).max().unwrap_or_default().max(before.0) + 1);
+        *server.id.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        for (other, to) in &state.nodes {
+            // Who does not listen any more is gone.
+            let _ = (to.send(ClusterEvent::LinkDown(before)), own.send(ClusterEvent::LinkDown(*other)));
+            let _ = (to.send(ClusterEvent::LinkUp(now)), own.send(ClusterEvent::LinkUp(*other)));
+        }
+        state.nodes.insert(now, own);
     }
 
     /// From now on all rooms are this server's.
@@ -88,62 +103,62 @@ impl Servers {
     /// they are.
     pub fn blind(&self, server: &Server, room: &RoomCode) {
         let mut state = self.lock();
-        state.blind.insert((server.id, Slot::of(room)));
+        state.blind.insert((server.id(), Slot::of(room)));
         state.tell_moved(server, room);
     }
 
     /// It knows the owner again.
     pub fn see(&self, server: &Server, room: &RoomCode) {
         let mut state = self.lock();
-        state.blind.remove(&(server.id, Slot::of(room)));
+        state.blind.remove(&(server.id(), Slot::of(room)));
         state.tell_moved(server, room);
     }
 
     /// The link between two servers is down, as both know.
     pub fn cut(&self, one: &Server, other: &Server) {
         let mut state = self.lock();
-        state.cut.extend([(one.id, other.id), (other.id, one.id)]);
+        state.cut.extend([(one.id(), other.id()), (other.id(), one.id())]);
         state.tell_both(one, other, ClusterEvent::LinkDown);
     }
 
     /// It is up again.
     pub fn mend(&self, one: &Server, other: &Server) {
         let mut state = self.lock();
-        state.cut.retain(|pair| ![(one.id, other.id), (other.id, one.id)].contains(pair));
+        state.cut.retain(|pair| ![(one.id(), other.id()), (other.id(), one.id())].contains(pair));
         state.tell_both(one, other, ClusterEvent::LinkUp);
     }
 
     /// It is up again, as one of them knows by now.
     pub fn mend_for(&self, one: &Server, other: &Server) {
         let mut state = self.lock();
-        state.cut.remove(&(one.id, other.id));
-        if let Some(node) = state.nodes.get(&one.id) {
+        state.cut.remove(&(one.id(), other.id()));
+        if let Some(node) = state.nodes.get(&one.id()) {
             // Who does not listen any more is gone.
-            let _ = node.send(ClusterEvent::LinkUp(other.id));
+            let _ = node.send(ClusterEvent::LinkUp(other.id()));
         }
     }
 
     /// The link loses the next so many parcels.
     pub fn lose(&self, from: &Server, to: &Server, parcels: usize, how: Loss) {
-        self.lock().losing.insert((from.id, to.id), (parcels, how));
+        self.lock().losing.insert((from.id(), to.id()), (parcels, how));
     }
 
     /// How many parcels the link is still to lose.
     pub fn losing(&self, from: &Server, to: &Server) -> usize {
-        self.lock().losing.get(&(from.id, to.id)).map_or(0, |(left, _)| *left)
+        self.lock().losing.get(&(from.id(), to.id())).map_or(0, |(left, _)| *left)
     }
 
     /// From now on what one sends another stays on the way, also while the link is down.
     pub fn hold(&self, from: &Server, to: &Server) {
-        self.lock().held.entry((from.id, to.id)).or_default();
+        self.lock().held.entry((from.id(), to.id())).or_default();
     }
 
     /// What was held back arrives, in its order, and nothing is held back any more.
     pub fn release(&self, from: &Server, to: &Server) {
         let mut state = self.lock();
-        for parcel in state.held.remove(&(from.id, to.id)).unwrap_or_default() {
+        for parcel in state.held.remove(&(from.id(), to.id())).unwrap_or_default() {
             // Who does not listen any more is gone.
-            let _ = state.deliver(from.id, to.id, parcel);
+            let _ = state.deliver(from.id(), to.id(), parcel);
         }
     }
 
@@ -159,7 +174,7 @@ impl State {
     }
 
     fn tell_moved(&self, server: &Server, room: &RoomCode) {
-        if let Some(node) = self.nodes.get(&server.id) {
+        if let Some(node) = self.nodes.get(&server.id()) {
             // Who does not listen any more is gone.
             let _ = node.send(ClusterEvent::Moved(vec![Slot::of(room)]));
         }
@@ -167,8 +182,8 @@ impl State {
 
     fn tell_both(&self, one: &Server, other: &Server, event: fn(NodeId) -> ClusterEvent) {
         for (to, of) in [(one, other), (other, one)] {
-            if let Some(node) = self.nodes.get(&to.id) {
-                let _ = node.send(event(of.id));
+            if let Some(node) = self.nodes.get(&to.id()) {
+                let _ = node.send(event(of.id()));
             }
         }
     }
@@ -177,7 +192,7 @@ impl State {
 impl Server {
     /// Which one it is.
     pub fn id(&self) -> NodeId {
-        self.id
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,27 +200,27 @@ impl Server {
 impl Cluster for Server {
     fn owner(&self, slot: Slot) -> Owner {
         let state = self.servers.lock();
-        match state.owners.get(&slot).filter(|_| !state.blind.contains(&(self.id, slot))) {
+        match state.owners.get(&slot).filter(|_| !state.blind.contains(&(self.id(), slot))) {
             None | Some((None, _)) => Owner::Nobody,
-            Some((Some(owner), term)) if *owner == self.id => Owner::Me(*term),
+            Some((Some(owner), term)) if *owner == self.id() => Owner::Me(*term),
             Some((Some(owner), term)) => Owner::Other(*owner, *term),
         }
     }
 
     fn send(&self, to: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
         let mut state = self.servers.lock();
-        if state.cut.contains(&(self.id, to)) {
+        if state.cut.contains(&(self.id(), to)) {
             return Err(NotSent);
         }
-        if let Some((left, how)) = state.losing.get_mut(&(self.id, to)).filter(|(left, _)| *left > 0) {
+        if let Some((left, how)) = state.losing.get_mut(&(self.id(), to)).filter(|(left, _)| *left > 0) {
             *left -= 1;
             return if *how == Loss::Silent { Ok(()) } else { Err(NotSent) };
         }
-        if let Some(held) = state.held.get_mut(&(self.id, to)) {
+        if let Some(held) = state.held.get_mut(&(self.id(), to)) {
             held.push_back(parcel);
             return Ok(());
         }
-        state.deliver(self.id, to, parcel)
+        state.deliver(self.id(), to, parcel)
     }
 
     async fn next(&self) -> ClusterEvent {

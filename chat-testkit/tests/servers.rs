@@ -190,6 +190,20 @@ async fn who_asks_to_come_in_and_is_not_answered_is_not_there_for_ever() {
     assert_eq!(next_left(&mut ann).await, ("Cat".to_owned(), "timeout".to_owned()));
 }
 
+/// The owner hears that the server which it was is gone, and has those who are connected there from the one that it is.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_begins_anew_keeps_who_is_connected_there() {
+    let Two { engines: [owner, follower], servers, ends: [_, second], .. } = two();
+    let ann = founder(&owner).await;
+    let mut bob = newcomer(&follower, "Bob").await;
+    joined(&mut bob).await;
+    servers.begin_anew(&second);
+    pass(Duration::from_secs(10)).await;
+    assert_eq!(say(&bob, "still here", "k0").await, Ok(Seq(3)));
+    pass(GRACE * 2).await;
+    assert_eq!(say(&ann, "so you are", "k1").await, Ok(Seq(4)), "nobody was told gone");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_link_that_breaks_and_is_mended_costs_nobody_their_place() {
     let Two { engines: [owner, follower], servers, ends: [first, second], .. } = two();

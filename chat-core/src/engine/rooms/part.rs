@@ -158,6 +158,17 @@ impl Part {
         others.filter_map(|(node, guest)| Some((*node, guest.sessions.remove(&session)?))).collect()
     }
 
+    /// A guest says that this connection is there. Where another is said to have it, that is the same server before it was deposed: what becomes of
+    /// that one does not end it.
+    pub(crate) fn claim(&mut self, node: NodeId, session: SessionId, generation: Generation) {
+        self.unclaimed.remove(&session);
+        for (_, guest) in self.guests.iter_mut().filter(|(other, _)| **other != node) {
+            if guest.sessions.get(&session) == Some(&generation) {
+                guest.sessions.remove(&session);
+            }
+        }
+    }
+
     /// A session is attached at no other server any more.
     pub(crate) fn forget_session(&mut self, session: SessionId) {
         self.unclaimed.remove(&session);

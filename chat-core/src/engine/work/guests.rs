@@ -177,7 +177,7 @@ impl RoomTask {
                 continue;
             }
             if let Some(part) = &mut self.state.part {
-                part.unclaimed.remove(&session);
+                part.claim(node, session, generation);
             }
             let here = self.state.subscribers.get(&session);
             if here.is_some_and(|reader| reader.connection.generation < generation)
