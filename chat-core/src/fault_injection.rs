@@ -128,6 +128,10 @@ pub enum Bug {
     ForgetEndedElsewhere,
     /// A follower keeps a room that nobody is in any more.
     FollowForEver,
+    /// What a server says of who is attached there is added to what it said before.
+    AddFollowers,
+    /// Connections are numbered by their server's clock alone, whatever token they came with.
+    NumberByClock,
 }
 
 impl Bug {

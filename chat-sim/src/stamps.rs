@@ -14,7 +14,7 @@ const SLACK: Duration = Duration::from_millis(2);
 /// When records were made, as seen from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
-    /// Servers have clocks of their own: a room that is read anew goes by another than before.
+    /// Servers lose rooms, and may have clocks of their own: a room that is read anew goes by another clock than before.
     are_apart: bool,
     lives: BTreeMap<(String, Epoch), Incarnation>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Made {
 }
 
 impl Stamps {
-    /// Of servers whose clocks are apart, or not.
+    /// Of servers that lose each other, or do not.
     pub(crate) fn new(are_apart: bool) -> Self {
         Self { are_apart, ..Self::default() }
     }

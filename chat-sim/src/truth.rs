@@ -57,7 +57,7 @@ impl Truth {
         Moment { at: Instant::now(), wall: self.clock.right() }
     }
 
-    /// Of a world whose rooms have these limits, and whose servers may have clocks that are apart.
+    /// Of a world whose rooms have these limits, and whose servers may lose each other, and have clocks that are apart.
     pub(crate) fn new(limits: &RoomLimits, clock: Arc<WorldClock>, are_apart: bool) -> Self {
         Self {
             grace: limits.grace,

@@ -81,7 +81,7 @@ async fn begin(seed: u64, settings: &Settings) -> World {
     let plan = plan.with_lies(Lies::of(seed, settings.network));
     let transcript = Arc::new(Transcript::new(settings.shown));
     let clock = Arc::new(WorldClock::new());
-    let truth = Arc::new(Truth::new(&plan.limits.room, Arc::clone(&clock), plan.are_clocks_apart()));
+    let truth = Arc::new(Truth::new(&plan.limits.room, Arc::clone(&clock), plan.parts.is_some()));
     transcript.note("world", format_args!("{plan:?}"));
     let embedder = Arc::new(Embedder::new(plan.embedder.unwrap_or_default(), plan.pairs, rng.random()));
     let secret = rng.random();

@@ -414,6 +414,16 @@ fn a_session_that_another_server_does_not_know_to_be_ended_is_found() {
 }
 
 #[test]
+fn who_is_attached_elsewhere_and_is_added_to_those_of_before_is_found() {
+    is_found_in(Bug::AddFollowers, Kind::Failover, 64, &[Promise::Attendance, Promise::Lifetime, Promise::Fold]);
+}
+
+#[test]
+fn connections_that_are_numbered_by_clocks_alone_are_found() {
+    is_found_in(Bug::NumberByClock, Kind::Failover, 64, &[Promise::Protocol, Promise::Replaced]);
+}
+
+#[test]
 fn a_room_that_is_followed_for_ever_is_found() {
     is_found_in(Bug::FollowForEver, Kind::Servers, 8, &[Promise::Lifetime]);
 }

@@ -174,7 +174,8 @@ impl Person {
                 Ok(())
             }
             ServerFrame::RoomClosed { room, epoch, .. } => {
-                self.view(room, frame)?.closed(*epoch, &truth)?;
+                let may_miss = self.is_cut_off();
+                self.view(room, frame)?.closed(*epoch, &truth, may_miss)?;
                 self.views.remove(room);
                 Ok(())
             }

@@ -151,6 +151,10 @@ impl Shared {
     /// by the clocks.
     fn generation_with(&self, issue: u32, drawn: Generation) -> Generation {
         const DRAWN_BITS: u32 = 44;
+        #[cfg(feature = "fault_injection")]
+        if crate::fault_injection::is(crate::fault_injection::Bug::NumberByClock) {
+            return drawn;
+        }
         match &self.cluster {
             None => drawn,
             Some(_) => {

@@ -154,7 +154,10 @@ impl RoomTask {
     /// A server says who is attached there: nobody else of it is.
     fn guest_follows(&mut self, now: Now, node: NodeId, attached: &[Attachment], awaited: &[(SessionId, Generation)]) {
         let Some(part) = &mut self.state.part else { return };
-        for (session, generation) in part.replace(node, attached, awaited) {
+        let gone = part.replace(node, attached, awaited);
+        #[cfg(feature = "fault_injection")]
+        let gone = if fault_injection::is(Bug::AddFollowers) { Vec::new() } else { gone };
+        for (session, generation) in gone {
             self.state.note(now, Note::Detached { session, generation });
         }
         for Attachment { session, generation, member, begun, network } in attached {
