@@ -24,6 +24,21 @@ async fn until(client: &Client, question: &str) {
     }
 }
 
+/// From now on the standby takes what is written. Whoever asks it something is in the way of what it still plays, perhaps, and is sent away then.
+async fn promote(standby: &Cluster) {
+    let client = standby.connect().await;
+    let begun = Instant::now();
+    loop {
+        let _ = client.batch_execute("select pg_promote(false)").await;
+        let is_over = client.query_one("select not pg_is_in_recovery()", &[]).await;
+        if is_over.is_ok_and(|row| row.get(0)) {
+            return;
+        }
+        assert!(begun.elapsed() < LONG, "not within {LONG:?}: a promotion");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Ends the wait of every commit for the standby, again and again, as an operator might who sees that nothing goes on. Says how many there were.
 async fn cut_short(client: &Client) -> i64 {
     let cancel = "select count(pg_cancel_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'";
@@ -65,8 +80,7 @@ async fn what_was_acked_is_on_the_standby_that_takes_over() {
         primary.stop();
         standby.go_on();
     });
-    let client = standby.connect().await;
-    client.batch_execute("select pg_promote()").await.expect("it is a standby");
+    promote(&standby).await;
     fleet.settled().await;
     let since = Instant::now();
     crowd.until("every room goes on", |seen| goes_on(seen, since)).await;
