@@ -47,7 +47,9 @@ pub(crate) async fn measure(service: &mut Service, length: Length, end: End) -> 
     session.hear_all(room, said).await?;
     let mut figures = Figures::new();
     put(&mut figures, GAP, gap.as_secs_f64());
-    put(&mut figures, ENDED, ended.map_or(0.0, |ended| (ended - begun).as_secs_f64()));
+    if let (End::Drained, Some(ended)) = (end, ended) {
+        put(&mut figures, ENDED, (ended - begun).as_secs_f64());
+    }
     put(&mut figures, REFUSED, refused as f64);
     put(&mut figures, RESUMES, session.resumes as f64);
     Ok(figures)
@@ -55,7 +57,7 @@ pub(crate) async fn measure(service: &mut Service, length: Length, end: End) -> 
 
 /// From the last answer before to the first one after, in seconds.
 pub(crate) const GAP: &str = "gap_s";
-/// From the signal until the process is gone.
+/// From the signal until one that drains is gone, as far as the next ack tells.
 pub(crate) const ENDED: &str = "ended_s";
 pub(crate) const REFUSED: &str = "refused";
 pub(crate) const RESUMES: &str = "resumes";

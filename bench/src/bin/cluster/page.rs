@@ -133,8 +133,8 @@ const TABLES: [Table; 5] = [
         scenario: "rolling",
         caption: "A rolling restart",
         about: "60 people in 12 rooms on three servers say about ten messages a second each, while one server after the other drains, ends, is started \
-                again, and has its share of the slots back. Clients are told to come back spread over a second. Seconds from a message to its ack, \
-                whatever it was refused or resumed for meanwhile.",
+                again and has been there for 5 s. Clients are told to come back spread over a second. Seconds from a message to its ack, whatever it \
+                was refused or resumed for meanwhile.",
         figures: &[
             (rolling::COMMANDS, "commands"),
             (rolling::LONGEST, "longest wait"),

@@ -16,7 +16,7 @@ use super::{Fault, Length, put};
 const PACE: Duration = Duration::from_millis(100);
 
 pub(crate) async fn measure(service: &mut Service, length: Length) -> Result<Figures, Fault> {
-    let (people, per_server, rest) = length.choose((6, 1, Duration::from_millis(300)), (60, 4, Duration::from_secs(2)));
+    let (people, per_server, rest) = length.choose((6, 1, Duration::from_millis(300)), (60, 4, Duration::from_secs(5)));
     let servers = service.addresses();
     let mut rooms = Vec::new();
     for index in 0..servers.len() {
@@ -42,7 +42,7 @@ pub(crate) async fn measure(service: &mut Service, length: Length) -> Result<Fig
         service.servers[index].drain()?;
         service.servers[index].ended().await?;
         service.replace(index)?;
-        service.settle().await?;
+        service.join(servers.len()).await?;
         tokio::time::sleep(rest).await;
     }
     let took = begun.elapsed();

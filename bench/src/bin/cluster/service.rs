@@ -23,15 +23,15 @@ const READY_MAX: Duration = Duration::from_secs(60);
 const DRAINED_MAX: Duration = Duration::from_secs(40);
 /// Between two looks at whose the slots are. When they are the same, and all have some, it is settled.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// How many slots a server has at least where nobody waits for its whole share. Those that it was given are its own for good.
+/// How many slots a server has at least once it has its share: a third of them is far more.
 const SLOTS_MIN: usize = 16;
 /// How many lines of a server's own are shown where something went wrong.
 const LINES: usize = 6;
 
-/// Of two servers, the one that has the rooms: the one that came second, whose slots all were given to it.
-pub(crate) const OWNER: usize = 1;
+/// Of two servers, the one that has the rooms.
+pub(crate) const OWNER: usize = 0;
 /// The one that has not.
-pub(crate) const OTHER: usize = 0;
+pub(crate) const OTHER: usize = 1;
 
 /// What servers are started with.
 #[derive(Clone, Copy, Debug)]
@@ -75,10 +75,15 @@ impl Service {
             sleep(Duration::from_millis(20)).await;
         }
         let mut service = Self { servers: Vec::new(), database, folder: folder.to_owned(), settings, started: 0 };
+        // The first takes all slots, and those that come are given some after twelve leases. One that drains gives all of them at once.
+        let mut first = service.launch("127.0.0.1:0")?;
         for _ in 0..settings.servers {
             let server = service.launch("127.0.0.1:0")?;
             service.servers.push(server);
         }
+        service.join(settings.servers + 1).await?;
+        first.drain()?;
+        first.ended().await?;
         service.settle().await?;
         // What was left to be written before is not for these to wait for.
         if settings.length == Length::Full {
@@ -125,17 +130,31 @@ impl Service {
         address.map(server).ok_or_else(|| format!("no server: {}", self.said()).into())
     }
 
-    /// Waits until every server has its share of the slots, and they stay where they are; in short, until it has some.
-    pub(crate) async fn settle(&self) -> Result<(), Fault> {
+    /// Waits until so many servers that stay are there, and have seen each other.
+    pub(crate) async fn join(&self, servers: usize) -> Result<(), Fault> {
+        let since = Instant::now();
+        let statement = "select count(*) from chat.nodes where not draining";
+        while self.query(statement).await?.trim() != servers.to_string() {
+            if since.elapsed() > READY_MAX {
+                return Err(format!("not all servers are there: {}", self.said()).into());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        // Two beats.
+        sleep(self.settings.lease * 2 / 5).await;
+        Ok(())
+    }
+
+    /// Waits until every server has its share of the slots, and they stay where they are.
+    async fn settle(&self) -> Result<(), Fault> {
         let since = Instant::now();
         let mut before = Vec::new();
         loop {
             let owners = self.owners().await?;
-            let all: Vec<u32> = self.servers.iter().map(Server::pid).collect();
-            let is_known = owners.iter().all(|owner| owner.is_some_and(|owner| all.contains(&owner)));
-            let has_some = |pid: &u32| owners.iter().filter(|owner| **owner == Some(*pid)).count() >= SLOTS_MIN;
-            let is_quick = self.settings.length == Length::Quick;
-            if is_known && all.iter().all(has_some) && (is_quick || owners == before) {
+            let is_known = |owner: &Option<u32>| self.servers.iter().any(|server| *owner == Some(server.pid()));
+            let count = |server: &Server| owners.iter().filter(|owner| **owner == Some(server.pid())).count();
+            let have_all = self.servers.iter().all(|server| count(server) >= SLOTS_MIN);
+            if owners.iter().all(is_known) && have_all && owners == before {
                 return Ok(());
             }
             if since.elapsed() > READY_MAX {
@@ -146,12 +165,16 @@ impl Service {
         }
     }
 
+    async fn query(&self, statement: &'static str) -> Result<String, Fault> {
+        let database = Arc::clone(&self.database);
+        Ok(tokio::task::spawn_blocking(move || database.query(statement)).await??)
+    }
+
     /// Whose each slot is: the process of a server, by which it goes in the table.
     pub(crate) async fn owners(&self) -> Result<Vec<Option<u32>>, Fault> {
-        let database = Arc::clone(&self.database);
         let statement =
             "select coalesce(n.name, '') from chat.slots s left join chat.nodes n on n.id = s.node order by s.slot";
-        let rows = tokio::task::spawn_blocking(move || database.query(statement)).await??;
+        let rows = self.query(statement).await?;
         let owners: Vec<_> = rows.lines().map(|name| name.strip_prefix("server ")?.parse().ok()).collect();
         match owners.len() == usize::from(Slot::COUNT) {
             true => Ok(owners),
