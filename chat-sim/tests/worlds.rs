@@ -364,7 +364,7 @@ fn a_gap_that_hides_the_first_event_that_is_skipped_is_found() {
 
 #[test]
 fn a_server_that_decides_for_the_room_of_another_is_found() {
-    is_found_in(Bug::DecideForOthers, Kind::Servers, 8, &[Promise::OneOwner]);
+    is_found_in(Bug::DecideForOthers, Kind::Servers, 8, &[Promise::OneOwner, Promise::Interval]);
 }
 
 #[test]

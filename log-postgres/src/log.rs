@@ -218,9 +218,9 @@ impl Log for PgLog {
         let under_way = self.enter(room)?;
         // A code that nobody has is claimed under the term of now: nothing that was decided before counts on it.
         let term = if claims.is_some() { counted(self.node.term(room)) } else { after.token };
-        // What was decided under another term is written by nobody; the statement would find that, too.
-        if term == 0 || self.node.is_member() && term != counted(self.node.term(room)) {
-            return Err(AppendError::Deposed);
+        // What was decided on a tail that was read under another term is written by nobody; the statement would find that, too.
+        if self.node.is_member() && term != counted(self.node.term(room)) {
+            return Err(AppendError::Conflict);
         }
         let (mut append, answered) = Append::new(room, after, claims, batch, term);
         append.under_way = Some(under_way);

@@ -118,7 +118,7 @@ async fn who_was_deposed_and_lives_begins_anew_and_writes_nothing_of_before() {
     until(&members, "it is another", || members.me() != before).await;
     until(&members, "it has everything again", || owns_all(&members)).await;
     let late = log.append(&room, &tail, &scribe.clone().talk(1)).await;
-    assert_eq!(late.unwrap_err(), AppendError::Deposed, "what was decided under the term before");
+    assert_eq!(late.unwrap_err(), AppendError::Conflict, "what was decided under the term before");
     let page = log.read(&room, None, chat_core::Offset(0), 9).await.expect("it is there");
     log.append(&room, &page.tail, &scribe.talk(1)).await.expect("under the term of now");
 }

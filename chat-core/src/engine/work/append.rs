@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::{Reaction, RoomCloseReason};
 use crate::engine::rooms::backoff::Backoff;
@@ -19,6 +20,9 @@ use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Log, ReadError, Tail};
 use crate::room::{Answer, Input, Note, Room};
 use crate::types::{Generation, Mono, Now, Seq, SessionId};
+
+/// How long nothing is decided under a term under which the log has refused a batch. 1 s: whoever says whose the slot is has heard of it by then.
+const OVER: Duration = Duration::from_secs(1);
 
 /// What became of a batch's append.
 pub(crate) enum Appended {
@@ -91,10 +95,11 @@ impl RoomTask {
                 Err(error) => error,
             };
             self.fault(&error);
-            if error == AppendError::Deposed
-                && let Some(part) = &mut self.state.part
-            {
-                part.over = part.decides();
+            if error == AppendError::Deposed {
+                let until = self.mono().after(OVER);
+                if let Some(part) = &mut self.state.part {
+                    part.over = part.decides().map(|term| (term, until));
+                }
             }
             match self.find_out(&mut batch, &mut meanwhile).await {
                 Found::Ours(tail) => {
@@ -105,7 +110,8 @@ impl RoomTask {
                     return Appended::Done(batch);
                 }
                 // A message that was called lost is not said after all: it may have been said again.
-                Found::Nothing if attempt == 0 && may_be_tried_again(&error) && !meanwhile.has_told => {}
+                Found::Nothing
+                    if attempt == 0 && may_be_tried_again(&error) && !meanwhile.has_told && self.is_as_it_was() => {}
                 Found::Nothing => break,
                 Found::Others => {
                     // Of what another server has changed since it would not be known whether it is this batch.
@@ -151,7 +157,11 @@ impl RoomTask {
                 }
                 Ok(page) if page.tail.epoch != self.state.tail.epoch => return Found::Others,
                 Ok(page) if page.tail.offset > self.state.tail.offset => return Found::Others,
-                Ok(page) if page.tail.offset == self.state.tail.offset => return Found::Nothing,
+                Ok(page) if page.tail.offset == self.state.tail.offset => {
+                    // By which the log knows, perhaps, under which term it was read.
+                    self.state.tail = page.tail;
+                    return Found::Nothing;
+                }
                 // Members have seen more of this incarnation than it holds: it cannot have been read right.
                 Ok(page) => self.fault(&format!("ends at {:?}, before {:?}", page.tail, self.state.tail)),
                 Err(error) => self.fault(&error),

@@ -323,6 +323,7 @@ impl RoomTask {
         let letters = part.letters.values().map(|letter| letter.until).take(1);
         if part.decides().is_none() {
             let again = matches!(part.stands, Some(Owner::Me(_))).then(|| part.pause.until());
+            let again = again.into_iter().chain(part.over.map(|(_, until)| until).filter(|until| *until > now)).min();
             let silent = part.silent_since.map(|since| since.after(DOWN_MAX));
             return letters.chain(part.follow_at).chain(again).chain(silent).chain(self.parked_deadline(now)).min();
         }

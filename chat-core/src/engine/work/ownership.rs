@@ -84,9 +84,10 @@ impl RoomTask {
     /// Whose the room is now, as far as that is known.
     fn owner(&self) -> Owner {
         let over = self.state.part.as_ref().and_then(|part| part.over);
+        let is_over = |term| over.is_some_and(|(over, until)| over == term && self.mono() < until);
         match self.shared.owner(&self.cell.code) {
             // The log knows better.
-            Owner::Me(term) if over == Some(term) => Owner::Nobody,
+            Owner::Me(term) if is_over(term) => Owner::Nobody,
             owner => owner,
         }
     }
