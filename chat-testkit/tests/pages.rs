@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 8] = [
+const LIBRARIES: [&str; 9] = [
     "chat-core",
     "chat-serve",
     "chat-testkit",
+    "cluster-postgres",
     "log-postgres",
     "log-redb",
     "transport-ws",

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chat_core::{AppendError, Log, Owner, RoomCode, Slot, Term};
+use chat_core::{Amend, AppendError, Log, Owner, RoomCode, Seq, Slot, Term};
 use chat_testkit::lives::{code, open_life, read_all, texts};
 use log_postgres::{MemberOptions, Members, OpenError, Options, PgLog};
 use proxy::Proxy;
@@ -151,6 +151,40 @@ async fn a_slot_is_given_when_what_is_under_way_in_it_is_over_and_not_before() {
     appended.expect("it was under way before");
     drained.await.expect("no panic");
     assert!(first.own().is_empty());
+    second.look();
+    until(&second, "it has been given everything", || owns_all(&second)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_in_which_a_change_is_under_way_waits_and_holds_up_no_other() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (first_log, first) = join(cluster, &options, 1).await;
+    let room = code("ROOM");
+    let (mut scribe, tail) = open_life(&first_log, &room, 1).await;
+    let tail = first_log.append(&room, &tail, &scribe.talk(1)).await.expect("it is its own");
+    let (_second_log, second) = join(cluster, &options, 2).await;
+    until(&first, "it sees the other", || first.list().len() == 2).await;
+
+    // A change has read what it changes, and waits to write it.
+    let client = cluster.connect_to(&options).await;
+    client.batch_execute("begin; select 1 from tails for update").await.expect("it is held");
+    let taken_back = [Amend::take_back(scribe.head(), Seq(u64::MAX))];
+    let (epoch, of) = (tail.epoch.expect("it lives"), room.clone());
+    let change = tokio::spawn(async move { (first_log.amend(&of, epoch, &taken_back).await, first_log) });
+    let watcher = cluster.connect_to(&options).await;
+    support::blocked(&watcher, &options, 1).await;
+    let drained = tokio::spawn({
+        let first = first.clone();
+        async move { first.drain(LONG).await }
+    });
+    until(&first, "all others are given", || first.own().len() == 1).await;
+    assert_eq!(first.own()[0].slot, Slot::of(&room));
+    assert!(!change.is_finished() && !drained.is_finished());
+    client.batch_execute("commit").await.expect("it is let go");
+    let (changed, _first_log) = change.await.expect("no panic");
+    changed.expect("it was under way before");
+    drained.await.expect("no panic");
     second.look();
     until(&second, "it has been given everything", || owns_all(&second)).await;
 }
