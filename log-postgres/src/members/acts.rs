@@ -163,6 +163,8 @@ impl Acting {
             tracing::debug!(%error, "whose slots are is not known");
             tokio::time::sleep(SETTLE_PAUSE).await;
         }
+        // The next gift is on a connection whose own backend is known.
+        self.open = None;
     }
 
     async fn try_to_settle(&mut self, slots: &[i32]) -> Result<(), NotDone> {
