@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chat_core::{AppendError, Epoch, Event, Log, Offset, ReadError, Record, RoomCode, Tail, Wall};
+use chat_core::{AppendError, Epoch, Event, Log, LogPage, Offset, ReadError, Record, RoomCode, Tail, Wall};
 
 use crate::records::Scribe;
 
@@ -59,9 +59,14 @@ pub async fn tail_of(log: &dyn Log, room: &RoomCode) -> Tail {
 /// # Panics
 /// When it is damaged, or cannot be read for 20 s.
 pub async fn settled(log: &dyn Log, room: &RoomCode) -> Vec<Record> {
+    once_readable(log, room).await.records
+}
+
+/// Everything that the log holds of a room, and where it ends, of one read: a disk may fail again between two.
+async fn once_readable(log: &dyn Log, room: &RoomCode) -> LogPage {
     for _ in 0..TRIES.0 {
         match log.read(room, None, Offset(0), usize::MAX).await {
-            Ok(page) => return page.records,
+            Ok(page) => return page,
             Err(ReadError::Unavailable(_)) => tokio::time::sleep(TRIES.1).await,
             Err(damaged) => panic!("{damaged}"),
         }
@@ -84,8 +89,9 @@ pub async fn persist(log: &dyn Log, room: &RoomCode, scribe: &mut Scribe, tail: 
             }
             Err(error) => errors.push(error),
         }
-        if settled(log, room).await.last() == Some(&record) {
-            *tail = tail_of(log, room).await;
+        let found = once_readable(log, room).await;
+        if found.records.last() == Some(&record) {
+            *tail = found.tail;
             return errors;
         }
         tokio::time::sleep(TRIES.1).await;
