@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thin_vec::ThinVec;
 
-use crate::domain::{Record, RoomCloseReason};
+use crate::domain::{Reaction, Record, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
@@ -37,8 +37,8 @@ pub(crate) struct Batch {
     pub(crate) back: ThinVec<Scope>,
     /// Who has come back and is shown as the policy says from now on.
     pub(crate) named: ThinVec<Caller>,
-    /// Messages into whose records the log has been made to write their reactions, as one of these says. Of a copy.
-    pub(crate) settled: ThinVec<Seq>,
+    /// Messages into whose records the log has been made to write these reactions, as one of the records says. Of a copy.
+    pub(crate) settled: ThinVec<(Seq, Vec<Reaction>)>,
     /// Sessions of other servers that have come in with it.
     pub(crate) guests: ThinVec<(SessionId, Generation)>,
     pub(crate) closed: Option<RoomCloseReason>,

@@ -39,7 +39,15 @@ impl RoomTask {
         }
         messages.sort_unstable();
         messages.dedup();
-        show(feed, &self.state.room, messages.into_iter());
+        let room = &self.state.room;
+        for message in messages {
+            // The ledger has let go of what it takes for written: a copy shows it on, until the backlog has it.
+            let settled = batch.settled.iter().find(|(settled, _)| *settled == message);
+            match settled.filter(|_| !room.ledger().is_taken_back(message)) {
+                Some((_, reactions)) => feed.reactions.set(message, reactions),
+                None => feed.reactions.set(message, &room.reactions_to(message)),
+            }
+        }
     }
 
     /// Writes what messages have been reacted to with into their records, of those that took no more up to this change. All at once: they have

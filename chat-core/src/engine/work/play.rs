@@ -176,8 +176,9 @@ impl RoomTask {
         #[cfg(feature = "fault_injection")]
         let record = fault_injection::misread(record);
         if let Event::Settled { through, .. } = record.event {
-            let frozen = self.state.room.ledger().owed_freezes().filter(|owed| owed.change <= through);
-            batch.settled.extend(frozen.map(|owed| owed.target));
+            let room = &self.state.room;
+            let frozen = room.ledger().owed_freezes().filter(|owed| owed.change <= through);
+            batch.settled.extend(frozen.map(|owed| (owed.target, room.reactions_to(owed.target))));
         }
         self.apply(now, record, batch);
     }

@@ -64,7 +64,8 @@ impl RoomTask {
                 feed.overlay.amended(through);
             }
         }
-        self.frozen(feed, &batch.settled);
+        let settled: Vec<Seq> = batch.settled.iter().map(|(message, _)| *message).collect();
+        self.frozen(feed, &settled);
     }
 
     /// Makes a batch known: the log has it.
