@@ -165,6 +165,8 @@ impl Person {
         self.name = format!("{name}.{}", self.lives);
         self.token = None;
         self.cursor = None;
+        // What comes next is no connection of the same session.
+        self.older = None;
         self.views.clear();
         self.screens.clear();
         self.said.clear();

@@ -102,7 +102,7 @@ impl Shared {
         sessions.forget_over(&self.limits, now);
         // Drawn while the table is locked: whoever ends all sessions of a person either finds this one there, or has drawn the line
         // before it.
-        let id = self.ids.session(self.id_time());
+        let id = self.ids.session(self.begins(identity.as_ref()));
         let cell = Arc::new(SessionCell::new(id, identity, &self.limits.session, now));
         let mut state = cell.lock();
         sessions.insert(&cell, &state);

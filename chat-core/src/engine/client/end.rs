@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -21,6 +22,10 @@ use crate::types::{
     CloseReason, Credential, Generation, Identity, Mono, Now, Reject, RejectCode, RoomCode, SessionId, Wall,
 };
 use crate::wire::{self, FrameKind};
+
+/// How far the clocks of two servers may be apart, as far as it matters here which of two things was first. A minute: clocks that are kept right
+/// are much closer, and what was begun by one that is further ahead is not taken for newer than an end that came after it.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// What is to be ended, by somebody who may.
 struct Order {
@@ -152,7 +157,17 @@ impl Shared {
     /// Whether the session is known to have been ended.
     pub(crate) fn is_ended(&self, session: SessionId, identity: Option<&Identity>) -> bool {
         let newest = self.ids.newest(self.id_time());
+        // The others may have begun it, by clocks that are a little ahead.
+        let newest = if self.cluster.is_some() { newest.after(CLOCKS_APART) } else { newest };
         self.ended_sessions.contains(session, identity, newest)
+    }
+
+    /// When a session of this person begins, as its id is to say: after all that were ended, by the clock of whoever has ended them.
+    pub(crate) fn begins(&self, identity: Option<&Identity>) -> Wall {
+        let now = self.id_time();
+        let through = identity.and_then(|identity| self.ended_sessions.through(identity)).map(begun);
+        let next = through.map(|through| through.after(Duration::from_millis(1)));
+        next.filter(|next| *next <= now.after(CLOCKS_APART)).map_or(now, |next| next.max(now))
     }
 
     /// Reads once what the log remembers, for all who wait for it.

@@ -60,8 +60,8 @@ impl EndedSessions {
         Self { known: Mutex::default(), read: Mutex::new(Read::No), has_looked: Notify::new(), began }
     }
 
-    /// Whether the session was ended, by itself or with all of its person's. `newest` is the latest time that an id of this engine names:
-    /// one that names a later time was given by a server whose clock was ahead, and is not known to have begun after anything.
+    /// Whether the session was ended, by itself or with all of its person's. `newest` is the latest time that a right id names by now: one that
+    /// names a later time was given by a server whose clock was ahead, and is not known to have begun after anything.
     pub(crate) fn contains(&self, session: SessionId, identity: Option<&Identity>, newest: Wall) -> bool {
         let known = self.lock();
         if known.all.contains_key(&EndedWho::Session(session)) {
@@ -69,6 +69,11 @@ impl EndedSessions {
         }
         let with_the_person = identity.and_then(|identity| known.all.get(&EndedWho::Person(identity.clone())));
         with_the_person.is_some_and(|(through, _)| session <= *through || begun(session) > newest)
+    }
+
+    /// The last of a person's sessions that was ended with all of them, as far as that is remembered.
+    pub(crate) fn through(&self, person: &Identity) -> Option<SessionId> {
+        self.lock().all.get(&EndedWho::Person(person.clone())).map(|(through, _)| *through)
     }
 
     /// Whether this is remembered already, and for as long.
