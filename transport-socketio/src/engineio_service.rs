@@ -44,14 +44,22 @@ struct EngineIoService {
     config: Arc<SocketIoConfig>,
 }
 
-/// The routes of this transport, `/socket.io/` unless the configuration says otherwise.
+/// The routes of this transport, `/socket.io/` unless the configuration says otherwise; for a router with any state, merged or nested. Under
+/// a prefix, stock clients are told the whole path: `io({ path: "/chat/socket.io/" })`.
 ///
 /// Serve them with a loop that allows HTTP/1.1 upgrades. Tasks of connections outlive the server that accepted them: end
 /// them with [`Engine::drain`].
 ///
+/// A client's address is in [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), which `chat_serve::serve` puts into each request, and
+/// `axum::serve` where it is given `into_make_service_with_connect_info::<SocketAddr>()`. Without it clients are served as well, and none
+/// has an address: nothing bounds how many come from one, and a policy sees `None`.
+///
 /// # Panics
 /// Where the configuration's path is the root, or one of its listed origins cannot be one.
-pub fn routes(engine: Engine, config: SocketIoConfig) -> Router {
+pub fn routes<S>(engine: Engine, config: SocketIoConfig) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     let path = config.path.trim_end_matches('/').to_owned();
     assert!(path.starts_with('/'), "the path of the routes is not the root");
     let cors = config.origins.cors();

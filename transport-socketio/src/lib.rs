@@ -7,8 +7,9 @@
 //! # async fn example() -> std::io::Result<()> {
 //! let engine = chat_core::Engine::builder().build();
 //! let routes = transport_socketio::routes(engine, transport_socketio::SocketIoConfig::default());
-//! // Mount `routes` in any axum application. It serves `/socket.io/`.
-//! # let _: axum::Router = routes;
+//! // Merge `routes` into any axum application, or nest them under a prefix. It serves `/socket.io/`.
+//! let app: axum::Router = axum::Router::new().merge(routes);
+//! # drop(app);
 //! # Ok(())
 //! # }
 //! ```

@@ -6,8 +6,9 @@
 //! # async fn example() -> std::io::Result<()> {
 //! let engine = chat_core::Engine::builder().build();
 //! let routes = transport_sse::routes(engine, transport_sse::SseConfig::default());
-//! // Mount `routes` in any axum application. It serves `GET /sse`, `POST /sse/{session}` and `GET /sse/openapi.json`.
-//! # let _: axum::Router = routes;
+//! // Merge `routes` into any axum application, or nest them under a prefix. It serves `GET /sse`, `POST /sse/{session}` and `GET /sse/openapi.json`.
+//! let app: axum::Router = axum::Router::new().merge(routes);
+//! # drop(app);
 //! # Ok(())
 //! # }
 //! ```

@@ -20,10 +20,11 @@ use super::watch::Watch;
 /// What these routes are, for programs.
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// The routes of this transport: `GET /sse`, `POST /sse/{session}`, `GET /sse/openapi.json`.
+/// The routes of this transport: `GET /sse`, `POST /sse/{session}`, `GET /sse/openapi.json`; for a router with any state, merged or nested.
 ///
-/// Three things are the serving loop's. It puts [`ConnectInfo`](axum::extract::ConnectInfo) into the requests, where
-/// addresses matter. It sets `TCP_USER_TIMEOUT`, or ends sockets that take nothing some other way: the session of a
+/// Three things are the serving loop's. It puts [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) into the requests, as
+/// `chat_serve::serve` does, and `axum::serve` where it is given `into_make_service_with_connect_info::<SocketAddr>()`: without it clients are
+/// served as well, and none has an address, so that nothing bounds how many come from one, and a policy sees `None`. It sets `TCP_USER_TIMEOUT`, or ends sockets that take nothing some other way: the session of a
 /// stalled stream is detached after [`stall_timeout`](chat_core::SessionLimits::stall_timeout), but the socket and what
 /// it holds stay. And it keeps layers that cut off slow answers, or compress and gather them, away from `GET /sse`.
 ///
@@ -31,7 +32,10 @@ const OPENAPI: &str = include_str!("openapi.json");
 ///
 /// # Panics
 /// Where a listed origin cannot be one: `*`, or what no header can hold.
-pub fn routes(engine: Engine, config: SseConfig) -> Router {
+pub fn routes<S>(engine: Engine, config: SseConfig) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     let cors = config.origins.cors();
     let watch = Watch::new(engine.clone());
     let router = Router::new()

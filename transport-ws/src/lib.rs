@@ -6,8 +6,9 @@
 //! # async fn example() -> std::io::Result<()> {
 //! let engine = chat_core::Engine::builder().build();
 //! let routes = transport_ws::routes(engine, transport_ws::WsConfig::default());
-//! // Mount `routes` in any axum application. It serves `GET /ws`.
-//! # let _: axum::Router = routes;
+//! // Merge `routes` into any axum application, or nest them under a prefix. It serves `GET /ws`.
+//! let app: axum::Router = axum::Router::new().merge(routes);
+//! # drop(app);
 //! # Ok(())
 //! # }
 //! ```

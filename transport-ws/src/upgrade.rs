@@ -20,11 +20,18 @@ use super::shared::Shared;
 /// The name of this protocol, for clients that want to be sure of it.
 const SUBPROTOCOL: &str = "chat.v1";
 
-/// The one route of this transport, `GET /ws` unless the configuration says otherwise.
+/// The one route of this transport, `GET /ws` unless the configuration says otherwise; for a router with any state, merged or nested.
 ///
 /// Serve it with a loop that allows HTTP/1.1 upgrades. Tasks of connections outlive the server that accepted them: end
 /// them with [`Engine::drain`].
-pub fn routes(engine: Engine, config: WsConfig) -> Router {
+///
+/// A client's address is in [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), which `chat_serve::serve` puts into each request, and
+/// `axum::serve` where it is given `into_make_service_with_connect_info::<SocketAddr>()`. Without it clients are served as well, and none
+/// has an address: nothing bounds how many come from one, and a policy sees `None`.
+pub fn routes<S>(engine: Engine, config: WsConfig) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     let path = config.path.clone();
     Router::new().route(&path, get(upgrade)).with_state(Arc::new(Shared::new(engine, config)))
 }
