@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
+use super::feed::LogFeed;
 use super::slot::Slot;
 use crate::domain::{Amend, Record, RecordVersion};
 use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
@@ -127,6 +128,11 @@ pub trait Log: Send + Sync + 'static {
     /// that come later ([`ReadError::Later`]).
     fn writes(&self) -> RecordVersion {
         RecordVersion::LATEST
+    }
+
+    /// What was appended to all rooms, in one order; `None` where the log keeps no feed.
+    fn feed(&self) -> Option<&dyn LogFeed> {
+        None
     }
 
     /// Appends `batch` after `after`, all or nothing, and returns the new end.

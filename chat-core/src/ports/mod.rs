@@ -3,6 +3,7 @@
 mod claim;
 mod clock;
 mod cluster;
+mod feed;
 mod log;
 mod observer;
 mod policy;
@@ -12,6 +13,7 @@ mod slot;
 pub use claim::{ExclusiveClaim, LogClaim, LogInUse};
 pub use clock::{Clock, SystemClock};
 pub use cluster::{Cluster, ClusterEvent, NotSent, Owner, Term};
+pub use feed::{FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, LogFeed};
 pub use log::{AppendError, Ended, EndedWho, Log, LogPage, ReadError, Tail};
 pub use observer::{Observer, ObserverEvent};
 pub use policy::{Admission, ConnectRequest, Policy, SessionView};
