@@ -179,3 +179,22 @@ async fn what_members_show_ends_where_nobody_who_decides_is_heard_of() {
         assert_eq!(typing(take(&bob)), Some(vec![]), "{is_link}");
     }
 }
+
+/// What the follower asks is long under way, and it asks once more how the room stands, which is told as of after all of it: who came in and left
+/// again by then was never attached, as far as it knows.
+#[tokio::test(start_paused = true)]
+async fn who_has_come_in_and_left_before_the_room_is_told_afresh_is_told_so_once() {
+    let two = two();
+    let _ann = founder(&two.engines[0]).await;
+    let bob = connect(&two.engines[1], None).await;
+    two.servers.hold(&two.ends[1], &two.ends[0]);
+    let asked = [submit(&bob, Command::join(code(), nick("Bob"))), submit(&bob, Command::leave(code()))];
+    seconds(3).await;
+    two.servers.release(&two.ends[1], &two.ends[0]);
+    for asked in asked {
+        assert_eq!(answer(asked).await, None);
+    }
+    seconds(3).await;
+    let frames = take(&bob);
+    assert_eq!(leaves_and_messages(&frames).0, ["Bob"], "{frames:?}");
+}

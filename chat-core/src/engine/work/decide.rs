@@ -165,6 +165,7 @@ impl RoomTask {
                     subscription: Arc::clone(&subscription),
                 };
                 self.state.subscribers.insert(session, subscriber);
+                self.note_unattached(session, entered.member);
                 self.supersede_guests(session);
                 batch.begun.push((session, request.connection().generation, Arc::clone(&subscription)));
                 let bytes_max = request.claim_members(&self.shared.limits.session);

@@ -18,7 +18,7 @@ use crate::engine::work::task::RoomTask;
 use crate::fault_injection::{self, Bug};
 use crate::ports::{Owner, ReadError, Term};
 use crate::room::{Answer, Input, Note, ReadPosition, Room};
-use crate::types::{Epoch, NodeId, Now, Offset};
+use crate::types::{Epoch, MemberId, NodeId, Now, Offset, SessionId};
 
 /// Records read at once where some have not come.
 pub(crate) const PAGE: usize = 256;
@@ -221,6 +221,17 @@ impl RoomTask {
                 self.shared.close_older(*session, *generation);
             }
             _ => {}
+        }
+    }
+
+    /// Somebody has come in here. Where the room was told afresh as of a later record, they are not known to be attached: they are ended with their
+    /// membership all the same.
+    pub(crate) fn note_unattached(&mut self, session: SessionId, member: MemberId) {
+        if let Some(part) = &mut self.state.part
+            && part.decides().is_none()
+            && !self.state.room.sessions_of(member).contains(&session)
+        {
+            part.dangling.push(session);
         }
     }
 
