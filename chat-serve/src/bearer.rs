@@ -4,9 +4,9 @@ use axum::http::{HeaderMap, header};
 
 /// The token of an `Authorization: Bearer` header; the scheme in any case, as RFC 9110 has it. `None` for any other scheme.
 ///
-/// That is what the transports give a policy as credentials. A page can set no header of a WebSocket or an `EventSource`: there a
-/// middleware around the routes makes a bearer of what the page does send, a cookie for example. A bearer that is there already stays:
-/// over SSE it may be the token of a session.
+/// Where else the transports look for what they give a policy, [`Credentials`](crate::Credentials) says: a cookie by its name, for example. What
+/// is sent in another way yet (in two cookies, say, or signed) a middleware around the routes makes a bearer of. One that is there already
+/// stays: over SSE it may be the token of a session.
 ///
 /// ```
 /// use axum::extract::Request;

@@ -6,7 +6,7 @@
 //! [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo).
 //!
 //! What every transport asks about a request is answered here too, once: where the client comes from ([`ClientAddress`]),
-//! whether its page may connect ([`Origins`]), which names the server answers to ([`Hosts`]), and its credentials ([`bearer`]). How many of something an address may have is counted by [`Places`]. And a transport may say that an answer is
+//! whether its page may connect ([`Origins`]), which names the server answers to ([`Hosts`]), and who it says it is ([`Credentials`]). How many of something an address may have is counted by [`Places`]. And a transport may say that an answer is
 //! [`LongLived`]: its connection then keeps no buffers meanwhile.
 //!
 //! Where several servers are one service, a request may reach another server than the one it is for: a transport has it passed on by
@@ -27,6 +27,7 @@ mod accept;
 mod address;
 mod bearer;
 mod body;
+mod credentials;
 mod elsewhere;
 mod head_lines;
 mod hosts;
@@ -66,6 +67,7 @@ use request_service::{RequestService, Source};
 
 pub use address::ClientAddress;
 pub use bearer::bearer;
+pub use credentials::{BadCredentials, Credentials};
 pub use elsewhere::{Elsewhere, PeerStream};
 pub use hosts::Hosts;
 pub use long_lived::LongLived;

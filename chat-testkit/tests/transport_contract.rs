@@ -5,8 +5,8 @@ use std::future::poll_fn;
 
 use async_trait::async_trait;
 use chat_core::{
-    BadFrame, ClientFrame, ConnectRequest, Connection, Engine, FrameKind, Hello, Refusal, Reject, RejectCode, Reply,
-    Request, RoomCode, ServerFrame,
+    AccessToken, BadFrame, ClientFrame, ConnectRequest, Connection, Engine, FrameKind, Hello, Refusal, Reject,
+    RejectCode, Reply, Request, RoomCode, ServerFrame,
 };
 use chat_testkit::contract::run;
 use chat_testkit::contract::transport::{self, Client, Resume, TransportHarness, is_answer};
@@ -42,13 +42,24 @@ impl TransportHarness for Straight {
     }
 
     async fn connect(&self, resume: Option<Resume>) -> Inside {
+        self.say_hello(resume, None).await
+    }
+
+    async fn connect_showing(&self, resume: Option<Resume>, token: &str) -> Option<Inside> {
+        Some(self.say_hello(resume, Some(token)).await)
+    }
+}
+
+impl Straight {
+    async fn say_hello(&self, resume: Option<Resume>, token: Option<&str>) -> Inside {
         let catch_up = resume.as_ref().and_then(|resume| resume.catch_up);
         let resume = resume.map(|Resume { token, positions, .. }| {
             let parse =
                 |(room, position): &(String, String)| Some((RoomCode::parse(room).ok()?, position.parse().ok()?));
             chat_core::Resume { token, positions: positions.iter().filter_map(parse).collect() }
         });
-        let hello = Hello { resume, catch_up, ..Hello::default() };
+        let token = token.map(|token| AccessToken::parse(token).expect("a token"));
+        let hello = Hello { resume, catch_up, token, ..Hello::default() };
         let session = self.0.connect(ConnectRequest::default(), hello).await.map_err(last_words);
         Inside { engine: self.0.clone(), session, kept: VecDeque::new(), over: false }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_serve::{ClientAddress, Origins, PassOn, TrustedProxies};
+use chat_serve::{ClientAddress, Credentials, Origins, PassOn, TrustedProxies};
 
 /// Where connections come in, from which pages, and how long a silent or slow one is kept.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct SocketIoConfig {
     pub proxies: TrustedProxies,
     /// Who the client is, seen from its first request. The peer's own address, where the serving loop gives it.
     pub address: ClientAddress,
+    /// Where a client says who it is, for the engine's policy, in its first request. In `Authorization: Bearer`, and in the `token` of the `auth`.
+    pub credentials: Credentials,
     /// The other servers, where several are one service: a poll, a POST or a change to WebSocket whose session is at another is passed on to
     /// that one, which is named in the session's `sid`. None, and then a `sid` names no server.
     pub pass_on: PassOn,
@@ -52,6 +54,7 @@ impl Default for SocketIoConfig {
             origins: Origins::SameHost,
             proxies: TrustedProxies::default(),
             address: ClientAddress::default(),
+            credentials: Credentials::default(),
             pass_on: PassOn::default(),
             connections_max: 100_000,
             connections_per_address_max: 512,

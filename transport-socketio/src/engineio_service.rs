@@ -55,14 +55,16 @@ struct EngineIoService {
 /// has an address: nothing bounds how many come from one, and a policy sees `None`.
 ///
 /// # Panics
-/// Where the configuration's path is the root, or one of its listed origins cannot be one.
-pub fn routes<S>(engine: Engine, config: SocketIoConfig) -> Router<S>
+/// Where the configuration's path is the root, or one of its listed origins cannot be one. Where cookies are credentials and any page may
+/// connect: see [`Credentials`](chat_serve::Credentials).
+pub fn routes<S>(engine: Engine, mut config: SocketIoConfig) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
     let path = config.path.trim_end_matches('/').to_owned();
     assert!(path.starts_with('/'), "the path of the routes is not the root");
-    let cors = config.origins.cors();
+    let cors = config.credentials.cors(&config.origins);
+    config.credentials = config.credentials.where_read(engine.reads_credentials());
     let service = Arc::new(EngineIoService::new(engine, config, path.clone()));
     let router = Router::new().route(&path, any(serve)).route(&format!("{path}/"), any(serve)).with_state(service);
     match cors {

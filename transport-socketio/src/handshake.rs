@@ -7,8 +7,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use chat_core::{ClientFrame, CloseReason, ConnectRequest, Engine, Hello, Refusal, Reject, RejectCode, Request};
-use chat_serve::bearer;
-use serde::Deserialize;
+use chat_serve::BadCredentials;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::handler::{ConnectHandler, ConnectMiddleware};
 use socketioxide::socket::Socket;
@@ -44,15 +43,22 @@ impl Handshake {
             Some(auth) => auth.as_str().ok_or(RejectCode::BadFrame)?,
         };
         let hello = self.read_hello(auth)?;
-        let asked = ConnectRequest {
+        let credentials = match &hello {
+            Ok(hello) if hello.token.is_some() && !self.config.credentials.reads_message() => {
+                Err(BadCredentials::Unread)
+            }
+            _ => self.config.credentials.find(request),
+        };
+        let asked = credentials.map(|credentials| ConnectRequest {
             transport: "socketio",
             address: self.config.address.find(request),
-            credentials: bearer(&request.headers).map(str::to_owned).or_else(|| token(auth)),
-        };
+            credentials,
+        });
+        let asked = asked.map_err(|bad| Reject::bad_field("token", bad.to_string()));
         let engineio = engineio(socket);
         let link = Arc::new(Link::default());
-        let connected = match hello {
-            Ok(hello) => self.engine.connect(asked, hello).await.map_err(|refusal| {
+        let connected = match hello.and_then(|hello| Ok((hello, asked?))) {
+            Ok((hello, asked)) => self.engine.connect(asked, hello).await.map_err(|refusal| {
                 let Refusal { close, reject, reconnect_after, .. } = refusal;
                 (close, reject, reconnect_after)
             }),
@@ -109,13 +115,4 @@ impl ConnectHandler<LocalAdapter, HandshakeHandlers> for Handshake {
 fn engineio(socket: &Socket) -> Arc<EngineIoSession> {
     let engineio = socket.req_parts().extensions.get::<Arc<EngineIoSession>>();
     Arc::clone(engineio.expect("every session begins at the service, which gives it one"))
-}
-
-/// Browsers cannot set headers of a WebSocket; they say it in the auth.
-fn token(auth: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Auth {
-        token: String,
-    }
-    serde_json::from_str::<Auth>(auth).ok().map(|auth| auth.token)
 }

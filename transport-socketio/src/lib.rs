@@ -36,6 +36,6 @@ mod probe;
 mod pump;
 mod sid_at;
 
-pub use chat_serve::{ClientAddress, Origins, PassOn, TrustedProxies};
+pub use chat_serve::{ClientAddress, Credentials, Origins, PassOn, TrustedProxies};
 pub use config::{SocketIoConfig, Transports};
 pub use engineio_service::routes;

@@ -33,6 +33,10 @@ impl TransportHarness for Elsewhere {
     async fn connect(&self, resume: Option<Resume>) -> Self::Client {
         self.0.connect(resume).await
     }
+
+    async fn connect_showing(&self, resume: Option<Resume>, token: &str) -> Option<Self::Client> {
+        self.0.connect_showing(resume, token).await
+    }
 }
 
 mod websocket_then_polling {

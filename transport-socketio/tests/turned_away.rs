@@ -12,10 +12,10 @@ use chat_core::{Admission, ConnectRequest, Engine, Identity, Limits, Policy, Rej
 use futures_util::SinkExt;
 use serde_json::{Value, json};
 use support::pipes::Pipes;
-use support::{Client, Wire, limits};
+use support::{Client, Server, Wire, Ws, limits};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use transport_socketio::SocketIoConfig;
+use transport_socketio::{Credentials, SocketIoConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -41,6 +41,38 @@ fn server(change: impl FnOnce(&mut Limits)) -> Pipes {
     change(&mut limits);
     let engine = Engine::builder().limits(limits).policy(Arc::new(Names)).build();
     Pipes::start(engine, SocketIoConfig::default())
+}
+
+#[tokio::test]
+async fn a_page_says_who_it_is_by_cookie_by_query_or_in_the_auth() {
+    let engine = Engine::builder().limits(limits()).policy(Arc::new(Names)).build();
+    let credentials = Credentials::default().cookie("pass").query("ticket");
+    let server = Server::start(engine, SocketIoConfig { credentials, ..SocketIoConfig::default() });
+    let dial = async |query: &str, cookie: &str| {
+        let headers = [("origin", &*format!("http://{}", server.address)), ("cookie", cookie)];
+        Ws::dial(server.address, query, &headers).await.expect("upgraded").opened().await
+    };
+    for (query, cookie, auth) in [
+        ("", "pass=mallory", json!({})),
+        ("&ticket=mallory", "a=1", json!({})),
+        ("", "a=1", json!({"token": "mallory"})),
+    ] {
+        let answer = dial(query, cookie).await.ask_in(auth).await;
+        assert_eq!(answer, r#"44{"message":"forbidden"}"#, "{query} {cookie}");
+    }
+    for (query, cookie, auth) in [
+        ("&ticket=ann", "pass=bob", json!({})),
+        ("", "pass=bob", json!({"token": "ann"})),
+        ("&access_token=ann", "a=1", json!({})),
+    ] {
+        let mut client = dial(query, cookie).await.connect(auth).await;
+        let error = client.event("error").await;
+        assert_eq!((&error["code"], &error["field"]), (&json!("bad_field"), &json!("token")), "{query} {cookie}");
+        assert!(!error.to_string().contains("ann"), "{error}");
+        assert_eq!(client.event("closing").await["code"], 4500);
+    }
+    let mut ann = dial("&ticket=ann", "pass=ann").await.connect(json!({"token": "ann"})).await;
+    ann.event("welcome").await;
 }
 
 /// Is let into the namespace, told so, and nothing more; returns the `error` and the `closing`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_serve::{ClientAddress, Origins, PassOn, TrustedProxies};
+use chat_serve::{ClientAddress, Credentials, Origins, PassOn, TrustedProxies};
 
 /// How streams are kept alive, how clients come back, and whose pages may.
 #[derive(Clone, Debug)]
@@ -21,6 +21,9 @@ pub struct SseConfig {
     pub proxies: TrustedProxies,
     /// Who the client is, seen from its request. The peer's own address, where the serving loop gives it.
     pub address: ClientAddress,
+    /// Where a client says who it is, for the engine's policy. In `Authorization: Bearer`, where that is no token of a session, and in the
+    /// parameter `token`, which stands for that of a `hello`. A command is handed in with the token of its session, and with nothing else.
+    pub credentials: Credentials,
     /// The other servers, where several are one service: a command whose session has its stream at another is passed on to that one. A
     /// stream's `welcome` then says `at` which server it is, and so does a cookie. None, and then neither is said.
     pub pass_on: PassOn,
@@ -35,6 +38,7 @@ impl Default for SseConfig {
             origins: Origins::SameHost,
             proxies: TrustedProxies::default(),
             address: ClientAddress::default(),
+            credentials: Credentials::default(),
             pass_on: PassOn::default(),
         }
     }

@@ -31,6 +31,6 @@ mod stream;
 mod stream_request;
 mod watch;
 
-pub use chat_serve::{ClientAddress, Origins, PassOn, TrustedProxies};
+pub use chat_serve::{ClientAddress, Credentials, Origins, PassOn, TrustedProxies};
 pub use config::SseConfig;
 pub use routes::routes;

@@ -22,7 +22,7 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
     }
     let is_over_tls = shared.config.proxies.is_over_tls(&request);
     let head = request.into_parts().0;
-    let asked = match StreamRequest::read(&head, shared.engine.limits().session.rooms_max) {
+    let asked = match StreamRequest::read(&head, &shared.config.credentials, shared.engine.limits().session.rooms_max) {
         Ok(asked) => asked,
         Err(reject) => return answer::response(answer::refusal(None, reject)),
     };

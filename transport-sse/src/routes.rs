@@ -31,12 +31,18 @@ const OPENAPI: &str = include_str!("openapi.json");
 /// End the streams with [`Engine::drain`] before the loop: a server that waits for its requests waits for its streams.
 ///
 /// # Panics
-/// Where a listed origin cannot be one: `*`, or what no header can hold.
-pub fn routes<S>(engine: Engine, config: SseConfig) -> Router<S>
+/// Where a listed origin cannot be one: `*`, or what no header can hold. Where cookies are credentials and any page may connect: see
+/// [`Credentials`](chat_serve::Credentials).
+pub fn routes<S>(engine: Engine, mut config: SseConfig) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let cors = config.origins.cors();
+    let cors = config.credentials.cors(&config.origins);
+    config.credentials = config.credentials.where_read(engine.reads_credentials());
+    if config.credentials.reads_message() {
+        // The query says what a `hello` says elsewhere.
+        config.credentials = config.credentials.query("token");
+    }
     let watch = Watch::new(engine.clone());
     let router = Router::new()
         // A HEAD must not join anything.

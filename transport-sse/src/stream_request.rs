@@ -6,7 +6,7 @@ use axum::extract::Query;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
 use chat_core::{Command, Credential, Nick, PersonData, Reject, Resume, RoomCode, RoomSecret};
-use chat_serve::bearer;
+use chat_serve::{Credentials, bearer};
 
 use super::cursor;
 
@@ -28,16 +28,15 @@ pub(crate) struct StreamRequest {
 
 impl StreamRequest {
     /// Reads a request. The first of these says which session is meant: `Last-Event-ID`, `cursor`, `resume`, a token of
-    /// ours as `Authorization`. Any other authorisation is the policy's.
+    /// ours as `Authorization`. Any other authorisation is the policy's, with what else `credentials` names.
     ///
     /// # Errors
-    /// `bad_field` or `too_long`, naming the parameter.
-    pub(crate) fn read(request: &Parts, rooms_max: usize) -> Result<Self, Reject> {
+    /// `bad_field` or `too_long`, naming the parameter; `token` for credentials, wherever they are.
+    pub(crate) fn read(request: &Parts, credentials: &Credentials, rooms_max: usize) -> Result<Self, Reject> {
         let Query(query) = Query::<HashMap<String, String>>::try_from_uri(&request.uri)
             .map_err(|_| Reject::bad_field("query", "the query is not made of names and values"))?;
         let given = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
-        let bearer = bearer(&request.headers);
-        let own_token = bearer.filter(|text| has_shape_of_token(text));
+        let own_token = bearer(&request.headers).filter(|text| has_shape_of_token(text));
         let seen = request.headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
         let resume = match (seen.or(given("cursor")), given("resume").or(own_token)) {
             (Some(text), _) => Some(cursor::parse(text, rooms_max)),
@@ -68,7 +67,9 @@ impl StreamRequest {
             }
             (None, None) => None,
         };
-        let credentials = bearer.filter(|_| own_token.is_none()).map(str::to_owned);
+        let credentials = credentials
+            .find_beside(request, has_shape_of_token)
+            .map_err(|bad| Reject::bad_field("token", bad.to_string()))?;
         Ok(Self { resume, entry, catch_up, credentials })
     }
 }

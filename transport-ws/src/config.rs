@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_serve::{ClientAddress, Origins, TrustedProxies};
+use chat_serve::{ClientAddress, Credentials, Origins, TrustedProxies};
 
 /// Where connections come in, from which pages, and how long a silent one is kept.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct WsConfig {
     pub close_timeout: Duration,
     /// Who the client is, seen from the upgrade request. The peer's own address, where the serving loop gives it.
     pub address: ClientAddress,
+    /// Where a client says who it is, for the engine's policy. In `Authorization: Bearer`, and in the `token` of its `hello`.
+    pub credentials: Credentials,
 }
 
 impl Default for WsConfig {
@@ -36,6 +38,7 @@ impl Default for WsConfig {
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
             address: ClientAddress::default(),
+            credentials: Credentials::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use chat_core::{CloseReason, ConnectRequest, Connection};
-use chat_serve::was_paused;
+use chat_serve::{BadCredentials, was_paused};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::has_budget_remaining;
@@ -22,7 +22,11 @@ use super::shared::Shared;
 use super::writer::Writer;
 
 /// Serves one socket that speaks WebSocket from here on.
-pub(crate) fn serve<S>(socket: S, shared: Arc<Shared>, asked: ConnectRequest) -> impl Future<Output = ()> + Send
+pub(crate) fn serve<S>(
+    socket: S,
+    shared: Arc<Shared>,
+    asked: Result<ConnectRequest, BadCredentials>,
+) -> impl Future<Output = ()> + Send
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -38,7 +42,7 @@ where
     }
 }
 
-async fn open<S>(socket: S, shared: Arc<Shared>, asked: ConnectRequest) -> Option<Driver<S>>
+async fn open<S>(socket: S, shared: Arc<Shared>, asked: Result<ConnectRequest, BadCredentials>) -> Option<Driver<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

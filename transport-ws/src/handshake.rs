@@ -8,7 +8,7 @@ use chat_core::{
     BadFrame, Busy, ClientFrame, CloseReason, CommandId, ConnectRequest, Connection, Hello, Refusal, Reject,
     RejectCode, Reply, Request, ServerFrame,
 };
-use chat_serve::within;
+use chat_serve::{BadCredentials, within};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::frame_socket::{Exit, FrameSocket};
@@ -20,7 +20,7 @@ use super::writer::Writer;
 pub(crate) async fn greet<S>(
     ws: &mut FrameSocket<S>,
     shared: &Shared,
-    asked: ConnectRequest,
+    asked: Result<ConnectRequest, BadCredentials>,
 ) -> Result<Connection, Exit>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -47,6 +47,14 @@ where
         other => (Hello::default(), Some(other)),
     };
     let id = hello.id;
+    let is_read = hello.token.is_none() || shared.config.credentials.reads_message();
+    let asked = match asked.and_then(|asked| if is_read { Ok(asked) } else { Err(BadCredentials::Unread) }) {
+        Ok(asked) => asked,
+        Err(bad) => {
+            put(&mut ws.writer, &error(id, &Reject::bad_field("token", bad.to_string())));
+            return Err(refuse(ws, CloseReason::ProtocolViolation, None));
+        }
+    };
     match shared.engine.connect(asked, hello).await {
         Ok(connection) => {
             if let Some(frame) = frame {

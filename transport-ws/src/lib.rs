@@ -29,6 +29,6 @@ mod shared;
 mod upgrade;
 mod writer;
 
-pub use chat_serve::{ClientAddress, Origins, TrustedProxies};
+pub use chat_serve::{ClientAddress, Credentials, Origins, TrustedProxies};
 pub use config::WsConfig;
 pub use upgrade::routes;

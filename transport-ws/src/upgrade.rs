@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chat_core::{ConnectRequest, Engine};
-use chat_serve::{bearer, reclaim};
+use chat_serve::reclaim;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
@@ -28,10 +28,15 @@ const SUBPROTOCOL: &str = "chat.v1";
 /// A client's address is in [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), which `chat_serve::serve` puts into each request, and
 /// `axum::serve` where it is given `into_make_service_with_connect_info::<SocketAddr>()`. Without it clients are served as well, and none
 /// has an address: nothing bounds how many come from one, and a policy sees `None`.
-pub fn routes<S>(engine: Engine, config: WsConfig) -> Router<S>
+///
+/// # Panics
+/// Where cookies are credentials and any page may connect: see [`Credentials`](chat_serve::Credentials).
+pub fn routes<S>(engine: Engine, mut config: WsConfig) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
+    config.credentials.check(&config.origins);
+    config.credentials = config.credentials.where_read(engine.reads_credentials());
     let path = config.path.clone();
     Router::new().route(&path, get(upgrade)).with_state(Arc::new(Shared::new(engine, config)))
 }
@@ -49,11 +54,12 @@ async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Res
     }
     let upgrading = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
-    let asked = ConnectRequest {
+    // What is wrong in it is told once the client listens: no page sees how an upgrade is refused.
+    let asked = shared.config.credentials.find(&head).map(|credentials| ConnectRequest {
         transport: "ws",
         address: shared.config.address.find(&head),
-        credentials: bearer(&head.headers).map(str::to_owned),
-    };
+        credentials,
+    });
     tokio::spawn(async move {
         // A client that goes away before the answer has reached it has lost nothing yet.
         let Ok(upgraded) = upgrading.await else { return };

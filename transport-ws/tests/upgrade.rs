@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use chat_core::{Admission, ConnectRequest, Engine, Policy, Reject};
+use serde_json::{Value, json};
 use support::{Client, serve_engine, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,7 +14,7 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use transport_ws::{ClientAddress, Origins, WsConfig};
+use transport_ws::{ClientAddress, Credentials, Origins, WsConfig};
 
 /// Asks for an upgrade with these headers.
 async fn ask(server: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Response<Option<Vec<u8>>>, Error> {
@@ -97,6 +98,79 @@ impl Policy for Book {
         self.0.lock().expect("not poisoned").push(request.clone());
         Ok(Admission::default())
     }
+}
+
+/// As a page of the server's own asks: it sets no header, and its browser sends the cookies.
+async fn ask_as_page(server: SocketAddr, query: &str, cookies: &str, hello: &str) -> Value {
+    let mut request = format!("ws://{server}/ws{query}").into_client_request().expect("a request");
+    request.headers_mut().insert("origin", HeaderValue::from_str(&format!("http://{server}")).expect("a value"));
+    if !cookies.is_empty() {
+        request.headers_mut().insert("cookie", HeaderValue::from_str(cookies).expect("a value"));
+    }
+    let stream = TcpStream::connect(server).await.expect("the server accepts");
+    let (socket, _) = client_async(request, stream).await.expect("upgraded");
+    let mut client = Client { socket };
+    client.send(Message::text(hello.to_owned())).await;
+    let first = client.hear().await;
+    if first["type"] == "error" {
+        assert_eq!(client.hear().await["code"], 4500, "{first}");
+    }
+    first
+}
+
+#[tokio::test]
+async fn a_page_says_who_it_is_by_cookie_by_query_or_in_its_hello() {
+    const HELLO: &str = r#"{"type":"hello"}"#;
+    const HELLO_ANN: &str = r#"{"type":"hello","token":"ann"}"#;
+    let book = Arc::new(Book::default());
+    let engine = Engine::builder().policy(book.clone()).build();
+    let credentials = Credentials::default().cookie("pass").query("ticket");
+    let server = serve_engine(engine.clone(), WsConfig { credentials, ..WsConfig::default() }).await;
+    for (query, cookies, hello) in [
+        ("", "a=1; pass=ann", HELLO),
+        ("?ticket=ann", "", HELLO),
+        ("", "", HELLO_ANN),
+        ("?ticket=ann", "pass=ann", HELLO_ANN),
+    ] {
+        let welcome = ask_as_page(server, query, cookies, hello).await;
+        assert_eq!(welcome["type"], "welcome", "{query} {cookies} {hello}: {welcome}");
+        let last = book.0.lock().expect("not poisoned").pop().expect("it was asked");
+        assert_eq!(last.credentials.as_deref(), Some("ann"), "{query} {cookies} {hello}");
+    }
+    let cookies_alone = WsConfig { credentials: Credentials::off().cookie("pass"), ..WsConfig::default() };
+    let of_cookies = serve_engine(engine, cookies_alone).await;
+    for (server, query, cookies, hello) in [
+        (server, "?ticket=bob", "pass=ann", HELLO),
+        (server, "", "pass=bob", HELLO_ANN),
+        (server, "?token=ann", "", HELLO),
+        (of_cookies, "", "", HELLO_ANN),
+        (of_cookies, "?access_token=ann", "", HELLO),
+    ] {
+        let error = ask_as_page(server, query, cookies, hello).await;
+        assert_eq!((&error["code"], &error["field"]), (&json!("bad_field"), &json!("token")), "{query} {cookies}");
+        assert!(!error.to_string().contains("ann"), "{error}");
+    }
+    assert!(book.0.lock().expect("not poisoned").is_empty(), "the policy was asked about none of these");
+}
+
+#[tokio::test]
+async fn a_strangers_page_cannot_speak_for_whoever_looks_at_it() {
+    let credentials = Credentials::default().cookie("pass");
+    let engine = Engine::builder().policy(Arc::new(Book::default())).build();
+    let server = serve_engine(engine, WsConfig { credentials, ..WsConfig::default() }).await;
+    let cookie = ("cookie", "pass=ann");
+    assert_eq!(status(ask(server, &[cookie, ("origin", "http://evil.example.org")]).await), 403);
+    assert_eq!(status(ask(server, &[cookie, ("origin", &format!("http://{server}"))]).await), 101);
+}
+
+#[tokio::test]
+#[should_panic(expected = "the pages that may connect are listed")]
+async fn cookies_are_not_credentials_of_any_page() {
+    let credentials = Credentials::default().cookie("pass");
+    let _ = transport_ws::routes(
+        Engine::builder().build(),
+        WsConfig { credentials, origins: Origins::Any, ..WsConfig::default() },
+    );
 }
 
 #[tokio::test]

@@ -109,6 +109,11 @@ impl Engine {
         &self.shared.limits
     }
 
+    /// Whether there is a policy, which looks at what clients show to say who they are. Where there is none, a transport refuses what one shows.
+    pub fn reads_credentials(&self) -> bool {
+        self.shared.policy.is_some()
+    }
+
     /// Lets a client in, with a new session or the one it resumes. The `welcome` is the connection's first frame. This may take as
     /// long as the policy ([`policy_timeout`](crate::EngineLimits::policy_timeout)) and then, for who resumes, the rooms they come back
     /// to ([`resume_wait`](crate::SessionLimits::resume_wait)).

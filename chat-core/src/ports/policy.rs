@@ -15,12 +15,12 @@ pub struct ConnectRequest {
     pub transport: &'static str,
     /// Where it came from, as far as that is known.
     pub address: Option<IpAddr>,
-    /// What it showed to say who it is, as the transport found it. Those of this project read nothing but the token of
-    /// `Authorization: Bearer`, and over Socket.IO, where there is none, `token` of the `auth`. Over SSE a bearer of the shape of a
-    /// session's token is taken for one, and is not here.
+    /// What it showed to say who it is: the `token` of its [`Hello`](crate::Hello), or what the transport found elsewhere, which must be the same
+    /// where there are both. Those of this project look where `chat_serve::Credentials` says: by default in `Authorization: Bearer`, but over
+    /// SSE a bearer of the shape of a session's token is taken for one, and is not here; where that is told, in a cookie or a parameter too.
     ///
-    /// A page can set no header of a WebSocket or an `EventSource`. What it does send (a cookie, a subprotocol, a ticket in the query) a
-    /// middleware before the routes can make a bearer of: `chat_serve::bearer` shows how.
+    /// Where an engine has no policy ([`Engine::reads_credentials`](crate::Engine::reads_credentials)) nobody reads it, and the transports refuse a
+    /// client that shows something.
     pub credentials: Option<String>,
 }
 

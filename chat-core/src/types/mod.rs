@@ -1,5 +1,6 @@
 //! The values everything else is made of: ids, parsed text, time, positions, bounds, refusals.
 
+mod access_token;
 mod ban;
 mod base32;
 mod checked;
@@ -20,6 +21,7 @@ mod steady;
 mod text;
 mod time;
 
+pub use access_token::AccessToken;
 pub use ban::{BanId, NetworkTag, PersonHash};
 pub(crate) use checked::{Checked, change, checked, checked_change, count};
 pub use close::CloseReason;

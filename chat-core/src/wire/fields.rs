@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::domain::Role;
 use crate::types::{
-    Body, Credential, Data, Key, MemberId, Nick, PersonData, Reject, RoomCode, RoomLimits, RoomSecret, Seq, SignalData,
+    AccessToken, Body, Credential, Data, Key, MemberId, Nick, PersonData, Reject, RoomCode, RoomLimits, RoomSecret,
+    Seq, SignalData,
 };
 
 /// Every field of every client frame, unread.
@@ -131,6 +132,11 @@ impl Fields<'_> {
     pub(super) fn token(&self) -> Result<Option<Credential>, Reject> {
         let Some(token) = optional_string("token", self.token)? else { return Ok(None) };
         token.parse().map(Some).map_err(|shape| Reject::bad_field("token", shape))
+    }
+
+    /// What is shown to the policy.
+    pub(super) fn access_token(&self) -> Result<Option<AccessToken>, Reject> {
+        optional_string("token", self.token)?.map(|text| AccessToken::parse(&text)).transpose()
     }
 
     /// The text of a message: where there is data there may be none.

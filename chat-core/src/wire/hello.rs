@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, Text, optional_string};
-use crate::types::{CommandId, Position, Reject, RoomCode, SessionLimits};
+use crate::types::{AccessToken, CommandId, Position, Reject, RoomCode, SessionLimits};
 
 /// How a connection begins.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -18,6 +18,8 @@ pub struct Hello {
     /// Where more events than this are due in a room that the session comes back to, one gap is told to where the room is now; every event
     /// when there is none.
     pub catch_up: Option<u32>,
+    /// What the client shows to say who it is, for the policy; where the transport has found such a thing too, it must be the same.
+    pub token: Option<AccessToken>,
 }
 
 /// Which session to come back to, and what it has seen.
@@ -36,10 +38,11 @@ impl Hello {
     /// What is wrong in `positions` is left out.
     pub(super) fn read(fields: &Fields<'_>, id: Option<CommandId>, session: &SessionLimits) -> Result<Self, Reject> {
         let catch_up = fields.count("catch_up", fields.catch_up)?;
-        let Some(token) = optional_string("resume", fields.resume)? else {
-            return Ok(Self { id, resume: None, catch_up });
+        let token = fields.access_token()?;
+        let Some(resume) = optional_string("resume", fields.resume)? else {
+            return Ok(Self { id, resume: None, catch_up, token });
         };
-        if token.len() > TOKEN_BYTES_MAX {
+        if resume.len() > TOKEN_BYTES_MAX {
             return Err(Reject::too_long("resume", TOKEN_BYTES_MAX as u64, "bytes"));
         }
         let listed =
@@ -49,7 +52,8 @@ impl Hello {
             Some((RoomCode::parse(&code).ok()?, position.parse().ok()?))
         };
         let positions = listed.unwrap_or_default().into_iter().filter_map(read);
-        Ok(Self { id, resume: Some(Resume::new(token.into_owned(), positions, session.rooms_max)), catch_up })
+        let resume = Some(Resume::new(resume.into_owned(), positions, session.rooms_max));
+        Ok(Self { id, resume, catch_up, token })
     }
 }
 
@@ -103,6 +107,25 @@ mod tests {
                 let frame = format!(r#"{{{kind},"catch_up":{wrong}}}"#);
                 assert_eq!(refusal(&frame), (None, RejectCode::BadField, Some("catch_up")), "{frame}");
             }
+        }
+    }
+
+    #[test]
+    fn what_says_who_one_is_is_read_and_not_shown() {
+        let token = |frame: &str| match parse(frame).expect(frame).request {
+            Request::Hello(hello) => {
+                (hello.token.map(|token| token.expose().to_owned()), format!("{:?}", parse(frame)))
+            }
+            Request::Command(other) => panic!("{other:?}"),
+        };
+        for frame in [r#"{"type":"hello","token":"hush"}"#, r#"{"type":"hello","resume":"t","token":"hush"}"#] {
+            let (read, shown) = token(frame);
+            assert_eq!((read.as_deref(), shown.contains("hush")), (Some("hush"), false), "{frame}");
+        }
+        assert_eq!(token(r#"{"type":"hello","token":null}"#).0, None);
+        for wrong in ["\"\"", "7", "{}", "true"] {
+            let frame = format!(r#"{{"type":"hello","token":{wrong}}}"#);
+            assert_eq!(refusal(&frame), (None, RejectCode::BadField, Some("token")), "{frame}");
         }
     }
 

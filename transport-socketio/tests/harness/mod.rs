@@ -38,11 +38,11 @@ impl TransportHarness for SocketIo {
     }
 
     async fn connect(&self, resume: Option<Resume>) -> SocketIoClient<Ws> {
-        let wire = match Ws::dial(self.0, "", &[]).await {
-            Ok(wire) => Ok(wire.opened().await),
-            Err(refused) => Err(refused),
-        };
-        SocketIoClient::connect(wire, resume).await
+        SocketIoClient::connect(self.dial().await, resume, None).await
+    }
+
+    async fn connect_showing(&self, resume: Option<Resume>, token: &str) -> Option<SocketIoClient<Ws>> {
+        Some(SocketIoClient::connect(self.dial().await, resume, Some(token)).await)
     }
 
     async fn knock(&self, host: &str, headers: &[(&'static str, &str)]) -> Vec<u16> {
@@ -64,7 +64,20 @@ impl TransportHarness for Polling {
     }
 
     async fn connect(&self, resume: Option<Resume>) -> SocketIoClient<Poll> {
-        SocketIoClient::connect(Poll::dial(self.0).await, resume).await
+        SocketIoClient::connect(Poll::dial(self.0).await, resume, None).await
+    }
+
+    async fn connect_showing(&self, resume: Option<Resume>, token: &str) -> Option<SocketIoClient<Poll>> {
+        Some(SocketIoClient::connect(Poll::dial(self.0).await, resume, Some(token)).await)
+    }
+}
+
+impl SocketIo {
+    async fn dial(&self) -> Result<Ws, Refused> {
+        match Ws::dial(self.0, "", &[]).await {
+            Ok(wire) => Ok(wire.opened().await),
+            Err(refused) => Err(refused),
+        }
     }
 }
 
@@ -76,7 +89,7 @@ pub(crate) fn serve(router: Router) -> SocketAddr {
 
 impl<W: Wire> SocketIoClient<W> {
     /// Asks for the namespace. A refusal, in whichever words, is kept as an `error`.
-    async fn connect(dialled: Result<W, Refused>, resume: Option<Resume>) -> Self {
+    async fn connect(dialled: Result<W, Refused>, resume: Option<Resume>, token: Option<&str>) -> Self {
         let wire = match dialled {
             Ok(wire) => wire,
             Err(Refused { status, body }) => {
@@ -88,6 +101,9 @@ impl<W: Wire> SocketIoClient<W> {
         let mut auth = json!({});
         if let Some(resume) = resume {
             resume.write_into(&mut auth);
+        }
+        if let Some(token) = token {
+            auth["token"] = token.into();
         }
         let mut client = wire::Client::over(wire);
         client.wire.send(format!("40{auth}")).await;

@@ -9,7 +9,8 @@ const TOKEN: &str = "0000000000000000000000007V.000000000001.3ZZZZZZZZZZZZZZZZZZ
 
 fn read(uri: &str, headers: &[(&str, &str)]) -> Result<StreamRequest, Reject> {
     let request = headers.iter().fold(Request::get(uri), |request, (name, value)| request.header(*name, *value));
-    StreamRequest::read(&request.body(()).expect("a request").into_parts().0, 32)
+    let credentials = Credentials::default().query("token");
+    StreamRequest::read(&request.body(()).expect("a request").into_parts().0, &credentials, 32)
 }
 
 fn asked(uri: &str, headers: &[(&str, &str)]) -> StreamRequest {
@@ -56,6 +57,17 @@ fn a_bearer_that_is_no_token_of_ours_is_the_policys() {
     let ours = asked("/sse", &[("authorization", &format!("Bearer {TOKEN}"))]);
     assert_eq!(ours.credentials, None);
     assert!(asked("/sse", &[("authorization", "Basic QQ==")]).credentials.is_none());
+    let beside = asked("/sse?token=eyJ0.eyJz.c2ln", &[("authorization", &format!("Bearer {TOKEN}"))]);
+    assert_eq!((token(&beside), beside.credentials.as_deref()), (Some(TOKEN), Some("eyJ0.eyJz.c2ln")));
+}
+
+#[test]
+fn credentials_that_cannot_be_used_are_refused_and_not_repeated() {
+    for (uri, bearer) in [("/sse?token=hush", "Bearer hushed"), ("/sse?access_token=hush", "Basic aHVzaA==")] {
+        let refused = read(uri, &[("authorization", bearer)]).err().expect(uri);
+        assert_eq!((refused.code, refused.field), (RejectCode::BadField, Some("token")), "{uri}");
+        assert!(!refused.message.contains("hush"), "{refused}");
+    }
 }
 
 #[test]

@@ -79,23 +79,21 @@ impl<C: Carrier> TransportHarness for EventSource<C> {
     }
 
     async fn connect(&self, resume: Option<Resume>) -> EventSourceClient<C> {
-        let query = resume.map_or_else(String::new, |Resume { token, positions, catch_up }| {
-            let positions: Vec<_> = positions.iter().map(|(room, position)| format!("{room}:{position}")).collect();
-            let catch_up = catch_up.map_or_else(String::new, |most| format!("&catch_up={most}"));
-            format!("?resume={token}&positions={}{catch_up}", positions.join(","))
-        });
-        let mut stream = Exchange::over(self.carrier.dial(self.address).await, self.address);
-        stream.ask(&format!("GET /sse{query}"), "Accept: text/event-stream\r\n", "").await;
-        assert_eq!(stream.status().await, Some(200), "what may pass is told inside a stream");
-        EventSourceClient {
-            address: self.address,
-            carrier: Arc::clone(&self.carrier),
-            stream,
-            posts: None,
-            session: None,
-            at: None,
-            kept: VecDeque::new(),
+        let query = resume.map_or_else(String::new, query);
+        let (status, client) = self.open_stream(&query).await;
+        assert_eq!(status, Some(200), "what may pass is told inside a stream");
+        client
+    }
+
+    async fn connect_showing(&self, resume: Option<Resume>, token: &str) -> Option<EventSourceClient<C>> {
+        let query = resume.map_or_else(|| "?".to_owned(), |resume| query(resume) + "&");
+        let (status, mut client) = self.open_stream(&format!("{query}token={token}")).await;
+        if status != Some(200) {
+            // What is final is an answer, and its body the frame.
+            let error = client.stream.text().await;
+            client.kept.push_back(serde_json::from_str(&error).expect("the answer is a frame"));
         }
+        Some(client)
     }
 
     async fn knock(&self, host: &str, headers: &[(&'static str, &str)]) -> Vec<u16> {
@@ -110,6 +108,30 @@ impl<C: Carrier> TransportHarness for EventSource<C> {
             statuses.push(exchange.status().await.expect("an answer"));
         }
         statuses
+    }
+}
+
+fn query(Resume { token, positions, catch_up }: Resume) -> String {
+    let positions: Vec<_> = positions.iter().map(|(room, position)| format!("{room}:{position}")).collect();
+    let catch_up = catch_up.map_or_else(String::new, |most| format!("&catch_up={most}"));
+    format!("?resume={token}&positions={}{catch_up}", positions.join(","))
+}
+
+impl<C: Carrier> EventSource<C> {
+    async fn open_stream(&self, query: &str) -> (Option<u16>, EventSourceClient<C>) {
+        let mut stream = Exchange::over(self.carrier.dial(self.address).await, self.address);
+        stream.ask(&format!("GET /sse{query}"), "Accept: text/event-stream\r\n", "").await;
+        let status = stream.status().await;
+        let client = EventSourceClient {
+            address: self.address,
+            carrier: Arc::clone(&self.carrier),
+            stream,
+            posts: None,
+            session: None,
+            at: None,
+            kept: VecDeque::new(),
+        };
+        (status, client)
     }
 }
 

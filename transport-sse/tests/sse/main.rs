@@ -5,6 +5,7 @@
 mod bent;
 mod commands;
 mod cors;
+mod credentials;
 mod entry;
 mod network;
 mod openapi;

@@ -96,9 +96,12 @@ async fn the_description_is_what_the_routes_do() {
     // Bodies that are there are there at once.
     let config = SseConfig { body_timeout: Duration::ZERO, ..SseConfig::default() };
     let server = TestServer::build(Engine::builder().limits(limits).policy(std::sync::Arc::new(policy)), config);
-    for uri in
-        ["/sse", "/sse", "/sse?room=LUNCH", "/sse?room=LUNCH&nick=Ann&history=5&secret=none&catch_up=0&data=%7B%7D"]
-    {
+    for uri in [
+        "/sse",
+        "/sse?token=ann",
+        "/sse?room=LUNCH",
+        "/sse?room=LUNCH&nick=Ann&history=5&secret=none&catch_up=0&data=%7B%7D",
+    ] {
         seen.ask(&server, "GET", uri, &[], &none).await;
     }
     let mut ann = server.open("/sse?create=LUNCH&nick=Ann").await;

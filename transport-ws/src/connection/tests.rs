@@ -30,7 +30,7 @@ fn raw(engine: &Engine, bytes: usize) -> (DuplexStream, JoinHandle<()>) {
     let (server, client) = duplex(bytes);
     let shared = Arc::new(Shared::new(engine.clone(), WsConfig::default()));
     let asked = ConnectRequest { transport: "ws", ..ConnectRequest::default() };
-    (client, tokio::spawn(serve(server, shared, asked)))
+    (client, tokio::spawn(serve(server, shared, Ok(asked))))
 }
 
 async fn connect(engine: &Engine) -> Peer {

@@ -36,15 +36,11 @@ impl TransportHarness for WebSocket {
     }
 
     async fn connect(&self, resume: Option<Resume>) -> WebSocketClient {
-        let upgraded = tokio_tungstenite::client_async(format!("ws://{}/ws", self.0), dial(self.0).await).await;
-        let (socket, _) = upgraded.expect("upgraded");
-        let mut client = WebSocketClient { socket, kept: VecDeque::new(), closing: None };
-        let mut hello = json!({"type": "hello"});
-        if let Some(resume) = resume {
-            resume.write_into(&mut hello);
-        }
-        client.send(&hello).await;
-        client
+        self.say_hello(resume, None).await
+    }
+
+    async fn connect_showing(&self, resume: Option<Resume>, token: &str) -> Option<WebSocketClient> {
+        Some(self.say_hello(resume, Some(token)).await)
     }
 
     async fn knock(&self, host: &str, headers: &[(&'static str, &str)]) -> Vec<u16> {
@@ -57,6 +53,23 @@ impl TransportHarness for WebSocket {
             Err(Error::Http(answer)) => vec![answer.status().as_u16()],
             Err(error) => panic!("{error}"),
         }
+    }
+}
+
+impl WebSocket {
+    async fn say_hello(&self, resume: Option<Resume>, token: Option<&str>) -> WebSocketClient {
+        let upgraded = tokio_tungstenite::client_async(format!("ws://{}/ws", self.0), dial(self.0).await).await;
+        let (socket, _) = upgraded.expect("upgraded");
+        let mut client = WebSocketClient { socket, kept: VecDeque::new(), closing: None };
+        let mut hello = json!({"type": "hello"});
+        if let Some(resume) = resume {
+            resume.write_into(&mut hello);
+        }
+        if let Some(token) = token {
+            hello["token"] = token.into();
+        }
+        client.send(&hello).await;
+        client
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::Named;
 use crate::engine::client::connection::Connection;
+use crate::engine::client::credentials;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest, Resuming};
 use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::answers::Answers;
@@ -39,10 +40,12 @@ impl Shared {
     pub(crate) async fn connect(
         self: &Arc<Self>,
         request: ConnectRequest,
-        hello: Hello,
+        mut hello: Hello,
     ) -> Result<Connection, Refusal> {
         self.check_draining()?;
         self.notice_day();
+        let request = credentials::shown(request, hello.token.take(), self.policy.is_some())
+            .inspect_err(|refusal| self.count_reject(refusal.reject.code))?;
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
         let generation = self.next_generation();
         let (identity, named) = match &self.policy {

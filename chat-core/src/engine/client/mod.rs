@@ -4,6 +4,7 @@ pub(crate) mod answers;
 pub(crate) mod command_sender;
 pub(crate) mod connect;
 pub(crate) mod connection;
+mod credentials;
 pub(crate) mod end;
 pub(crate) mod pull;
 pub(crate) mod renew;

@@ -50,6 +50,7 @@
 
 mod banning;
 mod changing;
+mod credentials;
 mod cross_transport;
 mod devices;
 mod editing;
@@ -80,6 +81,7 @@ mod trail;
 
 pub use banning::*;
 pub use changing::*;
+pub use credentials::*;
 pub use cross_transport::*;
 pub use devices::*;
 pub use editing::*;
@@ -134,6 +136,14 @@ pub trait TransportHarness: Sized + Send + Sync + 'static {
     /// then the end; the `closing` says when to come back where there was no place, or too much was asked for. Where the
     /// transport says what else there is in other words (an HTTP status, say), its client puts it in these.
     async fn connect(&self, resume: Option<Resume>) -> Self::Client;
+
+    /// The same, for a client that shows this token in its first message, to say who it is. One whose first request is answered as a
+    /// refusal is returned too.
+    ///
+    /// `None` where there is no such message; what is tried with it is not tried then.
+    async fn connect_showing(&self, _resume: Option<Resume>, _token: &str) -> Option<Self::Client> {
+        None
+    }
 
     /// Sends, one after the other, each request by which something may begin here, with these headers and to this host, as a browser would
     /// for a page; returns the HTTP statuses of the answers, 101 for an upgrade. Where a request can name a room to be made, it does.
@@ -344,6 +354,9 @@ macro_rules! transport_contract {
             who_stays_connected_is_told_a_new_token_in_time,
             who_ends_their_session_has_left_and_cannot_come_back,
             a_superseded_token_still_ends_its_session,
+            a_token_in_the_first_message_says_who_one_is,
+            a_session_comes_back_with_the_token_of_its_person_alone,
+            a_token_that_nobody_reads_is_an_error,
             the_devices_of_a_person_are_ended_one_by_one_or_all_at_once,
             who_may_have_been_ended_is_told_when_to_come_back,
             after_the_grace_a_join_goes_on_from_the_position,

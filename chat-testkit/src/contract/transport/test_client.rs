@@ -71,7 +71,11 @@ impl<C: Client> TestClient<C> {
         harness: &D,
         resume: Option<Resume>,
     ) -> (Value, Option<Value>) {
-        let mut client = harness.connect(resume).await;
+        Self::last_words(harness.connect(resume).await).await
+    }
+
+    /// What is told to somebody who is not let in: the `error`, and the `closing`, where there is one.
+    pub(super) async fn last_words(mut client: C) -> (Value, Option<Value>) {
         let error = read(&mut client).await.expect("an error");
         assert_eq!(error["type"], "error", "{error}");
         let mut last = read(&mut client).await;
@@ -81,6 +85,17 @@ impl<C: Client> TestClient<C> {
         }
         assert_eq!(last, None, "who is turned away is told nothing more");
         (error, closing)
+    }
+
+    /// Connects, showing a token to say who it is; with a new session, or with the one that it comes back to. `None` where the transport has
+    /// no message for that.
+    pub(super) async fn showing<D: TransportHarness<Client = C>>(
+        harness: &D,
+        trail: Option<&Trail>,
+        token: &str,
+    ) -> Option<Self> {
+        let client = harness.connect_showing(trail.map(Trail::resume), token).await?;
+        Some(Self::welcomed(client, trail.map(Trail::places).unwrap_or_default()).await)
     }
 
     async fn connect<D: TransportHarness<Client = C>>(harness: &D, resume: Option<Resume>, places: Places) -> Self {
