@@ -462,7 +462,8 @@ impl Shared {
             }
         }
         session.connection.wake.wake();
-        self.observe(ObserverEvent::Connected { session: session.cell.id, transport: session.connection.transport });
+        let (identity, transport) = (session.identity(), session.connection.transport);
+        self.observe(ObserverEvent::Connected { session: session.cell.id, transport, identity: identity.as_ref() });
     }
 
     /// Rooms that say nothing for long are given up, so that their session is not left without an answer.
@@ -482,7 +483,11 @@ impl Shared {
     pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let reason = connection.closing().map(|closing| closing.reason);
         connection.note_flushed();
-        self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
+        if self.observer.is_some() {
+            let (transport, identity) = (connection.transport, cell.lock().identity.clone());
+            let identity = identity.as_ref();
+            self.observe(ObserverEvent::Disconnected { session: cell.id, reason, transport, identity });
+        }
         let (codes, to_leave) = {
             let Some(mut state) = cell.lock_for(connection) else { return };
             state.connection = None;
