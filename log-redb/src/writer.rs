@@ -204,6 +204,7 @@ impl Writer {
         durability: redb::Durability,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
     ) -> Result<T, Failure> {
+        let is_synced = matches!(durability, redb::Durability::Immediate);
         let attempted = match &*self.store.shared() {
             Some(database) => attempt(database, durability, work),
             None => Err(Failure { in_doubt: false, error: self.why_closed() }),
@@ -212,6 +213,10 @@ impl Writer {
             Ok((value, owed)) => {
                 self.owed = owed;
                 self.pause = Duration::ZERO;
+                self.store.commits.fetch_add(1, Ordering::Relaxed);
+                if is_synced {
+                    self.store.syncs.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(value)
             }
             Err(failure) => {

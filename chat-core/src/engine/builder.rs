@@ -178,7 +178,7 @@ impl EngineBuilder {
             gone: Notify::new(),
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
-            rejects: AtomicU64::new(0),
+            counters: Arc::default(),
             unreadable: AtomicU64::new(0),
             failures,
             limits: self.limits,

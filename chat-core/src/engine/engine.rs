@@ -119,7 +119,11 @@ impl Engine {
     /// has as many connections as it may, has begun too many sessions, or it (or the identity) owes too much for what it was shown to
     /// be shown its rooms again; when a newer connection has taken over the session meanwhile (`replaced`).
     pub async fn connect(&self, request: ConnectRequest, hello: Hello) -> Result<Connection, Refusal> {
-        self.shared.connect(request, hello).await
+        let connected = self.shared.connect(request, hello).await;
+        if let Err(refusal) = &connected {
+            self.shared.counters.turn_away(refusal.reject.code);
+        }
+        connected
     }
 
     /// The command side of a session that has a connection, for transports whose commands come another way than the one its
@@ -275,7 +279,7 @@ impl Engine {
             ledger_bytes: shared.budget.ledgers_held(),
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
-            rejects: shared.rejects.load(Ordering::Relaxed),
+            rejects: shared.counters.rejects(),
             clock_steps: shared.clock.steps(),
             unreadable: shared.unreadable.load(Ordering::Relaxed),
             embedder_panics: shared.failures.panics(),

@@ -9,6 +9,7 @@ mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
 mod engine;
 mod feed;
+mod meter;
 pub(crate) mod parcel;
 mod peer_events;
 mod rooms;

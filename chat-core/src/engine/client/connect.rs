@@ -246,7 +246,9 @@ impl Shared {
         }
         let shared_allowance = self.shared_allowance(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
         let network = request.address.map(|address| self.network_key.tag(address));
-        let connection = ConnectionState::new(state.generation, made, request.transport, address, shared_allowance);
+        let counters = Arc::clone(&self.counters);
+        let connection =
+            ConnectionState::new(state.generation, made, request.transport, address, shared_allowance, counters);
         let connection = Arc::new(connection.with_network(network).with_named(named));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
@@ -483,8 +485,10 @@ impl Shared {
     pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let reason = connection.closing().map(|closing| closing.reason);
         connection.note_flushed();
+        let transport = connection.transport;
+        self.counters.close(transport, reason);
         if self.observer.is_some() {
-            let (transport, identity) = (connection.transport, cell.lock().identity.clone());
+            let identity = cell.lock().identity.clone();
             let identity = identity.as_ref();
             self.observe(ObserverEvent::Disconnected { session: cell.id, reason, transport, identity });
         }

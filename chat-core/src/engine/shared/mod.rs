@@ -39,6 +39,7 @@ use crate::engine::shared::room_secrets::RoomSecrets;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::locks::lock;
+use crate::meters::Counters;
 use crate::ports::{Cluster, Log, LogClaim, Observer, ObserverEvent, Policy};
 use crate::types::{CloseReason, Epoch, Limits, Now, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
@@ -105,7 +106,7 @@ pub(crate) struct Shared {
     pub(crate) gone: tokio::sync::Notify,
     pub(crate) gaps: AtomicU64,
     pub(crate) gaps_unblocked: AtomicU64,
-    pub(crate) rejects: AtomicU64,
+    pub(crate) counters: Arc<Counters>,
     /// Times that a log was found to be of a later program.
     pub(crate) unreadable: AtomicU64,
     pub(crate) failures: Arc<Failures>,
@@ -123,7 +124,7 @@ impl Shared {
     }
 
     pub(crate) fn count_reject(&self, code: RejectCode) {
-        self.rejects.fetch_add(1, Ordering::Relaxed);
+        self.counters.reject(code);
         self.observe(ObserverEvent::Rejected { code });
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::domain::{Reaction, RoomCloseReason};
@@ -86,7 +87,10 @@ impl RoomTask {
         let mut meanwhile = Meanwhile::new(self.mono().after(self.shared.limits.engine.log_timeout));
         let (mut others, mut is_known) = (false, true);
         for attempt in 0..2 {
-            let error = match log.append(&self.cell.code, &self.state.tail, &batch.records).await {
+            let begun = self.shared.counters.time();
+            let appended = log.append(&self.cell.code, &self.state.tail, &batch.records).await;
+            self.shared.counters.appended(begun, appended.as_ref().err());
+            let error = match appended {
                 Ok(tail) => {
                     self.state.tail = tail;
                     meanwhile.end(self.now(), &mut self.state);
@@ -119,6 +123,9 @@ impl RoomTask {
                     break;
                 }
             }
+        }
+        if others {
+            self.shared.counters.overtaken.fetch_add(1, Ordering::Relaxed);
         }
         let named = std::mem::take(&mut batch.named);
         let items = self.roll_back(batch, &mut meanwhile).await;

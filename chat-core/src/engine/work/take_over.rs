@@ -1,5 +1,7 @@
 //! A room that another server decides from now on, or this one: what is known of it here stays, and so does everybody who reads it.
 
+use std::sync::atomic::Ordering;
+
 use crate::domain::{Event, Reaction, Record, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
@@ -89,6 +91,7 @@ impl RoomTask {
     /// read here.
     fn begin_to_decide(&mut self, term: Term) {
         let now = self.now();
+        self.shared.counters.takeovers.fetch_add(1, Ordering::Relaxed);
         self.attach_readers(now);
         let attached = self.state.room.notes().into_iter().filter_map(|note| match note {
             Note::Attached { session, generation, .. } => Some((session, generation)),
