@@ -185,6 +185,7 @@ impl Writer {
         match written {
             Err(failure) => vec![Err(failure.answer()); group.len()],
             Ok(outcomes) => {
+                tracing::trace!(changes = group.len(), bytes, is_relaxed, "a commit");
                 self.is_purging |= group.iter().any(|change| matches!(change, Change::Delete { .. }));
                 if self.options.durability == Durability::Relaxed {
                     let done = group.into_iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());

@@ -25,3 +25,4 @@ pub use client::pull::{FrameRef, Positions};
 pub use engine::{BansPage, Engine, Moderation, Stats};
 pub use session::reply::{Answered, Reply};
 pub use shared::Refusal;
+pub use shared::room_tags::RoomTag;

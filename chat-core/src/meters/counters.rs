@@ -152,16 +152,19 @@ impl Counters {
     }
 
     /// The log has answered an append that was begun then.
-    pub(crate) fn appended(&self, begun: Micros, error: Option<&AppendError>) {
-        self.shard().appended.observe(&TIMES, self.since(begun));
+    /// Gives back how long that was.
+    pub(crate) fn appended(&self, begun: Micros, error: Option<&AppendError>) -> u64 {
+        let micros = self.since(begun);
+        self.shard().appended.observe(&TIMES, micros);
         let count = match error {
-            None => return,
+            None => return micros,
             Some(AppendError::Conflict) => &self.conflicts,
             Some(AppendError::Deposed) => &self.deposed,
             Some(AppendError::NotWritten(_)) => &self.failed,
             Some(AppendError::Unknown(_)) => &self.unknown,
         };
         count.fetch_add(1, Ordering::Relaxed);
+        micros
     }
 
     /// A room takes up its work, with so much before it.

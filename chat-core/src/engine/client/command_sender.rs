@@ -52,7 +52,9 @@ impl CommandSender {
             _ => 0,
         };
         self.take_in(reserved)?;
-        let asked = self.shared.counters.ask(CommandKind::from(&command));
+        let kind = CommandKind::from(&command);
+        tracing::trace!(session = %self.cell.id, kind = kind.as_str(), "a command");
+        let asked = self.shared.counters.ask(kind);
         submit(&self.shared, command, self.reply_to(reply, reserved, asked));
         Ok(())
     }

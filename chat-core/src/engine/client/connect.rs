@@ -465,6 +465,7 @@ impl Shared {
         }
         session.connection.wake.wake();
         let (identity, transport) = (session.identity(), session.connection.transport);
+        tracing::debug!(session = %session.cell.id, transport, is_resumed, "a session is connected");
         self.observe(ObserverEvent::Connected { session: session.cell.id, transport, identity: identity.as_ref() });
     }
 
@@ -487,6 +488,7 @@ impl Shared {
         connection.note_flushed();
         let transport = connection.transport;
         self.counters.close(transport, reason);
+        tracing::debug!(session = %cell.id, transport, reason = reason.map(CloseReason::as_str), "a connection has ended");
         if self.observer.is_some() {
             let identity = cell.lock().identity.clone();
             let identity = identity.as_ref();

@@ -9,6 +9,7 @@ pub(crate) mod id_source;
 pub(crate) mod peers;
 pub(crate) mod quota;
 pub(crate) mod room_secrets;
+pub(crate) mod room_tags;
 pub(crate) mod steady_clock;
 pub(crate) mod timers;
 
@@ -36,6 +37,7 @@ use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
 use crate::engine::shared::peers::Peers;
 use crate::engine::shared::room_secrets::RoomSecrets;
+use crate::engine::shared::room_tags::RoomTags;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::locks::lock;
@@ -83,6 +85,7 @@ pub(crate) struct Shared {
     pub(crate) signer: Signer,
     pub(crate) network_key: NetworkKey,
     pub(crate) room_secrets: RoomSecrets,
+    pub(crate) room_tags: RoomTags,
     pub(crate) ids: IdSource,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) addresses: Addresses,

@@ -89,7 +89,11 @@ impl RoomTask {
         for attempt in 0..2 {
             let begun = self.shared.counters.time();
             let appended = log.append(&self.cell.code, &self.state.tail, &batch.records).await;
-            self.shared.counters.appended(begun, appended.as_ref().err());
+            let micros = self.shared.counters.appended(begun, appended.as_ref().err());
+            tracing::trace!(room = %self.tag(), records = batch.records.len(), micros, "an append");
+            if let Err(error) = &appended {
+                tracing::debug!(room = %self.tag(), error = kind(error), "an append has failed");
+            }
             let error = match appended {
                 Ok(tail) => {
                     self.state.tail = tail;
@@ -326,6 +330,16 @@ impl RoomTask {
         meanwhile.has_refused = true;
         meanwhile.end(self.now(), &mut self.state);
         batch.outcomes.into_iter().map(|(item, _)| item).collect()
+    }
+}
+
+/// Which error it is. Its words are the log's: they may name the room.
+fn kind(error: &AppendError) -> &'static str {
+    match error {
+        AppendError::Conflict => "conflict",
+        AppendError::Deposed => "deposed",
+        AppendError::NotWritten(_) => "not written",
+        AppendError::Unknown(_) => "unknown",
     }
 }
 

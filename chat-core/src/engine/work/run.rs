@@ -110,7 +110,9 @@ impl RoomTask {
             }
             let waiting = items.len();
             let mut batch = self.decide(&mut items, ahead.is_none_or(|ahead| ahead == 0));
-            self.shared.counters.decided(waiting - items.len(), batch.records.len());
+            let (inputs, records) = (waiting - items.len(), batch.records.len());
+            self.shared.counters.decided(inputs, records);
+            tracing::trace!(room = %self.tag(), inputs, records, "a batch is decided");
             if !batch.records.is_empty() && self.shared.log.is_some() {
                 // Nobody waits for the log but who has asked for something.
                 self.state.wake_rest();

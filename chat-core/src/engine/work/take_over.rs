@@ -92,6 +92,7 @@ impl RoomTask {
     fn begin_to_decide(&mut self, term: Term) {
         let now = self.now();
         self.shared.counters.takeovers.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(room = %self.tag(), term = term.0, "a room is decided here from now on");
         self.attach_readers(now);
         let attached = self.state.room.notes().into_iter().filter_map(|note| match note {
             Note::Attached { session, generation, .. } => Some((session, generation)),
@@ -146,6 +147,7 @@ impl RoomTask {
 
     /// Another server decides, or did in between: what is here is a copy from now on. Everything that was decided here has been published.
     pub(crate) fn become_copy(&mut self) {
+        tracing::debug!(room = %self.tag(), "a room is decided elsewhere from now on");
         let part = self.state.part.get_or_insert_default();
         part.own = None;
         part.guests.clear();
