@@ -42,6 +42,8 @@ pub mod fault_injection;
 #[cfg(feature = "engine")]
 mod locks;
 #[cfg(feature = "engine")]
+mod meters;
+#[cfg(feature = "engine")]
 mod ports;
 pub mod room;
 mod seldom;
@@ -57,8 +59,10 @@ pub use domain::{
 #[cfg(feature = "engine")]
 pub use engine::{
     Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef,
-    Framing, Moderation, Positions, Refusal, Reply, Stats,
+    Framing, Moderation, Positions, Refusal, Reply, RoomTag, Stats,
 };
+#[cfg(feature = "engine")]
+pub use meters::{AppendMeter, ClusterMeter, CommandKind, CommandMeter, Histogram, LogMeters, Meters, TransportMeter};
 #[cfg(feature = "engine")]
 pub use ports::{
     Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, ExclusiveClaim,

@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use chat_core::{CloseReason, Engine, Moderation, Observer, ObserverEvent, Record, RoomCode};
+use chat_core::{CloseReason, Engine, Identity, Moderation, Observer, ObserverEvent, Record, RoomCode};
 use support::*;
 
 #[derive(Default)]
@@ -23,8 +23,13 @@ impl Observer for Diary {
                 records.entry((room.clone(), epoch.0)).or_default().push(record.clone());
                 return;
             }
-            ObserverEvent::Connected { transport, .. } => format!("connected {transport}"),
-            ObserverEvent::Disconnected { reason, .. } => format!("disconnected {:?}", reason.map(CloseReason::code)),
+            ObserverEvent::Connected { transport, identity, .. } => {
+                format!("connected {transport} {}", identity.map_or("-", Identity::as_str))
+            }
+            ObserverEvent::Disconnected { reason, transport, identity, .. } => {
+                let who = identity.map_or("-", Identity::as_str);
+                format!("disconnected {:?} {transport} {who}", reason.map(CloseReason::code))
+            }
             ObserverEvent::Rejected { code, .. } => format!("rejected {}", code.as_str()),
             ObserverEvent::Gap { events, .. } => format!("gap {events}"),
             other => format!("{other:?}"),
@@ -86,14 +91,23 @@ async fn comings_goings_refusals_and_gaps_are_seen() {
     assert_eq!(
         *others,
         [
-            "connected ",
-            "connected test",
+            "connected  -",
+            "connected test -",
             "rejected name_taken",
             "rejected room_not_found",
             "gap 20",
-            "disconnected Some(4503)"
+            "disconnected Some(4503) test -"
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_a_connection_is_is_seen_when_it_comes_and_when_it_goes() {
+    let diary = Arc::new(Diary::default());
+    let engine = Engine::builder().policy(Arc::new(ByCredentials)).observer(diary.clone()).build();
+    drop(Client::of(&engine, "ann@example.org").await);
+    let others = diary.others.lock().expect("nobody panics with it");
+    assert_eq!(*others, ["connected test ann@example.org", "disconnected None test ann@example.org"]);
 }
 
 /// Asks the engine whenever it sees something.

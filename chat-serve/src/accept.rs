@@ -14,11 +14,17 @@ use super::tcp::Tcp;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) async fn next(listener: &TcpListener, config: &ServeConfig) -> (Tcp, SocketAddr) {
+    let mut is_told = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return (Tcp::new(stream, config), peer),
             Err(error) if is_of_one_peer(&error) => {}
-            Err(_) => sleep(EXHAUSTED_PAUSE).await,
+            Err(error) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!(%error, "no connection can be accepted for the moment");
+                }
+                sleep(EXHAUSTED_PAUSE).await;
+            }
         }
     }
 }

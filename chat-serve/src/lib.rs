@@ -227,7 +227,10 @@ pub async fn serve(listener: TcpListener, router: Router, config: ServeConfig, s
         let counted = Some(peer.ip()).filter(|address| !config.proxies.trusts(*address));
         let (place, crowded) = match places.take(counted) {
             Ok(place) => (place, None),
-            Err(crowded) => (overflow_places.take(None).expect("it has no bound"), Some(crowded)),
+            Err(crowded) => {
+                tracing::debug!(?crowded, "a connection has no place");
+                (overflow_places.take(None).expect("it has no bound"), Some(crowded))
+            }
         };
         let service = RequestService::new(
             router.clone(),

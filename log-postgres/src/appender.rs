@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chat_core::{AppendError, RoomCode, Tail};
@@ -170,7 +171,10 @@ impl Appender {
         self.settled();
         let open = self.lane.open().await?;
         match append::write(open, &node, kind, &all).await {
-            Ok(written) if written.alive => Ok(written),
+            Ok(written) if written.alive => {
+                node.commits.fetch_add(1, Ordering::Relaxed);
+                Ok(written)
+            }
             Ok(_) => Err(self.lane.is_gone().await),
             Err(failure) => Err(self.lane.failed(failure)),
         }

@@ -1,12 +1,13 @@
 //! The port: appends go to one task, other changes to another, reads to a few connections beside them.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
-    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail, Wall,
+    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogMeters,
+    LogPage, Offset, ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail, Wall,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -205,6 +206,11 @@ async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Opt
 
 #[async_trait]
 impl Log for PgLog {
+    fn meters(&self) -> LogMeters {
+        let commits = self.node.commits.load(Ordering::Relaxed);
+        LogMeters::default().with_commits(commits).with_waiting(self.queue.waiting())
+    }
+
     /// Of the engines of this process. Those of other servers are kept away by what they write being refused.
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.engines.claim()

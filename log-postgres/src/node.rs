@@ -3,6 +3,7 @@
 //! A server that is deposed has no row any more, and a writing statement without one writes nothing. Its row cannot go while a statement
 //! that has found it is under way: what such a server has begun is there for good when it is deposed, and nothing comes after it.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Node {
     pub(crate) doubts: Mutex<Doubts>,
     /// Which server the writing connections have found at the address, for the reading ones to have the same.
     pub(crate) server: watch::Sender<String>,
+    /// Statements that appended, each a transaction.
+    pub(crate) commits: AtomicU64,
 }
 
 impl Node {
@@ -105,6 +108,7 @@ impl Node {
             deposed: watch::Sender::new(None),
             doubts: Mutex::default(),
             server: watch::Sender::new(connection.server.clone()),
+            commits: AtomicU64::new(0),
         }
     }
 

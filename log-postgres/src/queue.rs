@@ -32,6 +32,13 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// How many changes wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        CHANGES_MAX.saturating_sub(self.changes.available_permits()) as u64
+    }
+}
+
 impl Default for Queue {
     fn default() -> Self {
         Self { changes: Arc::new(Semaphore::new(CHANGES_MAX)), bytes: Arc::new(Semaphore::new(BYTES_MAX as usize)) }

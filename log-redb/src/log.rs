@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
+    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogMeters, LogPage,
+    Offset, ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -189,6 +189,12 @@ fn closed() -> ReadError {
 
 #[async_trait]
 impl Log for RedbLog {
+    fn meters(&self) -> LogMeters {
+        let [commits, syncs] = [&self.store.commits, &self.store.syncs].map(|count| count.load(Ordering::Relaxed));
+        let waiting = QUEUE_MAX.saturating_sub(self.places.available_permits());
+        LogMeters::default().with_commits(commits).with_syncs(syncs).with_waiting(waiting as u64)
+    }
+
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.engines.claim()
     }

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use chat_core::Wall;
@@ -165,6 +166,9 @@ pub(crate) struct Store {
     open: Box<dyn Fn(Empty) -> Result<Database, OpenError> + Send + Sync>,
     len: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     distrust: Box<dyn Fn() + Send + Sync>,
+    /// Transactions committed, and how many of them had the disk flushed.
+    pub(crate) commits: AtomicU64,
+    pub(crate) syncs: AtomicU64,
 }
 
 impl Store {
@@ -204,6 +208,8 @@ impl Store {
             open: Box::new(move |empty| open(&*place, &options, empty, now)),
             len: Box::new(move || lengths.len()),
             distrust: Box::new(move || caches.distrust()),
+            commits: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
         };
         *store.exclusive() = Some((store.open)(Empty::Begins)?);
         Ok(store)

@@ -185,6 +185,7 @@ impl Writer {
         match written {
             Err(failure) => vec![Err(failure.answer()); group.len()],
             Ok(outcomes) => {
+                tracing::trace!(changes = group.len(), bytes, is_relaxed, "a commit");
                 self.is_purging |= group.iter().any(|change| matches!(change, Change::Delete { .. }));
                 if self.options.durability == Durability::Relaxed {
                     let done = group.into_iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
@@ -204,6 +205,7 @@ impl Writer {
         durability: redb::Durability,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, Fault>,
     ) -> Result<T, Failure> {
+        let is_synced = matches!(durability, redb::Durability::Immediate);
         let attempted = match &*self.store.shared() {
             Some(database) => attempt(database, durability, work),
             None => Err(Failure { in_doubt: false, error: self.why_closed() }),
@@ -212,6 +214,10 @@ impl Writer {
             Ok((value, owed)) => {
                 self.owed = owed;
                 self.pause = Duration::ZERO;
+                self.store.commits.fetch_add(1, Ordering::Relaxed);
+                if is_synced {
+                    self.store.syncs.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(value)
             }
             Err(failure) => {

@@ -52,6 +52,7 @@ where
         Ok(connection) => Some(Driver::new(ws, connection, shared)),
         Err(Exit::Lost) => None,
         Err(exit) => {
+            tracing::debug!(?exit, "a WebSocket has got no session");
             close::finish(ws, exit, None, shared.config.close_timeout).await;
             None
         }

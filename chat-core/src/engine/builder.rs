@@ -23,6 +23,7 @@ use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
 use crate::engine::shared::peers::Peers;
 use crate::engine::shared::room_secrets::RoomSecrets;
+use crate::engine::shared::room_tags::RoomTags;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::engine::wake_up;
@@ -161,6 +162,7 @@ impl EngineBuilder {
             timers: Arc::clone(&timers),
             signer: Signer::new(&secret, self.old_secret.as_ref(), self.limits.session.token_expiry),
             room_secrets: RoomSecrets::new(&self.lasting_secret.unwrap_or(secret)),
+            room_tags: RoomTags::new(&self.lasting_secret.unwrap_or(secret)),
             network_key: NetworkKey::new(&self.lasting_secret.unwrap_or(secret)),
             ids: self.ids,
             sessions: Mutex::new(Sessions::default()),
@@ -178,7 +180,7 @@ impl EngineBuilder {
             gone: Notify::new(),
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
-            rejects: AtomicU64::new(0),
+            counters: Arc::default(),
             unreadable: AtomicU64::new(0),
             failures,
             limits: self.limits,

@@ -16,6 +16,7 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
         shared.draining.store(true, Ordering::Release);
         sessions.by_id.values().filter_map(|cell| cell.lock().connection.clone()).collect()
     };
+    tracing::info!(connections = connections.len(), "going down: everybody is told when to come back");
     let flush_timeout = shared.limits.session.flush_timeout;
     let flush_until = shared.clock.now().mono.after(flush_timeout);
     // A table of hashes has no order of its own.
@@ -49,6 +50,7 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
         cut(shared, connections.iter());
         let _ = timeout(flush_timeout / 2, until(shared, are_gone)).await;
     }
+    tracing::info!(left = shared.connected.load(Ordering::Acquire), "gone down: nobody is waited for any more");
 }
 
 fn cut<'a>(shared: &Shared, connections: impl Iterator<Item = &'a Arc<ConnectionState>>) {

@@ -11,6 +11,7 @@ use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::token::claimed;
+use crate::engine::shared::room_tags::RoomTag;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::ConnectRequest;
 use crate::room::{Actor, Answer, BanLine, Input, More};
@@ -124,7 +125,14 @@ impl Engine {
     /// has as many connections as it may, has begun too many sessions, or it (or the identity) owes too much for what it was shown to
     /// be shown its rooms again; when a newer connection has taken over the session meanwhile (`replaced`).
     pub async fn connect(&self, request: ConnectRequest, hello: Hello) -> Result<Connection, Refusal> {
-        self.shared.connect(request, hello).await
+        let transport = request.transport;
+        let connected = self.shared.connect(request, hello).await;
+        if let Err(refusal) = &connected {
+            let code = refusal.reject.code;
+            self.shared.counters.turn_away(code);
+            tracing::debug!(transport, code = code.as_str(), "a client is not let in");
+        }
+        connected
     }
 
     /// The command side of a session that has a connection, for transports whose commands come another way than the one its
@@ -265,6 +273,12 @@ impl Engine {
         codes
     }
 
+    /// What a room is called in what the engine traces: sixteen hexadecimal digits, which let nobody in and tell nobody its code. The same after
+    /// a restart, and at every server, where those have the same [`lasting_secret`](crate::EngineBuilder::lasting_secret).
+    pub fn room_tag(&self, room: &RoomCode) -> RoomTag {
+        self.shared.room_tags.tag(room)
+    }
+
     /// Counts, as of now.
     pub fn stats(&self) -> Stats {
         let shared = &self.shared;
@@ -280,7 +294,7 @@ impl Engine {
             ledger_bytes: shared.budget.ledgers_held(),
             gaps: shared.gaps.load(Ordering::Relaxed),
             gaps_unblocked: shared.gaps_unblocked.load(Ordering::Relaxed),
-            rejects: shared.rejects.load(Ordering::Relaxed),
+            rejects: shared.counters.rejects(),
             clock_steps: shared.clock.steps(),
             unreadable: shared.unreadable.load(Ordering::Relaxed),
             embedder_panics: shared.failures.panics(),

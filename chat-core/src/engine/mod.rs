@@ -9,6 +9,7 @@ mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
 mod engine;
 mod feed;
+mod meter;
 pub(crate) mod parcel;
 mod peer_events;
 mod rooms;
@@ -24,3 +25,4 @@ pub use client::pull::{FrameRef, Positions};
 pub use engine::{BansPage, Engine, Moderation, Stats};
 pub use session::reply::{Answered, Reply};
 pub use shared::Refusal;
+pub use shared::room_tags::RoomTag;

@@ -34,7 +34,10 @@ pub(crate) async fn run(engine: Weak<Shared>) {
         match event {
             ClusterEvent::Parcel { from, parcel } => match Parcel::decode(&parcel) {
                 Ok(read) => shared.take_in(from, read, parcel.len()),
-                Err(error) => shared.observe(ObserverEvent::BadParcel { from, error: error.to_string() }),
+                Err(error) => {
+                    tracing::warn!(%from, "what another server has sent cannot be read");
+                    shared.observe(ObserverEvent::BadParcel { from, error: error.to_string() });
+                }
             },
             ClusterEvent::LinkUp(node) => {
                 shared.peers.come(node);

@@ -8,6 +8,7 @@ use super::claim::{LogClaim, LogInUse};
 use super::feed::LogFeed;
 use super::slot::Slot;
 use crate::domain::{Amend, Record, RecordVersion};
+use crate::meters::LogMeters;
 use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 
 /// The end of a room's log: which record is the last, of which incarnation, and what the store wants to remember with it.
@@ -115,6 +116,11 @@ pub enum ReadError {
 /// pass: an append that does names the tail it follows, and so cannot come between what was written since.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
+    /// What it has counted, for whoever watches. Waits for nothing.
+    fn meters(&self) -> LogMeters {
+        LogMeters::default()
+    }
+
     /// Keeps every other engine away until the claim is dropped. [`ExclusiveClaim`](crate::ExclusiveClaim) does so for a log that only one
     /// process can open; one that several processes write to has to ask them all, or to leave it to [`AppendError::Conflict`].
     ///

@@ -2,7 +2,7 @@
 
 use crate::domain::Record;
 use crate::ports::Ended;
-use crate::types::{CloseReason, Epoch, NodeId, RejectCode, RoomCode, SessionId, WallStep};
+use crate::types::{CloseReason, Epoch, Identity, NodeId, RejectCode, RoomCode, SessionId, WallStep};
 
 /// One thing worth counting.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub enum ObserverEvent<'a> {
         session: SessionId,
         /// The transport it came over.
         transport: &'static str,
+        /// Whose it is, as the policy said.
+        identity: Option<&'a Identity>,
     },
     /// A session lost its connection.
     #[non_exhaustive]
@@ -23,6 +25,10 @@ pub enum ObserverEvent<'a> {
         session: SessionId,
         /// Why the server ended it; `None` where it did not.
         reason: Option<CloseReason>,
+        /// The transport it came over.
+        transport: &'static str,
+        /// Whose it is, as the policy said.
+        identity: Option<&'a Identity>,
     },
     /// Sessions were ended for good; those with a connection are told as disconnected after this.
     #[non_exhaustive]

@@ -14,6 +14,7 @@ use crate::engine::session::reply::Reply;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::welcome::Welcome;
 use crate::engine::shared::{Shared, unavailable};
+use crate::meters::{Asked, CommandKind};
 use crate::ports::SessionView;
 use crate::room::{Actor, Caller, Input, SendPermit};
 use crate::types::{Body, CloseReason, Data, Reject, RoomCode, Seq};
@@ -51,7 +52,10 @@ impl CommandSender {
             _ => 0,
         };
         self.take_in(reserved)?;
-        submit(&self.shared, command, self.reply_to(reply, reserved));
+        let kind = CommandKind::from(&command);
+        tracing::trace!(session = %self.cell.id, kind = kind.as_str(), "a command");
+        let asked = self.shared.counters.ask(kind);
+        submit(&self.shared, command, self.reply_to(reply, reserved, asked));
         Ok(())
     }
 
@@ -62,7 +66,8 @@ impl CommandSender {
     pub fn refuse(&self, bad: BadFrame, reply: Reply) -> Result<(), Busy> {
         self.take_in(0)?;
         self.shared.count_reject(bad.reject.code);
-        self.reply_to(reply, 0).reject(None, bad.reject);
+        let asked = self.shared.counters.ask(CommandKind::Bad);
+        self.reply_to(reply, 0, asked).reject(None, bad.reject);
         Ok(())
     }
 
@@ -91,8 +96,8 @@ impl CommandSender {
         Ok(())
     }
 
-    fn reply_to(&self, reply: Reply, reserved: usize) -> ReplyTo {
-        ReplyTo::new(Arc::clone(&self.cell), Arc::clone(&self.connection), reply, reserved)
+    fn reply_to(&self, reply: Reply, reserved: usize, asked: Asked) -> ReplyTo {
+        ReplyTo::new(Arc::clone(&self.cell), Arc::clone(&self.connection), reply, reserved, asked)
     }
 }
 
@@ -118,9 +123,9 @@ fn submit(shared: &Arc<Shared>, command: Command, mut reply: ReplyTo) {
     }
     let cell = Arc::clone(&reply.cell);
     let mut state = cell.lock();
-    let (connection, reply, reserved, charge) = reply.take();
+    let (connection, reply, reserved, charge, asked) = reply.take();
     let asking = state.asking.get_or_insert_default();
-    let superseded = asking.push(Waiting { command, permit, connection, reply, reserved, charge });
+    let superseded = asking.push(Waiting { command, permit, connection, reply, reserved, charge, asked });
     let is_idle = !std::mem::replace(&mut asking.running, true);
     let turn = asking.turn;
     drop(state);
@@ -134,8 +139,8 @@ fn submit(shared: &Arc<Shared>, command: Command, mut reply: ReplyTo) {
 
 /// Answers a text of a growing message in whose place another one waits: it is as if it had been shown until now.
 fn answer_superseded(cell: &Arc<SessionCell>, superseded: Waiting) {
-    let Waiting { command, connection, reply, reserved, .. } = superseded;
-    let reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
+    let Waiting { command, connection, reply, reserved, asked, .. } = superseded;
+    let reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved, asked);
     let Some(room) = command.room() else { return };
     if reply.wants_nothing() {
         return reply.nothing();
@@ -164,8 +169,8 @@ impl Drop for PolicyTask {
         asking.running = false;
         let waiting = std::mem::take(&mut asking.queue);
         drop(state);
-        for Waiting { command, connection, reply, reserved, .. } in waiting {
-            let reply = ReplyTo::new(Arc::clone(&self.cell), connection, reply, reserved);
+        for Waiting { command, connection, reply, reserved, asked, .. } in waiting {
+            let reply = ReplyTo::new(Arc::clone(&self.cell), connection, reply, reserved, asked);
             reply.reject(command.room(), unavailable());
         }
     }
@@ -185,8 +190,8 @@ impl PolicyTask {
                     asking.queue = VecDeque::new();
                     return;
                 };
-                let Waiting { command, permit, connection, reply, reserved, charge } = waiting;
-                let mut reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved);
+                let Waiting { command, permit, connection, reply, reserved, charge, asked } = waiting;
+                let mut reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved, asked);
                 reply.charge = charge;
                 (command, permit, reply, state.identity.clone())
             };

@@ -249,7 +249,9 @@ impl Shared {
         }
         let shared_allowance = self.shared_allowance(state.identity.as_ref(), address.as_ref(), self.clock.now().mono);
         let network = request.address.map(|address| self.network_key.tag(address));
-        let connection = ConnectionState::new(state.generation, made, request.transport, address, shared_allowance);
+        let counters = Arc::clone(&self.counters);
+        let connection =
+            ConnectionState::new(state.generation, made, request.transport, address, shared_allowance, counters);
         let connection = Arc::new(connection.with_network(network).with_named(named));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
@@ -465,7 +467,9 @@ impl Shared {
             }
         }
         session.connection.wake.wake();
-        self.observe(ObserverEvent::Connected { session: session.cell.id, transport: session.connection.transport });
+        let (identity, transport) = (session.identity(), session.connection.transport);
+        tracing::debug!(session = %session.cell.id, transport, is_resumed, "a session is connected");
+        self.observe(ObserverEvent::Connected { session: session.cell.id, transport, identity: identity.as_ref() });
     }
 
     /// Rooms that say nothing for long are given up, so that their session is not left without an answer.
@@ -485,7 +489,14 @@ impl Shared {
     pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let reason = connection.closing().map(|closing| closing.reason);
         connection.note_flushed();
-        self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
+        let transport = connection.transport;
+        self.counters.close(transport, reason);
+        tracing::debug!(session = %cell.id, transport, reason = reason.map(CloseReason::as_str), "a connection has ended");
+        if self.observer.is_some() {
+            let identity = cell.lock().identity.clone();
+            let identity = identity.as_ref();
+            self.observe(ObserverEvent::Disconnected { session: cell.id, reason, transport, identity });
+        }
         let (codes, to_leave) = {
             let Some(mut state) = cell.lock_for(connection) else { return };
             state.connection = None;

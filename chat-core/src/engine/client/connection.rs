@@ -18,6 +18,7 @@ use crate::engine::session::reply::{Answered, Reply};
 use crate::engine::session::token::Kind;
 use crate::engine::shared::Shared;
 use crate::locks::lock;
+use crate::meters::Micros;
 use crate::ports::ObserverEvent;
 use crate::types::{CloseReason, CommandId, Identity, Reject, RejectCode, SessionId};
 use crate::wire::{self, BadFrame, FrameKind, ServerFrame};
@@ -44,6 +45,12 @@ pub(crate) struct Filled {
     is_all: bool,
     /// All that was due has been written: there is nothing to look for before somebody says so.
     is_told: bool,
+    /// All that was due has been written at least once: what is published from then on is late by no fault of a resume.
+    is_on_time: bool,
+    /// When an event in it was published, of one that is timed.
+    published: Option<Micros>,
+    /// How much of the last one its socket did not take.
+    unsent: u32,
 }
 
 /// One frame that is due.
@@ -109,6 +116,7 @@ impl Sink for PeekSink {
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, cell: Arc<SessionCell>, connection: Arc<ConnectionState>) -> Self {
+        shared.counters.open(connection.transport);
         Self { shared, cell, connection, filled: Mutex::default() }
     }
 
@@ -265,7 +273,15 @@ impl Connection {
         let mut held = self.lock_filled();
         let filled = std::mem::take(&mut held.spans);
         held.is_told = held.is_all && filled.last().is_some_and(|span| span.end <= bytes);
+        let unsent = filled.last().map_or(0, |span| u32::try_from(span.end.saturating_sub(bytes)).unwrap_or(u32::MAX));
+        let unsent_before = std::mem::replace(&mut held.unsent, unsent);
+        let published = held.published.take().filter(|_| held.is_on_time && unsent == 0);
+        held.is_on_time |= held.is_told;
         drop(held);
+        self.shared.counters.unsent(unsent, unsent_before);
+        if let Some(published) = published {
+            self.shared.counters.wrote(published);
+        }
         let mut state = self.cell.lock_for(&self.connection);
         let mut end = 0;
         for (index, span) in filled.iter().enumerate() {
@@ -338,6 +354,7 @@ impl Connection {
             filled.push(Span { end, mark: FrameEffect::Closing });
         }
         (held.is_all, held.is_told) = (pulled.is_all && closing.is_none(), false);
+        held.published = held.published.or(pulled.published);
         let found = found(&mut held);
         drop(held);
         // Nothing is locked any more: an observer may ask the engine, and a room may be given up on the way.
@@ -345,6 +362,7 @@ impl Connection {
             self.shared.enqueue(&code, InboxItem::GapView);
         }
         for events in pulled.gaps {
+            self.shared.counters.gap_events.fetch_add(events, Ordering::Relaxed);
             self.shared.observe(ObserverEvent::Gap { session: self.cell.id, events });
         }
         found
@@ -382,6 +400,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.shared.counters.unsent(0, self.lock_filled().unsent);
         self.shared.detach(&self.cell, &self.connection);
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::session::welcome::{ResumedRoom, Welcome};
 use crate::engine::shared::Shared;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
+use crate::meters::Micros;
 use crate::types::{Position, RoomCode, Seq};
 use crate::wire::{self, FrameKind};
 
@@ -96,6 +97,8 @@ pub(crate) struct Pulled {
     pub(crate) asks: Vec<RoomCode>,
     /// Nothing was left for want of room, and nothing becomes due by what was pulled being taken.
     pub(crate) is_all: bool,
+    /// When one of its events was published, if one of them is timed.
+    pub(crate) published: Option<Micros>,
 }
 
 /// Gives `sink` what is due, up to `limit` (and at least one frame), and puts their marks into `filled`.
@@ -118,6 +121,7 @@ pub(crate) fn pull(
         filled,
         gaps: Vec::new(),
         asks: Vec::new(),
+        published: None,
         is_cut: false,
     };
     pull.all(state);
@@ -125,7 +129,7 @@ pub(crate) fn pull(
     let is_all = !pull.is_cut
         && !pull.is_full()
         && (!connection.looks_at_subscriptions() || state.rooms.slots.iter().all(RoomSlot::is_open));
-    Pulled { gaps: pull.gaps, asks: pull.asks, is_all }
+    Pulled { gaps: pull.gaps, asks: pull.asks, is_all, published: pull.published }
 }
 
 pub(super) struct Pull<'a, S> {
@@ -138,6 +142,7 @@ pub(super) struct Pull<'a, S> {
     filled: &'a mut Spans,
     gaps: Vec<u64>,
     asks: Vec<RoomCode>,
+    published: Option<Micros>,
     /// A room had more than its share of this pull, or an answer has to be looked for again.
     pub(super) is_cut: bool,
 }
@@ -206,7 +211,9 @@ impl<S: Sink> Pull<'_, S> {
             return;
         }
         let feed = Arc::clone(&state.rooms.slots[index].feed);
+        let before = state.rooms.slots[index].ahead;
         self.events(state, index, &feed, quantum);
+        self.published = self.published.or(feed.probe.within(before, state.rooms.slots[index].ahead));
         if !self.connection.looks_at_subscriptions() || state.rooms.slots[index].is_open() {
             self.signals(state, index, &feed);
             if let Some(slots) = feed.slots.get() {

@@ -7,6 +7,7 @@ pub(crate) mod fanout;
 mod history;
 pub(crate) mod overlay;
 pub(crate) mod page;
+pub(crate) mod probe;
 pub(crate) mod reactions;
 pub(crate) mod room_feed;
 pub(crate) mod segment;

@@ -9,6 +9,7 @@ use crate::domain::RoomCloseReason;
 use crate::engine::feed::backlog::Backlog;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::overlay::Overlay;
+use crate::engine::feed::probe::Probe;
 use crate::engine::feed::reactions::ReactionOverlay;
 use crate::engine::feed::signal_slot::SignalSlot;
 use crate::engine::feed::slots::MemberSlots;
@@ -29,6 +30,7 @@ pub(crate) struct RoomFeed {
     /// What members fill; nothing before somebody does.
     pub(crate) slots: OnceLock<Box<MemberSlots>>,
     pub(crate) gap_view: GapViewSlot,
+    pub(crate) probe: Probe,
     pub(crate) closed: OnceLock<RoomCloseReason>,
 }
 
@@ -51,6 +53,7 @@ impl RoomFeed {
             signals: [SignalSlot::new(FrameKind::Typing), SignalSlot::new(FrameKind::Presence)],
             slots: OnceLock::new(),
             gap_view: GapViewSlot::default(),
+            probe: Probe::default(),
             closed: OnceLock::new(),
         }
     }

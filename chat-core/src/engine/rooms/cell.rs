@@ -3,7 +3,7 @@
 //! An idle room is data, not a task. The push that finds it idle starts the task; the task ends when the inbox is empty.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use smallvec::SmallVec;
@@ -28,6 +28,8 @@ pub(crate) struct RoomCell {
     evicting: AtomicBool,
     /// Something that another server told was not taken in.
     has_lost: AtomicBool,
+    /// As of its last batch; nobody where another server decides, which counts them.
+    members: AtomicU32,
 }
 
 /// The room as others may see it: as of its last batch.
@@ -79,6 +81,7 @@ impl RoomCell {
             weight: AtomicUsize::new(0),
             evicting: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
+            members: AtomicU32::new(0),
         }
     }
 
@@ -103,6 +106,14 @@ impl RoomCell {
         let Weight { bytes, is_lingering, is_unattended, is_listed } = weight;
         let flags = usize::from(is_listed) << 2 | usize::from(is_unattended) << 1 | usize::from(is_lingering);
         self.weight.store(bytes & !7 | flags, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_members(&self, members: usize) {
+        self.members.store(u32::try_from(members).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn members(&self) -> u64 {
+        self.members.load(Ordering::Relaxed).into()
     }
 
     /// The places that the room has where it was founded from, for as long as the cell is not in use.

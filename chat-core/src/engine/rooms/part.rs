@@ -7,6 +7,7 @@ use thin_vec::ThinVec;
 use crate::engine::parcel::{Attachment, Decided};
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::inbox::InboxItem;
+use crate::meters::Parking;
 use crate::ports::{Owner, Term};
 use crate::room::Note;
 use crate::types::{Generation, Mono, NodeId, Offset, SessionId};
@@ -70,6 +71,8 @@ pub(crate) struct Parked {
     /// What it holds, about.
     pub(crate) bytes: usize,
     pub(crate) item: InboxItem,
+    /// It is counted for as long as it waits.
+    pub(crate) _counted: Parking,
 }
 
 /// A server that follows a room from here.

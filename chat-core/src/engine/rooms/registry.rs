@@ -79,6 +79,11 @@ impl Registry {
         self.shards.iter().flat_map(shard).collect()
     }
 
+    /// The members of all rooms that are decided here.
+    pub(crate) fn members(&self) -> u64 {
+        self.shards.iter().map(|lock| read(lock).values().map(|cell| cell.members()).sum::<u64>()).sum()
+    }
+
     /// The codes of rooms that may be shown to people who are not in them, in no order.
     pub(crate) fn codes_listed(&self) -> Vec<RoomCode> {
         let shard = |lock: &RwLock<Shard>| {

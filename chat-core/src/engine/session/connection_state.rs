@@ -13,6 +13,7 @@ use crate::engine::session::addresses::AddressCell;
 use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Issue, Kind};
 use crate::locks::lock;
+use crate::meters::Counters;
 use crate::types::{CloseReason, Generation, Mono, NetworkTag};
 
 /// What a session, its rooms and its transport share about one connection. A newer connection gets its own, so that
@@ -50,6 +51,8 @@ pub(crate) struct ConnectionState {
     pub(crate) named: Option<Arc<Named>>,
     /// What pays for what is said on it, beside the session: its identity, or where it came from.
     pub(crate) shared_allowance: Option<Arc<SharedAllowance>>,
+    /// Where what is asked on it is counted.
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// The end of a connection, to be told to the client.
@@ -71,6 +74,7 @@ impl ConnectionState {
         transport: &'static str,
         address: Option<Arc<AddressCell>>,
         shared_allowance: Option<Arc<SharedAllowance>>,
+        counters: Arc<Counters>,
     ) -> Self {
         Self {
             wake: Wake::new(),
@@ -89,6 +93,7 @@ impl ConnectionState {
             network: None,
             named: None,
             shared_allowance,
+            counters,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::domain::Command;
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::reply::Reply;
+use crate::meters::Asked;
 use crate::room::SendPermit;
 use crate::types::{RoomCode, Seq};
 
@@ -20,6 +21,8 @@ pub(crate) struct Waiting {
     pub(crate) reserved: usize,
     /// Bytes held to pay for the answer.
     pub(crate) charge: Option<Charge>,
+    /// What it is, and since when.
+    pub(crate) asked: Asked,
 }
 
 /// Commands that wait for the policy.

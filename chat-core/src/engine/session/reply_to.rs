@@ -13,6 +13,7 @@ use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::page_turn::{self, PageTurn};
 use crate::engine::session::reply::{Answered, Reply};
+use crate::meters::{Asked, Outcome};
 use crate::types::{CommandId, Reject, RejectCode, RoomCode, Seq, SessionLimits, Wall};
 use crate::wire::{self, FrameKind};
 
@@ -27,6 +28,8 @@ pub(crate) struct ReplyTo {
     reply: Option<Reply>,
     /// It is counted among the rooms that its session is about to enter.
     is_entering: bool,
+    /// What is counted when it is answered.
+    asked: Asked,
     /// What its answer may come to hold, counted against its session.
     reserved: usize,
     /// Where the answer is a page for a channel.
@@ -46,6 +49,9 @@ impl Drop for ReplyTo {
         {
             state.rooms.admitted -= 1;
         }
+        if self.reply.is_some() {
+            self.count(Outcome::Lost);
+        }
         match self.reply {
             None => {}
             Some(Reply::Mailbox { id, .. }) => {
@@ -60,9 +66,19 @@ impl Drop for ReplyTo {
 
 impl ReplyTo {
     /// `reserved` is what the session holds free for the answer.
-    pub(crate) fn new(cell: Arc<SessionCell>, connection: Arc<ConnectionState>, reply: Reply, reserved: usize) -> Self {
+    pub(crate) fn new(
+        cell: Arc<SessionCell>,
+        connection: Arc<ConnectionState>,
+        reply: Reply,
+        reserved: usize,
+        asked: Asked,
+    ) -> Self {
         let reply = Some(reply);
-        Self { cell, connection, reply, is_entering: false, reserved, turn: None, charge: None, founding: None }
+        Self { cell, connection, reply, is_entering: false, asked, reserved, turn: None, charge: None, founding: None }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.connection.counters.answer(self.asked, outcome);
     }
 
     /// How much of the members its answer may show: a page, or less where the session has not read what it was answered before.
@@ -140,13 +156,14 @@ impl ReplyTo {
     }
 
     /// Gives it up unanswered: it will be made anew.
-    pub(crate) fn take(mut self) -> (Arc<ConnectionState>, Reply, usize, Option<Charge>) {
+    pub(crate) fn take(mut self) -> (Arc<ConnectionState>, Reply, usize, Option<Charge>, Asked) {
         let reply = self.reply.take().expect("it is answered once");
-        (Arc::clone(&self.connection), reply, self.reserved, self.charge.take())
+        (Arc::clone(&self.connection), reply, self.reserved, self.charge.take(), self.asked)
     }
 
     /// The frames themselves bring the answer, and end its being in flight.
     pub(crate) fn answered_by_frames(mut self) {
+        self.count(Outcome::Done);
         self.reply = None;
     }
 
@@ -168,6 +185,7 @@ impl ReplyTo {
         let reject = reject.that_passes();
         // Before anybody hears of it, and asks for something else.
         self.charge = None;
+        self.count(Outcome::Refused);
         if let Some(founding) = &self.founding {
             founding.give_up();
         }
@@ -177,6 +195,7 @@ impl ReplyTo {
     }
 
     pub(crate) fn answer(mut self, kind: FrameKind, json: Bytes) {
+        self.count(Outcome::Done);
         if let Some(mut charge) = self.charge.take() {
             charge.pay(json.len());
         }
@@ -186,6 +205,7 @@ impl ReplyTo {
     /// The answer is a history, to be read when the transport can take it.
     pub(crate) fn history(mut self, mut read: Read) {
         read.charge = self.charge.take();
+        self.count(Outcome::Done);
         let (id, tag) = (self.id(), self.tag());
         self.reply = None;
         if let Some(mut state) = self.cell.lock_for(&self.connection) {
@@ -197,6 +217,7 @@ impl ReplyTo {
 
     /// The command is done and its client did not ask to be told.
     pub(crate) fn nothing(mut self) {
+        self.count(Outcome::Done);
         self.reply = None;
         self.cell.answered(&self.connection, self.reserved);
     }

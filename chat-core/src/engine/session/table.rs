@@ -167,7 +167,7 @@ mod tests {
         let new = || Arc::new(SessionCell::new(id, None, &limits.session, Mono(0)));
         let cell = Arc::clone(sessions.by_id.entry(id).or_insert_with(new));
         let made = (Issue { generation: 1, day: 0 }, Kind::Token);
-        let connection = ConnectionState::new(Generation(generation), made, "test", None, None);
+        let connection = ConnectionState::new(Generation(generation), made, "test", None, None, Arc::default());
         let mut state = cell.lock();
         sessions.attach(&mut state);
         state.generation = Generation(generation);

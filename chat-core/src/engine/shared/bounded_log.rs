@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 
 use crate::domain::{Amend, Record, RecordVersion};
 use crate::engine::shared::failures::Failures;
+use crate::meters::LogMeters;
 use crate::ports::{
     AppendError, Ended, FeedCursor, FeedError, FeedName, FeedSlice, Log, LogClaim, LogFeed, LogInUse, LogPage,
     ReadError, Slot, Tail,
@@ -56,6 +57,13 @@ impl BoundedLog {
 impl Log for BoundedLog {
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.log.claim()
+    }
+
+    fn meters(&self) -> LogMeters {
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.log.meters())).unwrap_or_else(|_| {
+            self.failures.note_panic();
+            LogMeters::default()
+        })
     }
 
     /// One that panics is not asked for anything new.

@@ -11,10 +11,12 @@ pub(crate) struct Failures {
 
 impl Failures {
     pub(crate) fn note_panic(&self) {
+        tracing::error!("code of the embedder has panicked: its policy, log, observer or cluster");
         self.panics.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn note_timeout(&self) {
+        tracing::warn!("code of the embedder has not answered in time: its policy or log");
         self.timeouts.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod id_source;
 pub(crate) mod peers;
 pub(crate) mod quota;
 pub(crate) mod room_secrets;
+pub(crate) mod room_tags;
 pub(crate) mod steady_clock;
 pub(crate) mod timers;
 
@@ -36,9 +37,11 @@ use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
 use crate::engine::shared::peers::Peers;
 use crate::engine::shared::room_secrets::RoomSecrets;
+use crate::engine::shared::room_tags::RoomTags;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::locks::lock;
+use crate::meters::Counters;
 use crate::ports::{Cluster, Log, LogClaim, Observer, ObserverEvent, Policy};
 use crate::types::{CloseReason, Epoch, Limits, Now, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
@@ -82,6 +85,7 @@ pub(crate) struct Shared {
     pub(crate) signer: Signer,
     pub(crate) network_key: NetworkKey,
     pub(crate) room_secrets: RoomSecrets,
+    pub(crate) room_tags: RoomTags,
     pub(crate) ids: IdSource,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) addresses: Addresses,
@@ -105,7 +109,7 @@ pub(crate) struct Shared {
     pub(crate) gone: tokio::sync::Notify,
     pub(crate) gaps: AtomicU64,
     pub(crate) gaps_unblocked: AtomicU64,
-    pub(crate) rejects: AtomicU64,
+    pub(crate) counters: Arc<Counters>,
     /// Times that a log was found to be of a later program.
     pub(crate) unreadable: AtomicU64,
     pub(crate) failures: Arc<Failures>,
@@ -123,7 +127,7 @@ impl Shared {
     }
 
     pub(crate) fn count_reject(&self, code: RejectCode) {
-        self.rejects.fetch_add(1, Ordering::Relaxed);
+        self.counters.reject(code);
         self.observe(ObserverEvent::Rejected { code });
     }
 

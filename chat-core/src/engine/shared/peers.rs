@@ -30,6 +30,11 @@ impl Peers {
         lock(&self.0).up.insert(node);
     }
 
+    /// How many can be reached.
+    pub(crate) fn up(&self) -> usize {
+        lock(&self.0).up.len()
+    }
+
     pub(crate) fn has(&self, node: NodeId) -> bool {
         lock(&self.0).up.contains(&node)
     }

@@ -17,6 +17,7 @@ impl RoomTask {
         self.state.held.set(&self.shared.budget, self.state.room.weight() + reactions);
         let Some(feed) = self.feed() else {
             self.cell.weigh(Weight::default());
+            self.cell.note_members(0);
             return self.arm(None);
         };
         self.cell.weigh(Weight {
@@ -25,6 +26,7 @@ impl RoomTask {
             is_unattended: self.is_unattended(),
             is_listed: self.state.room.settings().listed,
         });
+        self.cell.note_members(if self.state.follows() { 0 } else { self.state.room.members_total() });
         let now = self.mono();
         let mut wake = false;
         let mut soonest = None;

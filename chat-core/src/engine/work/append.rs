@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::domain::{Reaction, RoomCloseReason};
@@ -86,7 +87,14 @@ impl RoomTask {
         let mut meanwhile = Meanwhile::new(self.mono().after(self.shared.limits.engine.log_timeout));
         let (mut others, mut is_known) = (false, true);
         for attempt in 0..2 {
-            let error = match log.append(&self.cell.code, &self.state.tail, &batch.records).await {
+            let begun = self.shared.counters.time();
+            let appended = log.append(&self.cell.code, &self.state.tail, &batch.records).await;
+            let micros = self.shared.counters.appended(begun, appended.as_ref().err());
+            tracing::trace!(room = %self.tag(), records = batch.records.len(), micros, "an append");
+            if let Err(error) = &appended {
+                tracing::debug!(room = %self.tag(), error = kind(error), "an append has failed");
+            }
+            let error = match appended {
                 Ok(tail) => {
                     self.state.tail = tail;
                     meanwhile.end(self.now(), &mut self.state);
@@ -119,6 +127,9 @@ impl RoomTask {
                     break;
                 }
             }
+        }
+        if others {
+            self.shared.counters.overtaken.fetch_add(1, Ordering::Relaxed);
         }
         let named = std::mem::take(&mut batch.named);
         let items = self.roll_back(batch, &mut meanwhile).await;
@@ -319,6 +330,16 @@ impl RoomTask {
         meanwhile.has_refused = true;
         meanwhile.end(self.now(), &mut self.state);
         batch.outcomes.into_iter().map(|(item, _)| item).collect()
+    }
+}
+
+/// Which error it is. Its words are the log's: they may name the room.
+fn kind(error: &AppendError) -> &'static str {
+    match error {
+        AppendError::Conflict => "conflict",
+        AppendError::Deposed => "deposed",
+        AppendError::NotWritten(_) => "not written",
+        AppendError::Unknown(_) => "unknown",
     }
 }
 

@@ -79,7 +79,7 @@ impl RoomTask {
             let reject = Reject::new(RejectCode::Busy, "too much waits for the room's owner");
             return self.cell.refuse(item, reject);
         }
-        part.parked.push_back(Parked { until, bytes, item });
+        part.parked.push_back(Parked { until, bytes, item, _counted: self.shared.counters.park() });
     }
 
     /// A server that does not decide, or not now, gives back what was asked there: it has decided nothing of it. It waits here, before what was
@@ -96,7 +96,7 @@ impl RoomTask {
             if let Some(Letter { parked, item, .. }) = part.letters.remove(number).filter(|letter| letter.to == from) {
                 let until = parked.unwrap_or_else(|| now.after(wait));
                 // It counted among what was asked.
-                part.parked.push_front(Parked { until, bytes: 0, item });
+                part.parked.push_front(Parked { until, bytes: 0, item, _counted: self.shared.counters.park() });
             }
         }
     }

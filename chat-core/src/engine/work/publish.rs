@@ -85,6 +85,9 @@ impl RoomTask {
         // changed is not shown what it said before.
         self.show_reactions(&feed, batch);
         feed.overlay.add(&batch.changes);
+        if let Some(segment) = batch.segments.first() {
+            feed.probe.publish(Seq(segment.first()), self.shared.counters.time());
+        }
         for segment in batch.segments.drain(..) {
             self.state.fanout.note(segment.size());
             feed.backlog.publish(segment);

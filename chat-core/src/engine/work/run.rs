@@ -39,8 +39,11 @@ impl Running {
     /// Works until the inbox is empty.
     async fn run(mut self) {
         while let Some(task) = &mut self.0 {
-            let items = task.cell.take_items(task.shared.limits.room.batch_inputs_max);
+            let max = task.shared.limits.room.batch_inputs_max;
+            let items = task.cell.take_items(max);
             if !items.is_empty() {
+                let left = if items.len() < max { 0 } else { task.cell.waiting() };
+                task.shared.counters.begin(items.len() + left);
                 match task.shared.cluster.is_some() {
                     true => Box::pin(task.work_among_servers(items)).await,
                     false => drop(task.work_through(items).await),
@@ -105,7 +108,11 @@ impl RoomTask {
                     self.sort_out(&mut items);
                 }
             }
+            let waiting = items.len();
             let mut batch = self.decide(&mut items, ahead.is_none_or(|ahead| ahead == 0));
+            let (inputs, records) = (waiting - items.len(), batch.records.len());
+            self.shared.counters.decided(inputs, records);
+            tracing::trace!(room = %self.tag(), inputs, records, "a batch is decided");
             if !batch.records.is_empty() && self.shared.log.is_some() {
                 // Nobody waits for the log but who has asked for something.
                 self.state.wake_rest();

@@ -1,5 +1,7 @@
 //! A room that another server decides from now on, or this one: what is known of it here stays, and so does everybody who reads it.
 
+use std::sync::atomic::Ordering;
+
 use crate::domain::{Event, Reaction, Record, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
@@ -89,6 +91,8 @@ impl RoomTask {
     /// read here.
     fn begin_to_decide(&mut self, term: Term) {
         let now = self.now();
+        self.shared.counters.takeovers.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(room = %self.tag(), term = term.0, "a room is decided here from now on");
         self.attach_readers(now);
         let attached = self.state.room.notes().into_iter().filter_map(|note| match note {
             Note::Attached { session, generation, .. } => Some((session, generation)),
@@ -143,6 +147,7 @@ impl RoomTask {
 
     /// Another server decides, or did in between: what is here is a copy from now on. Everything that was decided here has been published.
     pub(crate) fn become_copy(&mut self) {
+        tracing::debug!(room = %self.tag(), "a room is decided elsewhere from now on");
         let part = self.state.part.get_or_insert_default();
         part.own = None;
         part.guests.clear();

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::cell::RoomCell;
 use crate::engine::rooms::state::RoomState;
+use crate::engine::shared::room_tags::RoomTag;
 use crate::engine::shared::{Shared, unavailable};
 use crate::ports::{ObserverEvent, ReadError};
 use crate::types::{Mono, Now};
@@ -18,6 +19,11 @@ pub(crate) struct RoomTask {
 }
 
 impl RoomTask {
+    /// What the room is called where logs are read.
+    pub(crate) fn tag(&self) -> RoomTag {
+        self.shared.room_tags.tag(&self.cell.code)
+    }
+
     pub(crate) fn now(&self) -> Now {
         self.shared.clock.now()
     }
@@ -38,6 +44,13 @@ impl RoomTask {
 
     /// The room could not be read back.
     pub(crate) fn unread(&self, error: &ReadError) {
+        // Its words are the log's, and may name the room.
+        let kind = match error {
+            ReadError::Unavailable(_) => "unavailable",
+            ReadError::Damaged(_) => "damaged",
+            ReadError::Later { .. } => "of a later program",
+        };
+        tracing::debug!(room = %self.tag(), error = kind, "a room cannot be read");
         if matches!(error, ReadError::Later { .. }) {
             self.shared.unreadable.fetch_add(1, Ordering::Relaxed);
         }
