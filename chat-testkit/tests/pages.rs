@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 9] = [
+const LIBRARIES: [&str; 10] = [
     "chat-core",
     "chat-serve",
     "chat-testkit",
@@ -15,6 +15,7 @@ const LIBRARIES: [&str; 9] = [
     "transport-ws",
     "transport-sse",
     "transport-socketio",
+    "roomlog",
 ];
 
 fn root() -> PathBuf {
