@@ -4,6 +4,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod cluster;
+mod config;
 mod console;
 mod data;
 mod descriptors;
@@ -15,6 +16,7 @@ mod run;
 mod signals;
 
 pub use cluster::ClusterFlags;
+pub use config::{ConfigFlags, Configured, NotConfigured, command, configure};
 pub use console::{say, tell};
 pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Place, SECRET_VARIABLE};
 pub use flags::Flags;
