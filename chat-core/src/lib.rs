@@ -5,7 +5,7 @@
 //!
 #![cfg_attr(feature = "engine", doc = "```")]
 #![cfg_attr(not(feature = "engine"), doc = "```ignore")]
-//! use chat_core::{Command, ConnectRequest, Engine, Hello, Nick, RoomCode, ServerFrame};
+//! use chat_core::{Command, ConnectRequest, Engine, Hello, RoomCode, ServerFrame};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,11 +13,10 @@
 //! let ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
 //! let mut bob = engine.connect(ConnectRequest::default(), Hello::default()).await?;
 //!
-//! let room = RoomCode::parse("LUNCH")?;
-//! ann.call(Command::create(Nick::parse("Ann")?).with_room(room.clone())).await?;
-//! bob.call(Command::join(room.clone(), Nick::parse("Bob")?)).await?;
-//! let text = chat_core::Body::parse("Pizza?", 4_000)?;
-//! ann.call(Command::send(room, text)).await?;
+//! let room: RoomCode = "LUNCH".parse()?;
+//! ann.call(Command::create("Ann".parse()?).with_room(room.clone())).await?;
+//! bob.call(Command::join(room.clone(), "Bob".parse()?)).await?;
+//! ann.call(Command::send(room, "Pizza?".parse()?)).await?;
 //!
 //! // Bob reads what he is due: the welcome, the room as he joined it, and then its events.
 //! let message = loop {

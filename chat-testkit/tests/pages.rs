@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 10] = [
+const LIBRARIES: [&str; 11] = [
     "chat-core",
     "chat-metrics",
     "chat-serve",
@@ -16,6 +16,7 @@ const LIBRARIES: [&str; 10] = [
     "transport-ws",
     "transport-sse",
     "transport-socketio",
+    "roomlog",
 ];
 
 fn root() -> PathBuf {

@@ -262,6 +262,14 @@ impl DataFlags {
         Ok((engine.secret(secret).lasting_secret(kept.unwrap_or(secret)), Kept::File(log)))
     }
 
+    /// Whether the secrets in the environment can be used, where there are some.
+    ///
+    /// # Errors
+    /// See [`DataError::Variable`] and [`DataError::Guessable`].
+    pub fn check_secrets(&self) -> Result<(), DataError> {
+        [SECRET_VARIABLE, OLD_SECRET_VARIABLE].into_iter().try_for_each(|variable| secret_in(variable).map(drop))
+    }
+
     fn options(&self) -> Options {
         let durability = match self.durability {
             Durability::Synced => log_redb::Durability::Synced,

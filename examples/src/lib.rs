@@ -5,6 +5,7 @@
 
 mod admin;
 mod cluster;
+mod config;
 mod console;
 mod data;
 mod descriptors;
@@ -18,6 +19,7 @@ mod signals;
 
 pub use admin::{ADMIN_TOKEN_VARIABLE, Admin, AdminError, AdminFlags};
 pub use cluster::ClusterFlags;
+pub use config::{ConfigFlags, Configured, NotConfigured, command, configure};
 pub use console::{say, tell};
 pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Place, SECRET_VARIABLE};
 pub use flags::Flags;

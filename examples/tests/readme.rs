@@ -20,12 +20,12 @@ mod snippets {
 
     #[allow(dead_code, reason = "that it compiles is all there is to it")]
     pub(super) async fn embed() -> Result<(), Box<dyn Error>> {
-        use chat_core::{Command, ConnectRequest, Engine, Hello, Nick, RoomCode, ServerFrame};
+        use roomlog::{Command, ConnectRequest, Engine, Hello, RoomCode, ServerFrame};
 
         let engine = Engine::builder().build();
         let mut ann = engine.connect(ConnectRequest::default(), Hello::default()).await?;
-        let room = RoomCode::parse("LUNCH")?;
-        ann.call(Command::create(Nick::parse("Ann")?).with_room(room)).await?;
+        let room: RoomCode = "LUNCH".parse()?;
+        ann.call(Command::create("Ann".parse()?).with_room(room)).await?;
         loop {
             if let ServerFrame::Message(message) = ann.next().await {
                 println!("{}: {}", message.nick, message.text);
@@ -36,13 +36,14 @@ mod snippets {
     #[allow(dead_code, reason = "that it compiles is all there is to it")]
     pub(super) async fn serve(app: axum::Router) -> Result<(), Box<dyn Error>> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:5000").await?;
-        chat_serve::serve(listener, app, chat_serve::ServeConfig::default(), std::future::pending()).await;
+        roomlog::serve::serve(listener, app, roomlog::serve::ServeConfig::default(), std::future::pending()).await;
         Ok(())
     }
 
-    pub(super) fn mount(engine: &chat_core::Engine) -> axum::Router {
-        #[rustfmt::skip]
-        let app = axum::Router::new().merge(transport_ws::routes(engine.clone(), transport_ws::WsConfig::default()));
+    #[allow(clippy::let_and_return, reason = "so it stands on the page")]
+    pub(super) fn mount<S: Clone + Send + Sync + 'static>(engine: &roomlog::Engine, state: S) -> axum::Router {
+        let chat = roomlog::ws::routes(engine.clone(), roomlog::ws::WsConfig::default());
+        let app = axum::Router::new().nest("/chat", chat).with_state(state);
         app
     }
 }
@@ -73,7 +74,8 @@ fn quoted(before: &str, after: &str) -> &'static str {
 async fn start() -> SocketAddr {
     let engine = chat_core::Engine::builder().build();
     let router = Router::new()
-        .merge(snippets::mount(&engine))
+        .merge(snippets::mount(&engine, "any state"))
+        .merge(transport_ws::routes(engine.clone(), transport_ws::WsConfig::default()))
         .merge(transport_sse::routes(engine.clone(), transport_sse::SseConfig::default()))
         .merge(transport_socketio::routes(engine, transport_socketio::SocketIoConfig::default()));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -135,6 +137,11 @@ async fn what_the_page_says_to_try_chats_in_one_room() {
     let mut ws = websocket(server, path).await;
     ws.send(Message::text(quoted("wscat -c ws://127.0.0.1:5000/ws`, then `", "`"))).await.expect("sent");
     hear(&mut ws, r#""type":"joined","id":1"#).await;
+
+    // Where the page nests it, it is the same chat.
+    let mut nested = websocket(server, "/chat/ws").await;
+    nested.send(Message::text(r#"{"type":"join","id":1,"room":"LUNCH","nick":"Nested"}"#)).await.expect("sent");
+    hear(&mut nested, r#""type":"joined","id":1"#).await;
 
     // Socket.IO, as a stock client puts it into packets.
     let (name, fields) = quoted("`socket.emit(", ", cb)`").split_once(", ").expect("a name and fields");

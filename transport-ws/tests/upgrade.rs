@@ -167,7 +167,7 @@ async fn a_strangers_page_cannot_speak_for_whoever_looks_at_it() {
 #[should_panic(expected = "the pages that may connect are listed")]
 async fn cookies_are_not_credentials_of_any_page() {
     let credentials = Credentials::default().cookie("pass");
-    let _ = transport_ws::routes(
+    let _: axum::Router = transport_ws::routes(
         Engine::builder().build(),
         WsConfig { credentials, origins: Origins::Any, ..WsConfig::default() },
     );

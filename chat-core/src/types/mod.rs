@@ -7,6 +7,7 @@ mod checked;
 mod close;
 mod credential;
 mod data;
+mod from_str;
 mod id;
 mod json;
 mod limits;

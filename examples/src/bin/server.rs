@@ -2,21 +2,28 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+use std::env;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
 use chat_core::Engine;
-use clap::Parser;
-use examples::{AdminFlags, DataFlags, Flags, LogFlags, Operator, block_on, health, page, run_with, say, tell};
+use examples::{
+    AdminFlags, ConfigFlags, Configured, DataFlags, Flags, LogFlags, Operator, block_on, command, configure, health,
+    page, run_with, say, tell,
+};
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
 
 /// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder or a database, or --cluster one that
 /// several servers share.
 #[derive(clap::Parser)]
-#[command(name = "server", version)]
+#[command(name = "server", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    task: Option<Task>,
+    #[command(flatten)]
+    config: ConfigFlags,
     #[command(flatten)]
     flags: Flags,
     #[command(flatten)]
@@ -27,12 +34,61 @@ struct Arguments {
     log: LogFlags,
 }
 
-fn main() -> ExitCode {
-    block_on(serve())
+/// What the program does besides serving.
+#[derive(clap::Subcommand)]
+enum Task {
+    /// Print what has a shell complete this command line
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
-async fn serve() -> ExitCode {
-    let Arguments { flags, data, admin, log } = Arguments::parse();
+/// The status that says of a command line that it is wrong.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let configured = match configure::<Arguments>(env::args_os()) {
+        Ok(configured) => configured,
+        Err(answer) if answer.is_answer() => {
+            say(answer);
+            return ExitCode::SUCCESS;
+        }
+        Err(wrong) => {
+            tell(wrong);
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    if configured.arguments.config.check_config {
+        return check(&configured);
+    }
+    let Arguments { task, flags, data, admin, log, .. } = configured.arguments;
+    match task {
+        None => block_on(serve(flags, data, admin, log)),
+        Some(Task::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command::<Arguments>(), "server", &mut script);
+            say(String::from_utf8_lossy(&script).trim_end());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Says what would be used, or what cannot be.
+fn check(configured: &Configured<Arguments>) -> ExitCode {
+    say(configured.report().trim_end());
+    let Arguments { flags, data, .. } = &configured.arguments;
+    let tls = flags.tls().map(drop).map_err(|error| format!("Cannot use TLS: {error}"));
+    match tls.and_then(|()| data.check_secrets().map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            tell(wrong);
+            ExitCode::from(WRONG_USAGE)
+        }
+    }
+}
+
+async fn serve(flags: Flags, data: DataFlags, admin: AdminFlags, log: LogFlags) -> ExitCode {
     log.begin();
     let engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
     let (engine, kept) = match data.open(engine).await {

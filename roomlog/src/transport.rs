@@ -1,0 +1,14 @@
+//! For the authors of a transport: frames as bytes, positions that move as they are taken, and the tools of a serving loop.
+//!
+//! An application needs nothing of it.
+
+#[doc(inline)]
+pub use chat_core::{
+    Answered, BadFrame, Belief, Busy, ClientFrame, CommandId, CommandSender, FEATURES, Fill, Frame, FrameKind,
+    FrameMark, FrameRef, Framing, Generation, Positions, Reply, Request, wire,
+};
+#[doc(inline)]
+pub use chat_serve::{
+    BadServerName, Crowded, Elsewhere, LongLived, NotPassedOn, PassOn, PassOnLimits, Passed, Patience, PeerStream,
+    Place, Places, ServerName, Socket, Tcp, reclaim, serve_passed_on, was_paused, within,
+};
