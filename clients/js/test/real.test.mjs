@@ -114,6 +114,33 @@ describe('the real server', { skip: missing() }, () => {
     line.stop();
   });
 
+  test('what is said faster than the server takes it waits, and all of it is said in order', async () => {
+    const strict = await startServer({ flags: [] });
+    const client = open({ url: strict.url });
+    const room = await client.create(null, { nick: 'Ann' });
+    const sent = await Promise.all(Array.from({ length: 16 }, (_, index) => room.send(String(index))));
+    assert.deepEqual(sent.map(({ seq }) => seq), sent.map((_, index) => sent[0].seq + index));
+    client.close();
+    await strict.stop();
+  });
+
+  test('whoever was put out and is back is somebody new, and sees what newcomers see', async () => {
+    const [ann, bob] = [await open().create(null, { nick: 'Ann' }), open()];
+    await ann.settings({ history: 'none' });
+    await ann.send('before');
+    const bobs = await bob.join(ann.code, { nick: 'Bob' });
+    await ann.send('between');
+    await until(() => bobs.messages.length === 1);
+    await ann.kick(bobs.state.you.member);
+    await until(() => bobs.state.status === 'ended');
+    await ann.send('without Bob');
+    assert.equal(await bob.join(ann.code, { nick: 'Bob' }), bobs, 'a room is the same one again');
+    await ann.send('after');
+    await ann.edit(ann.messages[0].seq, 'changed before');
+    await until(() => bobs.state.seq === ann.state.seq && bobs.state.synced);
+    assert.deepEqual([bobs.messages.map(({ text }) => text), bobs.state.you.member, bobs.state.more], [['after'], 3, false]);
+  });
+
   test('a page that is loaded again says what it had still to say, once', async () => {
     const storage = memory();
     const first = open({ storage });
@@ -167,6 +194,7 @@ describe('the real server', { skip: missing() }, () => {
       else if (kind < 7) who.edit(target, `changed ${step}`).catch(allowed);
       else if (kind < 8) who.redact(target).catch(allowed);
       else if (kind < 9) who.react(target, '👍', random.is(0.7)).catch(allowed);
+      else if (random.is(0.2)) who.command({ type: 'redact_all', member: who.state.you.member, from: target }).catch(allowed);
       else who.read();
       await pause(random.below(40));
     }
