@@ -1,6 +1,6 @@
 // What is made of events that will not come: a hole to be read, or, where it is too long, everything before it forgotten.
 
-import { HOLE_MAX, misses } from './state.js';
+import { HOLE_MAX, isReadStale, misses } from './state.js';
 import type { RoomState } from './state.js';
 
 /** The room after the events `from` to `to` were not told, of which `changedAt` is the last that changed an earlier message. */
@@ -30,12 +30,12 @@ export function dropped(state: RoomState): RoomState {
 
 /** The next question by which what is held becomes equal to the log; null where it does, or nothing can be asked. */
 export function nextQuestion(state: RoomState): { readonly type: string; readonly [field: string]: unknown } | null {
-  const { code: room, status, hole, read, readDue, listedTo, notices } = state;
+  const { code: room, status, hole, read, readTo, listedTo, notices } = state;
   if (status !== 'live') return null;
   if (misses(state)) return { type: 'changes', room, after: state.known };
   if (hole !== null) return { type: 'history', room, after: hole.after, limit: 200 };
   if (state.isBare) return { type: 'history', room, before: state.from, limit: 50 };
   if (listedTo !== null && notices === 'told') return { type: 'members', room, after: listedTo };
-  if (read !== null && read.as_of < readDue) return { type: 'read', room, through: read.through };
+  if (read !== null && isReadStale(state)) return { type: 'read', room, through: Math.max(read.through, readTo) };
   return null;
 }

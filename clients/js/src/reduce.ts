@@ -169,6 +169,7 @@ function joined(state: RoomState, frame: Joined): RoomState {
     settings: frame.settings ?? {},
     read: laterRead(isSame ? state.read : null, frame.read),
     readDue: isSame ? state.readDue : 0,
+    readTo: isSame ? state.readTo : 0,
   };
   // It goes on from what is held, and what follows that is told. What is not one's own to see any more nobody would say to have changed.
   if (isSame && seq === state.seq) return above(next, sees);
@@ -225,7 +226,8 @@ function history(state: RoomState, { epoch, messages, more_before, more_after, a
   const within = messages.filter(({ seq }) => seq <= hole.through);
   // Where nothing follows, that is so of what there was when it was asked, and the hole may have grown since.
   const isFilled = !more_after || within.length < messages.length;
-  const after = isFilled ? Math.min(hole.through, asked.through as number) : messages.at(-1)!.seq;
+  const last = within.at(-1)?.seq ?? 0;
+  const after = isFilled ? Math.max(last, Math.min(hole.through, asked.through as number)) : last;
   const rest = after < hole.through ? { ...hole, after } : null;
   return { ...state, known, messages: list.merged(state.messages, within, as_of), hole: rest };
 }

@@ -63,6 +63,8 @@ export interface RoomState {
   readonly read: ReadPosition | null;
   /** The event that `read` has to reflect; before that it is asked for anew. */
   readonly readDue: number;
+  /** How far one has read by one's own word, which may still have to be told. */
+  readonly readTo: number;
   /** Messages of others that were not read yet, at most about 1,000. */
   readonly unread: number;
   /** Nothing is left to be asked for: what is held equals the log. */
@@ -80,7 +82,7 @@ export function newRoom(code: string | null): RoomState {
     members: [], membersTotal: 0, listedTo: null, notices: 'told', online: null,
     topic: '', settings: {}, typing: [], growing: {}, signals: [],
     messages: [], from: 1, more: false, hole: null, isBare: false, heldMax: HELD_MAX,
-    known: 0, due: 0, read: null, readDue: 0, unread: 0, synced: false,
+    known: 0, due: 0, read: null, readDue: 0, readTo: 0, unread: 0, synced: false,
   };
 }
 
@@ -88,7 +90,9 @@ export function newRoom(code: string | null): RoomState {
 export const positionOf = ({ epoch, seq }: RoomState): string | null => epoch === null ? null : `${epoch}:${seq}`;
 
 export const misses = ({ due, known }: RoomState): boolean => due > known;
-export const isReadStale = ({ read, readDue }: RoomState): boolean => read !== null && read.as_of < readDue;
+/** Whether the read position is to be told, or what is unread to be asked for. */
+export const isReadStale = ({ read, readDue, readTo }: RoomState): boolean =>
+  read !== null && (read.as_of < readDue || read.through < readTo);
 
 /** What passes is of one connection: on the next one it is told anew. */
 const NOTHING_SHOWN = { typing: [], growing: {}, signals: [] };
@@ -107,6 +111,10 @@ export function settled(state: RoomState): RoomState {
   const synced = state.status === 'live' && state.hole === null && !state.isBare && !misses(state) && isListed && !isReadStale(state);
   return { ...state, unread, synced };
 }
+
+/** The room once one has read up to an event. */
+export const readUpTo = (state: RoomState, through: number): RoomState =>
+  through <= state.readTo || through > state.seq ? state : settled({ ...state, readTo: through });
 
 /** The room when the connection is lost. */
 export function disconnected(state: RoomState): RoomState {

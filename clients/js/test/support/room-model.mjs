@@ -20,6 +20,7 @@ export class ModelRoom {
   #sweeps = [];
   #persons = new Map();
   #floors = new Map();
+  #firsts = new Map();
   #nicks = new Map();
   #keys = new Map();
   #reads = new Map();
@@ -42,6 +43,11 @@ export class ModelRoom {
 
   wasMember(session) {
     return this.#persons.has(session);
+  }
+
+  /** Where a person first came in: nobody goes on from before that. */
+  firstOf(number) {
+    return this.#firsts.get(number);
   }
 
   floorOf(number) {
@@ -74,6 +80,7 @@ export class ModelRoom {
     this.#nicks.set(number, nick);
     const event = this.#append('member_joined', { member: number, nick, color, role, ...(data && { data }) });
     this.members.get(number).entered = event.seq;
+    if (!this.#firsts.has(number)) this.#firsts.set(number, event.seq);
     if (!this.#reads.has(number)) this.#reads.set(number, event.seq);
     return event;
   }

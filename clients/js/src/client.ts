@@ -1,0 +1,328 @@
+// One session with the server: its connection, its token and its rooms.
+
+import { systemClock } from './clock.js';
+import { Connection } from './connection.js';
+import { CREDENTIALS_EXPIRED, ChatError } from './errors.js';
+import { Emitter } from './emitter.js';
+import { Requests } from './requests.js';
+import { Room } from './room.js';
+import { HOLE_MAX } from './state.js';
+import { sseAt } from './sse.js';
+import { Claims, load, sessionStorageOf, store } from './storage.js';
+import { watch } from './wake.js';
+import { webSocketAt } from './ws.js';
+import type { Clock } from './clock.js';
+import type { ConnectionStatus, TransportName } from './connection.js';
+import type { Entrance, RoomHost } from './room.js';
+import type { Storage } from './storage.js';
+import type { Opener } from './transport.js';
+import type { ClientFrame, Hello, Joined, Limits, RoomFrame, ServerFrame, Welcome } from './wire.js';
+import type { WebSocketConstructor } from './ws.js';
+
+/** Nothing was heard for so long over a transport that says nothing by itself: it is asked whether it lives. */
+const SILENCE_MS_MAX = 45_000;
+/** How long a connection has to show that it lives. */
+const PROBE_MS_MAX = 5_000;
+/** So many bytes on their way, and what passes is not said at all. */
+const BUFFERED_MAX = 65_536;
+/** Close codes after which the token is somebody else's, or nobody's. */
+const SESSION_ENDED = 4503;
+const TOKEN_IS_GONE = [4501, SESSION_ENDED];
+
+export interface ConnectOptions {
+  /** Where the server is, as `https://chat.example.org`; by default where the page came from. */
+  readonly url?: string;
+  /** What the policy of the server asks for. A function is asked at each connection, and again when what it gave runs out. */
+  readonly credentials?: string | ((why: 'connect' | 'expiring' | 'expired') => string | Promise<string>);
+  /** In the order in which they are tried. */
+  readonly transports?: readonly TransportName[];
+  /** Where the session outlives a reload: by default `sessionStorage`, where there is one. Null keeps it nowhere. */
+  readonly storage?: Storage | null;
+  /** Of more events than that, missed while away, only the newest messages are loaded. */
+  readonly catchUp?: number;
+  /** For programs without a `WebSocket` of their own (Node 20), as the package `ws` has one. */
+  readonly WebSocket?: WebSocketConstructor;
+  readonly fetch?: typeof globalThis.fetch;
+  /** @internal */
+  readonly clock?: Clock;
+  /** @internal */
+  readonly openers?: readonly (readonly [TransportName, Opener])[];
+}
+
+export interface ClientEvents {
+  status: ConnectionStatus;
+  /** Is in a room that nobody here asked for: the session was in it. */
+  room: Room;
+  /** An error that answers nothing, as of a token that is not good any more. */
+  error: ChatError;
+  /** Any frame, as it came. */
+  frame: ServerFrame;
+}
+
+export class Client extends Emitter<ClientEvents> {
+  readonly #options: ConnectOptions;
+  readonly #url: string;
+  readonly #storage: Storage | null;
+  readonly #clock: Clock;
+  readonly #connection: Connection;
+  readonly #requests: Requests;
+  readonly #claims = new Claims();
+  readonly #host: RoomHost;
+  readonly #asked = new WeakMap<ClientFrame, Room>();
+  #rooms: Room[] = [];
+  #token: string | null;
+  #why: 'connect' | 'expired' = 'connect';
+  #status: ConnectionStatus = { name: 'connecting' };
+  #welcome: Welcome | null = null;
+  #heardAt = 0;
+  #stopProbe: (() => void) | null = null;
+  #stopWatch: (() => void) | null = null;
+
+  /** @internal Use `connect`. */
+  constructor(options: ConnectOptions) {
+    super();
+    this.#options = options;
+    this.#url = (options.url ?? location.origin).replace(/\/+$/, '');
+    this.#storage = options.storage === undefined ? sessionStorageOf(globalThis) : options.storage;
+    this.#clock = options.clock ?? systemClock;
+    this.#requests = new Requests(this.#clock);
+    this.#host = {
+      clock: this.#clock,
+      catchUp: options.catchUp ?? HOLE_MAX,
+      ask: (frame, done, room) => {
+        this.#asked.set(frame, room);
+        this.#requests.ask(frame, done);
+      },
+      tell: frame => {
+        if (this.#connection.buffered <= BUFFERED_MAX) this.#connection.send(frame);
+      },
+      save: () => this.#save(),
+      restart: () => this.#connection.restart(),
+      remove: room => {
+        this.#rooms = this.#rooms.filter(other => other !== room);
+        this.#save();
+      },
+    };
+    this.#connection = new Connection({
+      clock: this.#clock,
+      openers: options.openers ?? this.#openers(),
+      hello: () => this.#hello(),
+      onFrame: frame => this.#receive(frame),
+      onStatus: status => this.#onStatus(status),
+    });
+    const { token, rooms } = load(this.#storage, this.#url);
+    this.#token = token;
+    this.#rooms = rooms.map(({ code, entrance, outbox }) => new Room(this.#host, code, entrance, false, outbox));
+    if (token === null || !this.#claims.areKept) this.connect();
+    else void this.#claims.claim(token).then(isOurs => {
+      // A duplicated tab: the session, and what waits to be sent, are the other one's.
+      if (!isOurs) this.#forget();
+      this.connect();
+    });
+  }
+
+  get status(): ConnectionStatus {
+    return this.#status;
+  }
+  /** The rooms one is in, or is about to be in again. */
+  get rooms(): readonly Room[] {
+    return this.#rooms;
+  }
+  /** The bounds of the server, once it has said them. */
+  get limits(): Partial<Limits> {
+    return this.#welcome?.limits ?? {};
+  }
+  /** Whether the server takes a command of this name. */
+  has(feature: string): boolean {
+    return this.#welcome?.features?.includes(feature) ?? false;
+  }
+
+  /** Makes a room and joins it. Without a name (null) the server draws a code. */
+  create(room: string | null, entrance: Entrance): Promise<Room> {
+    return this.#enter(room, entrance, true);
+  }
+
+  /** Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. */
+  join(room: string, entrance: Entrance): Promise<Room> {
+    return this.#enter(room, entrance, false);
+  }
+
+  /** The room of this code, if one is in it. */
+  room(code: string): Room | undefined {
+    return this.#rooms.find(room => room.code === code.toUpperCase());
+  }
+
+  /** Connects again, after `close()`, or where the server said not to come back. */
+  connect(): void {
+    this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
+    this.#connection.start();
+  }
+
+  /** Ends the connection, and keeps the session: members see one go after the grace. */
+  close(): void {
+    this.#connection.close(1000, 'closed');
+  }
+
+  /** Ends the session for good, with its rooms; with `all` every session of the person. */
+  end({ all = false }: { all?: boolean } = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#requests.ask({ type: 'end', ...(all && { all }) }, answer => {
+        // The connection may have ended with it before the answer.
+        if (answer instanceof ChatError && this.#status.name !== 'closed') reject(answer);
+        else resolve();
+      });
+    });
+  }
+
+  #openers(): readonly (readonly [TransportName, Opener])[] {
+    const { transports = ['ws', 'sse'], WebSocket: Socket = globalThis.WebSocket as WebSocketConstructor | undefined } = this.#options;
+    const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis);
+    const openers = transports.flatMap((name): (readonly [TransportName, Opener])[] => {
+      if (name === 'sse') return [[name, sseAt(this.#url, this.#clock, fetch)]];
+      return Socket === undefined ? [] : [[name, webSocketAt(this.#url, Socket)]];
+    });
+    if (openers.length === 0) throw new TypeError('there is no WebSocket here: give one, or name the transport `sse`');
+    return openers;
+  }
+
+  #enter(code: string | null, entrance: Entrance, isMaker: boolean): Promise<Room> {
+    const known = code === null ? undefined : this.room(code);
+    if (known !== undefined && known.state.status !== 'ended') {
+      return known.state.epoch === null ? known.enter(entrance, isMaker) : Promise.resolve(known);
+    }
+    const room = known ?? new Room(this.#host, code?.toUpperCase() ?? null, { ...entrance }, isMaker);
+    if (known === undefined) this.#rooms = [...this.#rooms, room];
+    return room.enter({ ...entrance }, isMaker);
+  }
+
+  #hello(): Hello | Promise<Hello> {
+    const { credentials } = this.#options;
+    const with_ = (token: string | undefined): Hello => {
+      const resume = this.#token;
+      const named = this.#rooms.flatMap(room => room.position === null ? [] : [[room.code, room.position] as const]);
+      const back = resume !== null && { resume, positions: Object.fromEntries(named), catch_up: this.#host.catchUp };
+      return { type: 'hello', id: 0, ...back, ...(token !== undefined && { token }) };
+    };
+    const why = this.#why;
+    this.#why = 'connect';
+    return typeof credentials === 'function' ? Promise.resolve(why).then(credentials).then(with_) : with_(credentials);
+  }
+
+  #onStatus(status: ConnectionStatus): void {
+    this.#status = status;
+    if (status.name === 'open') {
+      this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart(), this.limits.in_flight);
+    }
+    if (status.name === 'waiting' || status.name === 'closed') {
+      if (status.code === CREDENTIALS_EXPIRED) this.#why = 'expired';
+      this.#stopProbe?.();
+      this.#stopProbe = null;
+      const error = new ChatError('closed', status.reason);
+      this.#requests.close();
+      for (const room of this.#rooms) {
+        if (status.name === 'closed') room.closed(error, status.code === SESSION_ENDED);
+        else room.disconnected();
+      }
+      if (status.name === 'closed') {
+        if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
+        this.#stopWatch?.();
+        this.#stopWatch = null;
+      }
+    }
+    this.emit('status', status);
+  }
+
+  #receive(frame: ServerFrame): void {
+    this.#heardAt = this.#clock.now();
+    const request = this.#requests.take(frame);
+    switch (frame.type) {
+      case 'welcome': this.#welcomed(frame); break;
+      case 'token': this.#keep(frame.token); break;
+      case 'resumed': this.room(frame.room)?.welcomed(frame); break;
+      case 'auth_expiring': this.#renew(); break;
+      case 'error': if (request === undefined) this.emit('error', ChatError.of(frame)); break;
+      case 'joined': this.#joined(frame, request?.frame); break;
+      default:
+        // What was asked for is taken by whoever asked.
+        if (request === undefined && 'room' in frame && frame.room !== undefined) this.room(frame.room)?.receive(frame as RoomFrame);
+    }
+    request?.done(frame.type === 'error' ? ChatError.of(frame) : frame);
+    this.emit('frame', frame);
+  }
+
+  #welcomed(frame: Welcome): void {
+    this.#welcome = frame;
+    if (frame.token !== undefined) this.#keep(frame.token);
+    const told = new Map(frame.rooms.map(status => [status.room, status]));
+    const known = new Set(this.#rooms.map(({ code }) => code));
+    for (const { room, status } of frame.rooms) {
+      // A room that was made under a drawn code, where the answer was lost.
+      const unnamed = ['live', 'gap', 'waiting'].includes(status) && !known.has(room) ? this.#rooms.find(other => other.isUnnamed) : undefined;
+      unnamed?.named(room);
+    }
+    for (const room of this.#rooms) room.welcomed(told.get(room.code ?? '') ?? null);
+  }
+
+  #joined(frame: Joined, asked: ClientFrame | undefined): void {
+    let room = (asked && this.#asked.get(asked)) ?? this.room(frame.room);
+    if (room === undefined) {
+      const { nick, data } = frame.you;
+      room = new Room(this.#host, frame.room, { nick, ...(data && { data }) }, false);
+      this.#rooms = [...this.#rooms, room];
+      this.emit('room', room);
+    }
+    room.receive(frame, asked);
+  }
+
+  #keep(token: string): void {
+    const session = (of: string | null) => of?.split('.')[0];
+    const isNew = session(token) !== session(this.#token);
+    this.#token = token;
+    if (isNew && this.#claims.areKept) void this.#claims.claim(token);
+    this.#save();
+  }
+
+  #forget(): void {
+    this.#token = null;
+    for (const room of this.#rooms) room.dropOutbox();
+    this.#save();
+  }
+
+  #save(): void {
+    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap(room => room.stored ?? []) });
+  }
+
+  /** What was given to the server runs out: another is shown before it does. */
+  #renew(): void {
+    const { credentials } = this.#options;
+    if (typeof credentials !== 'function') return;
+    const show = (token: string) => this.#requests.ask({ type: 'auth', token }, () => {});
+    // Where there is none, the connection ends with 4007, and it is asked for again.
+    Promise.resolve('expiring' as const).then(credentials).then(show, () => {});
+  }
+
+  /** Something has happened to the page or the network: what is there is asked whether it lives, and what waits is tried at once. */
+  #wake(): void {
+    this.#connection.retryNow();
+    this.#probe();
+  }
+
+  #tick(): void {
+    if (this.#clock.now() - this.#heardAt > SILENCE_MS_MAX) this.#probe();
+  }
+
+  #probe(): void {
+    if (!this.#connection.isOpen || this.#stopProbe !== null) return;
+    const stop = this.#clock.after(PROBE_MS_MAX, () => this.#connection.restart());
+    this.#stopProbe = stop;
+    // Any answer will do, a refusal too.
+    const room = this.#rooms.find(({ state }) => state.status === 'live')?.code ?? 'NONE';
+    this.#requests.ask({ type: 'history', room, limit: 0 }, () => {
+      stop();
+      this.#stopProbe = null;
+    });
+  }
+}
+
+/** Connects, and stays connected. */
+export const connect = (options: ConnectOptions = {}): Client => new Client(options);

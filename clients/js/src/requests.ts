@@ -1,0 +1,105 @@
+// Commands and their answers: numbered, as many in flight as the server takes, one page at a time, and each answered or failed once.
+
+import { ChatError } from './errors.js';
+import type { Clock } from './clock.js';
+import type { ClientFrame, ServerFrame } from './wire.js';
+
+/** Longer than this without any answer, and the connection is dead although nobody said so. */
+export const ANSWER_MS_MAX = 15_000;
+/** Longer than this for one answer, whatever else was answered. */
+const ONE_MS_MAX = 60_000;
+/** Commands in flight, as long as the server does not say. */
+const IN_FLIGHT = 32;
+/** Commands that wait to be sent; past that whoever asks is told `busy`. */
+const QUEUE_MAX = 256;
+/** The server takes one of these at a time over some transports. */
+const PAGES = new Set(['history', 'changes', 'members', 'bans']);
+
+/** Hears the answer, or why there is none. */
+export type Done = (answer: ServerFrame | ChatError) => void;
+
+interface Request {
+  readonly frame: ClientFrame;
+  readonly done: Done;
+  /** Since when it is in flight. */
+  since: number;
+}
+
+export class Requests {
+  readonly #clock: Clock;
+  readonly #inFlight = new Map<number, Request>();
+  #waiting: Request[] = [];
+  #send: ((frame: ClientFrame) => void) | null = null;
+  #onDead = () => {};
+  #stopTimer = () => {};
+  #limit = IN_FLIGHT;
+  #nextId = 1;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get isOpen(): boolean {
+    return this.#send !== null;
+  }
+
+  /** Asks through this connection from now on; `onDead` hears of an answer that does not come. */
+  open(send: (frame: ClientFrame) => void, onDead: () => void, limit = IN_FLIGHT): void {
+    this.#send = send;
+    this.#onDead = onDead;
+    // Half of them, so that whatever else is said has a place.
+    this.#limit = Math.max(1, limit >> 1);
+  }
+
+  ask(frame: ClientFrame, done: Done): void {
+    if (this.#send === null) return done(new ChatError('disconnected', 'there is no connection'));
+    if (this.#waiting.length >= QUEUE_MAX) return done(new ChatError('busy', 'too many commands wait to be sent'));
+    this.#waiting.push({ frame, done, since: 0 });
+    this.#flush();
+  }
+
+  /** The request that a frame answers, which is then over; whoever takes it calls its `done`. */
+  take(frame: ServerFrame): Request | undefined {
+    const id = 'id' in frame ? frame.id : undefined;
+    const request = id === undefined ? undefined : this.#inFlight.get(id);
+    if (request === undefined) return undefined;
+    this.#inFlight.delete(id!);
+    this.#flush();
+    this.#watch();
+    return request;
+  }
+
+  /** The connection is lost: whatever was asked may have been done or not. */
+  close(): void {
+    const error = new ChatError('disconnected', 'the connection was lost before the answer');
+    const lost = [...this.#inFlight.values(), ...this.#waiting];
+    this.#send = null;
+    this.#inFlight.clear();
+    this.#waiting = [];
+    this.#stopTimer();
+    for (const { done } of lost) done(error);
+  }
+
+  #flush(): void {
+    const isPaging = () => [...this.#inFlight.values()].some(({ frame }) => PAGES.has(frame.type));
+    while (this.#send !== null && this.#inFlight.size < this.#limit) {
+      const index = this.#waiting.findIndex(({ frame }) => !PAGES.has(frame.type) || !isPaging());
+      if (index < 0) return;
+      const [request] = this.#waiting.splice(index, 1) as [Request];
+      const id = this.#nextId++;
+      this.#inFlight.set(id, request);
+      request.since = this.#clock.now();
+      if (this.#inFlight.size === 1) this.#watch();
+      this.#send({ ...request.frame, id });
+    }
+  }
+
+  /** An answer has come, or the first is waited for: the next has as long. Over some transports they come one after the other. */
+  #watch(): void {
+    this.#stopTimer();
+    const [oldest] = this.#inFlight.values();
+    if (oldest === undefined) return;
+    const ms = Math.min(ANSWER_MS_MAX, oldest.since + ONE_MS_MAX - this.#clock.now());
+    this.#stopTimer = this.#clock.after(ms, () => this.#onDead());
+  }
+}

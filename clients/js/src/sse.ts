@@ -1,0 +1,128 @@
+// Server-Sent Events and POSTs as a transport: one stream for what is told, one request for each command, in order.
+
+import { ABNORMAL } from './transport.js';
+import type { Opener } from './transport.js';
+import type { ClientFrame, Hello, ServerFrame } from './wire.js';
+import type { Clock } from './clock.js';
+
+/** The server speaks every 15 seconds; silence for more than twice as long is a lost connection. */
+const SILENCE_MS_MAX = 35_000;
+/** What the server's final refusals of a stream mean as close codes; any other, as of a proxy with nobody behind it, may pass. */
+const CLOSE_CODES: Readonly<Record<string, number>> = { forbidden: 4502, bad_token: 4502, bad_field: 4500, too_long: 4500 };
+
+export function sseAt(url: string, clock: Clock, fetch: typeof globalThis.fetch): Opener {
+  return (hello, { onOpen, onFrame, onClose }) => {
+    const over = new AbortController();
+    const { signal } = over;
+    const stream: { session: string; at: string | undefined; token: string } = { session: '', at: undefined, token: hello.resume ?? '' };
+    let posts: Promise<void> = Promise.resolve();
+    let buffered = 0;
+    let stopSilence = () => {};
+    /** Since when no command has reached the server of the stream, though others answered. */
+    let unreachedSince: number | null = null;
+
+    function stop(): void {
+      stopSilence();
+      over.abort();
+    }
+
+    function end(code: number, reason: string): void {
+      if (signal.aborted) return;
+      stop();
+      onClose(code, reason);
+    }
+
+    function heard(): void {
+      stopSilence();
+      stopSilence = clock.after(SILENCE_MS_MAX, () => end(ABNORMAL, 'silence'));
+    }
+
+    function tell(frame: ServerFrame): void {
+      if (signal.aborted) return;
+      if (frame.type === 'welcome') {
+        stream.session = frame.session;
+        stream.at = frame.at;
+      }
+      if (frame.type === 'welcome' || frame.type === 'token') stream.token = frame.token ?? stream.token;
+      onFrame(frame);
+    }
+
+    async function listen(): Promise<void> {
+      const answer = await fetch(addressOf(url, hello), { headers: headersOf(hello), cache: 'no-store', signal });
+      onOpen();
+      if (!answer.ok || !answer.headers.get('content-type')?.startsWith('text/event-stream') || !answer.body) {
+        const { code = '' } = await answer.json() as { code?: string };
+        return end(CLOSE_CODES[code] ?? ABNORMAL, code);
+      }
+      heard();
+      const reader = answer.body.getReader();
+      const decoder = new TextDecoder();
+      let text = '';
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return end(ABNORMAL, 'the stream ended');
+        heard();
+        const events = (text + decoder.decode(value, { stream: true })).split('\n\n');
+        text = events.pop()!;
+        for (const event of events) {
+          const data = event.split('\n').filter(line => line.startsWith('data:')).map(line => line.slice(5)).join('\n');
+          if (data !== '') tell(JSON.parse(data));
+        }
+      }
+    }
+
+    async function post(frame: ClientFrame): Promise<void> {
+      if (signal.aborted) return;
+      // At which of several servers the stream is, where there are: not by cookie, which all tabs of a browser share.
+      const at = stream.at === undefined ? '' : `?at=${encodeURIComponent(stream.at)}`;
+      const answer = await fetch(`${url}/sse/${stream.session}${at}`, {
+        method: 'POST', body: JSON.stringify(frame), cache: 'no-store', signal,
+        headers: { authorization: `Bearer ${stream.token}`, 'content-type': 'application/json' },
+      });
+      const isPassing = answer.status === 503;
+      const said = await answer.json().catch(error => {
+        if (!isPassing) throw error;
+      }) as ServerFrame & { id?: number } | undefined;
+      // Whoever has read the command names it.
+      const isReached = said !== undefined && (!isPassing || (said.type === 'error' && said.id === frame.id));
+      if (isReached) {
+        unreachedSince = null;
+        // That of a join or create is only a receipt: the answer itself, a `joined`, comes down the stream.
+        if (said.type !== 'ack' || (frame.type !== 'join' && frame.type !== 'create')) tell(said);
+        return;
+      }
+      unreachedSince ??= clock.now();
+      if (clock.now() - unreachedSince > SILENCE_MS_MAX) return end(ABNORMAL, 'no way to the server of the stream');
+      // The stream lasts, and whoever asked tries again, with the same key.
+      tell({ type: 'error', code: 'unavailable', message: 'out of reach', ...(typeof frame.id === 'number' && { id: frame.id }) });
+    }
+
+    const lost = (error: unknown): void => end(ABNORMAL, String(error));
+    listen().catch(lost);
+    return {
+      send(frame) {
+        const { length } = JSON.stringify(frame);
+        buffered += length;
+        // One after another, or a later command could overtake an earlier one.
+        posts = posts.then(() => post(frame)).catch(lost).finally(() => { buffered -= length; });
+      },
+      close: stop,
+      buffered: () => buffered,
+    };
+  };
+}
+
+function addressOf(url: string, { resume, positions = {}, catch_up, token }: Hello): string {
+  const query = new URLSearchParams();
+  const list = Object.entries(positions).map(([room, position]) => `${room}:${position}`).join(',');
+  if (list !== '') query.set('positions', list);
+  if (catch_up !== undefined) query.set('catch_up', String(catch_up));
+  // A bearer is one thing or the other: who shows credentials gives the token of the session beside it.
+  if (token !== undefined && resume !== undefined) query.set('resume', resume);
+  return `${url}/sse?${query}`;
+}
+
+function headersOf({ resume, token = resume }: Hello): Record<string, string> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
+}
+

@@ -1,0 +1,24 @@
+// What a transport is: it opens, takes frames, tells frames, and closes once. It knows no rule of the chat.
+
+import type { ClientFrame, Hello, ServerFrame } from './wire.js';
+
+export interface Handlers {
+  /** The server was reached. */
+  onOpen(): void;
+  onFrame(frame: ServerFrame): void;
+  /** Called at most once, and never after `close`. */
+  onClose(code: number, reason: string): void;
+}
+
+export interface Transport {
+  send(frame: ClientFrame): void;
+  close(): void;
+  /** Bytes that were handed in and are not on their way yet. */
+  buffered(): number;
+}
+
+/** Opens a connection, and sends `hello` as its first frame. */
+export type Opener = (hello: Hello, handlers: Handlers) => Transport;
+
+/** How a connection is lost of which nobody said why. */
+export const ABNORMAL = 1006;

@@ -1,0 +1,41 @@
+// What tells a page that the world may have changed while it did not look: the network, the tab, the cache of the browser, and sleep.
+
+import type { Clock } from './clock.js';
+
+/** How often it is looked whether time has passed in which nothing ran. */
+const TICK_MS = 20_000;
+
+interface Target {
+  addEventListener?(name: string, listener: () => void): void;
+  removeEventListener?(name: string, listener: () => void): void;
+}
+
+/**
+ * Calls `onWake` when the page is shown again, comes out of the browser's cache, is on or off line, or has slept; and `onTick` now and then.
+ * Ends with what is returned.
+ */
+export function watch(clock: Clock, onWake: () => void, onTick: () => void): () => void {
+  const scope = globalThis as Target & { document?: Target & { visibilityState?: string } };
+  const { document } = scope;
+  const shown = () => {
+    if (document?.visibilityState === 'visible') onWake();
+  };
+  const names = ['online', 'offline', 'pageshow'];
+  for (const name of names) scope.addEventListener?.(name, onWake);
+  document?.addEventListener?.('visibilitychange', shown);
+  let stopTimer = () => {};
+  const wait = (since: number) => {
+    stopTimer = clock.after(TICK_MS, () => {
+      const now = clock.now();
+      if (now - since > 2 * TICK_MS) onWake();
+      else onTick();
+      wait(now);
+    });
+  };
+  wait(clock.now());
+  return () => {
+    stopTimer();
+    for (const name of names) scope.removeEventListener?.(name, onWake);
+    document?.removeEventListener?.('visibilitychange', shown);
+  };
+}

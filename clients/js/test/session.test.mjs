@@ -1,0 +1,405 @@
+// The session against a scripted server in virtual time: how it comes back, what it says of itself, and when it stays away.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isChatError } from '../dist/index.js';
+import { ANN, AT, BOB, EPOCH, JOINED, ROOM, inRoom, memory, message, script, turn } from './support/script.mjs';
+
+const refusedWith = code => error => isChatError(error, code);
+
+test('a lost connection is resumed with the newest token, at the position of each room', async () => {
+  const it = await inRoom();
+  assert.deepEqual(it.lines[0].hello, { type: 'hello', id: 0 });
+  it.line.tell(message(3, 'one'), { type: 'token', token: 'S.1.y' });
+  it.line.lose();
+  assert.equal(it.room.state.status, 'away');
+  it.clock.run(250);
+  assert.deepEqual(it.line.hello, { type: 'hello', id: 0, resume: 'S.1.y', positions: { [ROOM]: `${EPOCH}:3` }, catch_up: 500 });
+  it.line.live(3);
+  it.line.tell(message(4, 'two'));
+  assert.deepEqual(it.room.messages.map(({ text }) => text), ['one', 'two']);
+  assert.deepEqual([it.room.state.status, it.line.sent], ['live', []]);
+});
+
+test('waits double, with full jitter, up to 20 seconds, and begin anew after a good connection', () => {
+  const it = script();
+  const waits = () => it.statuses.filter(({ name }) => name === 'waiting').map(({ retryMs }) => retryMs);
+  for (let attempt = 0; attempt < 8; attempt += 1) {
+    it.line.lose();
+    it.clock.run(waits().at(-1));
+  }
+  assert.deepEqual(waits(), [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+  it.line.welcome();
+  it.clock.run(5_000);
+  it.line.lose();
+  assert.equal(waits().at(-1), 250);
+});
+
+test('a server that says when to come back is obeyed', () => {
+  const it = script();
+  it.line.welcome();
+  it.line.tell({ type: 'closing', code: 4001, reason: 'draining', reconnect_after_ms: 850 });
+  assert.deepEqual(it.statuses.at(-1), { name: 'waiting', retryMs: 850, code: 4001, reason: 'draining' });
+  it.clock.run(849);
+  assert.equal(it.lines.length, 1);
+  it.clock.run(1);
+  assert.equal(it.lines.length, 2);
+});
+
+for (const code of [4500, 4501, 4502, 4503, 4504]) {
+  test(`after ${code} it does not come back by itself`, async () => {
+    const storage = memory();
+    const it = await inRoom({ storage });
+    it.line.tell({ type: 'closing', code, reason: 'final' });
+    it.clock.run(1_000_000);
+    assert.deepEqual([it.lines.length, it.client.status], [1, { name: 'closed', code, reason: 'final' }]);
+    it.client.connect();
+    assert.equal(it.lines.length, 2);
+    const isGone = code === 4501 || code === 4503;
+    assert.equal(it.line.hello.resume, isGone ? undefined : 'S.1.x', 'a token that is not ours any more is forgotten');
+    assert.equal(it.room.state.status, code === 4503 ? 'ended' : 'away');
+  });
+}
+
+test('whoever says nothing is given up: the server before its welcome, and a connection without answers', async () => {
+  const it = script();
+  it.clock.run(10_000);
+  assert.deepEqual([it.lines[0].isClosed, it.client.status.name], [true, 'waiting']);
+  const other = await inRoom();
+  other.room.send('hello');
+  other.clock.run(15_000);
+  assert.equal(other.lines[0].isClosed, true);
+});
+
+test('each answer gives the next as long again, and one alone has a minute', async () => {
+  const it = await inRoom();
+  it.room.command({ type: 'topic', topic: 'a' }).catch(() => {});
+  for (let step = 0; step < 5; step += 1) {
+    it.room.command({ type: 'typing', on: false });
+    it.clock.run(11_000);
+    it.line.ack('typing', 2);
+  }
+  assert.equal(it.lines[0].isClosed, false);
+  it.clock.run(6_000);
+  assert.equal(it.lines[0].isClosed, true);
+});
+
+test('another transport is tried at once where nothing came, and the first again after ten minutes', () => {
+  const it = script({ transports: ['ws', 'sse'] });
+  it.line.lose();
+  it.clock.run(0);
+  assert.deepEqual(it.lines.map(({ name }) => name), ['ws', 'sse']);
+  it.line.welcome();
+  it.line.lose();
+  it.clock.run(1_000);
+  assert.equal(it.line.name, 'sse');
+  it.line.welcome();
+  for (let minute = 0; minute < 20; minute += 1) {
+    it.clock.run(30_000);
+    it.line.tell({ type: 'token', token: 'S.1.x' });
+  }
+  it.line.lose();
+  it.clock.run(1_000);
+  assert.equal(it.line.name, 'ws');
+});
+
+test('a transport that got through before is given up after some losses, and one that was answered not at all', () => {
+  const it = script({ transports: ['ws', 'sse'] });
+  it.line.welcome();
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    it.line.lose();
+    it.clock.run(2_000);
+  }
+  assert.deepEqual(it.lines.map(({ name }) => name), ['ws', 'ws', 'ws', 'sse']);
+  const full = script({ transports: ['ws', 'sse'] });
+  full.line.tell({ type: 'error', code: 'at_capacity', message: 'full' }, { type: 'closing', code: 4005, reason: 'at_capacity', reconnect_after_ms: 100 });
+  full.clock.run(100);
+  assert.deepEqual(full.lines.map(({ name }) => name), ['ws', 'ws']);
+});
+
+test('a session that is not known any more is begun anew, and goes back into its rooms', async () => {
+  const it = await inRoom();
+  const errors = [];
+  it.client.on('error', error => errors.push(error.code));
+  it.line.lose();
+  it.clock.run(250);
+  it.line.welcome([], { resumed: false, token: 'T.1.x' });
+  it.line.tell({ type: 'error', code: 'bad_token', message: 'superseded' });
+  assert.deepEqual(errors, ['bad_token']);
+  assert.deepEqual(it.line.asked('join'), { type: 'join', id: 2, room: ROOM, nick: 'Bob', after: `${EPOCH}:2`, catch_up: 500 });
+  // One's own ghost has the nick until its grace is over.
+  it.line.refuse('join', 'nick_taken', { retry_after_ms: 5_000 });
+  it.clock.run(5_000);
+  assert.equal(it.line.asked('join').id, 3);
+  it.line.answer('join', { ...JOINED, seq: 9, entered: 9, you: { ...BOB, member: 3 }, members: [{ ...BOB, member: 3 }, ANN] });
+  assert.deepEqual([it.room.state.status, it.room.state.seq], ['live', 9]);
+});
+
+test('what a welcome says of a room is done', async () => {
+  const back = async status => {
+    const it = await inRoom();
+    it.line.lose();
+    it.clock.run(250);
+    it.line.welcome([{ room: ROOM, ...status }]);
+    const { state } = it.room;
+    return [state.status, state.ended?.why, it.line.types()];
+  };
+  assert.deepEqual(await back({ status: 'live', epoch: EPOCH, seq: 2 }), ['live', undefined, []]);
+  assert.deepEqual(await back({ status: 'live', epoch: EPOCH, seq: 1 }), ['away', undefined, []], 'its joined follows');
+  assert.deepEqual(await back({ status: 'waiting' }), ['away', undefined, []]);
+  assert.deepEqual(await back({ status: 'left', epoch: EPOCH, seq: 2 }), ['away', undefined, ['join']]);
+  assert.deepEqual(await back({ status: 'left', reason: 'banned', until: AT }), ['ended', 'banned', []]);
+  assert.deepEqual(await back({ status: 'closed' }), ['ended', 'closed', []]);
+  assert.deepEqual(await back({ status: 'unknown' }), ['away', undefined, ['join']]);
+  assert.deepEqual(await back({ status: 'unavailable' }), ['away', undefined, ['join']]);
+});
+
+test('a room that was waiting says so later', async () => {
+  const it = await inRoom();
+  it.line.lose();
+  it.clock.run(250);
+  it.line.welcome([{ room: ROOM, status: 'waiting' }]);
+  it.line.tell({ type: 'resumed', room: ROOM, epoch: EPOCH, seq: 2, status: 'live' }, message(3, 'one'));
+  assert.deepEqual([it.room.state.status, it.room.messages.length], ['live', 1]);
+});
+
+test('where the server has the session in the room already, it is shown afresh', async () => {
+  const it = await inRoom();
+  it.line.lose();
+  it.clock.run(250);
+  it.line.welcome([{ room: ROOM, status: 'unknown' }]);
+  it.line.refuse('join', 'already_member');
+  it.clock.run(250);
+  assert.deepEqual([it.lines.length, it.line.hello.positions], [3, {}]);
+  it.line.live(5);
+  it.line.tell({ ...JOINED, seq: 5, history: [message(4, 'x')] });
+  assert.deepEqual([it.room.state.status, it.room.messages.length], ['live', 1]);
+});
+
+test('a room that was made under a drawn code is found, though the answer was lost', async () => {
+  const it = script();
+  it.line.welcome();
+  const making = it.client.create(null, { nick: 'Ann' });
+  assert.deepEqual(it.line.asked('create'), { type: 'create', id: 1, nick: 'Ann' });
+  it.line.lose();
+  it.clock.run(250);
+  it.line.live(1);
+  it.line.tell({ ...JOINED, seq: 1, you: ANN, members: [ANN], members_total: 1 });
+  const room = await making;
+  assert.deepEqual([room.code, it.client.rooms.length, it.line.types()], [ROOM, 1, []]);
+  const again = script();
+  again.client.create(null, { nick: 'Ann' });
+  again.line.welcome();
+  again.line.lose();
+  again.clock.run(250);
+  again.line.welcome();
+  assert.deepEqual(again.line.types(), ['create'], 'and made where it was not');
+});
+
+test('a join that is refused fails with its code, and what passes is waited for', async () => {
+  const it = script();
+  it.line.welcome();
+  const joining = it.client.join(ROOM, { nick: 'Bob' });
+  it.line.refuse('join', 'rate_limited', { retry_after_ms: 700 });
+  it.clock.run(700);
+  assert.equal(it.line.sent.length, 2);
+  it.line.refuse('join', 'banned', { until: AT });
+  await assert.rejects(joining, error => isChatError(error, 'banned') && error.until === AT && error.message === 'banned');
+  assert.equal(it.client.rooms.length, 0);
+});
+
+test('a room that the session was in, and nobody here asked for, is told of', () => {
+  const it = script();
+  const rooms = [];
+  it.client.on('room', room => rooms.push(room.code));
+  it.line.live(2);
+  it.line.tell(JOINED);
+  assert.deepEqual([rooms, it.client.rooms.length], [[ROOM], 1]);
+});
+
+test('credentials are asked for at each connection, before they run out, and after', async () => {
+  const asked = [];
+  const it = script({ credentials: why => { asked.push(why); return `pass ${asked.length}`; } });
+  await turn();
+  assert.deepEqual(it.line.hello, { type: 'hello', id: 0, token: 'pass 1' });
+  it.line.welcome();
+  it.line.tell({ type: 'auth_expiring' });
+  await turn();
+  assert.deepEqual(it.line.asked('auth'), { type: 'auth', id: 1, token: 'pass 2' });
+  it.line.lose(4007, 'expired');
+  it.clock.run(250);
+  await turn();
+  assert.deepEqual([asked, it.line.hello.token], [['connect', 'expiring', 'expired'], 'pass 3']);
+});
+
+test('credentials that cannot be had are asked for again', async () => {
+  const it = script({ credentials: async () => { throw new Error('no'); } });
+  await turn();
+  assert.deepEqual([it.lines.length, it.client.status.name], [0, 'waiting']);
+});
+
+test('what is not known is passed over', async () => {
+  const it = await inRoom();
+  it.line.tell({ type: 'weather', is: 'fine' }, { type: 'waved', room: ROOM, seq: 3, at: AT, member: 1 }, { type: 'glow', room: ROOM, level: 3 },
+    { type: 'ack', id: 999, room: ROOM, seq: 3 }, { type: 'message', room: 'ELSEWHERE', seq: 1, at: AT, nick: 'x', text: 'y' });
+  assert.deepEqual([it.room.state.seq, it.room.state.synced], [3, true]);
+});
+
+test('what was missed is asked for, one question at a time, and again where it could not be read', async () => {
+  const it = await inRoom();
+  it.line.tell(message(3, 'one'), { type: 'gap', room: ROOM, epoch: EPOCH, from: 4, to: 8, members: [ANN, BOB], members_total: 2, topic: '', notices: 'told', changed_at: 7 });
+  assert.deepEqual(it.line.types(), ['join', 'changes']);
+  it.line.answer('changes', { type: 'changes', epoch: EPOCH, messages: [], through: 3, more: true, as_of: 8 });
+  assert.equal(it.line.sent.length, 2);
+  it.clock.run(1_000);
+  assert.equal(it.line.sent.length, 3);
+  it.line.refuse('changes', 'out_of_reach');
+  assert.deepEqual([it.room.messages, it.line.asked('history').before], [[], 9]);
+  it.line.answer('history', { type: 'history', epoch: EPOCH, messages: [message(3, 'now'), message(6, 'two')], more: true, more_before: true, more_after: false, as_of: 8 });
+  it.line.answer('read', { type: 'read', through: 2, unread: 2, as_of: 8 });
+  assert.deepEqual([it.room.messages.map(({ text }) => text), it.room.state.from, it.room.state.synced], [['now', 'two'], 3, true]);
+});
+
+test('pages are asked for one at a time, and only so many commands are in flight', async () => {
+  const it = await inRoom();
+  for (let count = 0; count < 3; count += 1) it.room.command({ type: 'history', limit: 1 }).catch(() => {});
+  for (let count = 0; count < 30; count += 1) it.room.topic(String(count)).catch(() => {});
+  assert.equal(it.line.sent.filter(({ type }) => type === 'history').length, 1);
+  assert.equal(it.line.sent.length, 1 + 16);
+  it.line.answer('history', { type: 'history', epoch: EPOCH, messages: [], more_before: false, more_after: false, as_of: 2 });
+  assert.equal(it.line.sent.filter(({ type }) => type === 'history').length, 2);
+  const many = Array.from({ length: 300 }, () => it.room.topic('x'));
+  await assert.rejects(many.at(-1), refusedWith('busy'));
+  it.line.lose();
+  await assert.rejects(many[0], refusedWith('disconnected'));
+  await Promise.allSettled(many);
+});
+
+test('leaving is done with the answer, or as soon as there is a connection', async () => {
+  const it = await inRoom();
+  const left = it.room.leave();
+  it.line.tell({ type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'left' });
+  it.line.ack('leave', 3);
+  await left;
+  assert.deepEqual([it.client.rooms.length, it.room.state.status], [0, 'ended']);
+  const away = await inRoom();
+  away.line.lose();
+  const leaving = away.room.leave();
+  away.clock.run(250);
+  away.line.live(2);
+  away.line.ack('leave', 3);
+  await leaving;
+  assert.equal(away.client.rooms.length, 0);
+});
+
+test('typing is said as seldom as it has to be', async () => {
+  const it = await inRoom();
+  const said = () => it.line.sent.filter(({ type }) => type === 'typing').map(({ on }) => on);
+  for (let key = 0; key < 10; key += 1) it.room.typing();
+  it.clock.run(3_000);
+  it.room.typing();
+  it.room.typing(false);
+  it.room.typing(false);
+  assert.deepEqual(said(), [true, true, false]);
+});
+
+test('each event is told once, in order, under its name', async () => {
+  const it = await inRoom();
+  const told = [];
+  it.room.on('message', ({ text }) => told.push(text));
+  const stop = it.room.on('event', ({ type, seq }) => told.push(`${seq} ${type}`));
+  it.line.tell(message(3, 'one'), message(3, 'one'), { type: 'redacted', room: ROOM, seq: 4, at: AT, target: 3, by: 1 });
+  stop();
+  it.line.tell(message(5, 'two'));
+  assert.deepEqual(told, ['one', '3 message', '4 redacted', 'two']);
+});
+
+test('a page that is shown again asks whether its connection lives, and tries at once where it waits', async () => {
+  const listeners = new Map();
+  Object.assign(globalThis, { addEventListener: (name, listener) => listeners.set(name, listener), removeEventListener() {} });
+  try {
+    const it = await inRoom();
+    listeners.get('online')();
+    assert.deepEqual(it.line.asked('history'), { type: 'history', id: 2, room: ROOM, limit: 0 });
+    listeners.get('pageshow')();
+    assert.equal(it.line.sent.length, 2, 'one question is enough');
+    it.clock.run(5_000);
+    assert.equal(it.lines[0].isClosed, true);
+    it.clock.run(0);
+    it.line.lose();
+    it.line.lose();
+    const before = it.lines.length;
+    listeners.get('online')();
+    assert.equal(it.lines.length, before + 1);
+  } finally {
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
+  }
+});
+
+test('a connection that has said nothing for long is asked whether it lives, and so is one over a sleep', async () => {
+  const it = await inRoom();
+  it.clock.run(59_000);
+  assert.deepEqual(it.line.types(), ['join']);
+  it.clock.run(1_000);
+  assert.deepEqual(it.line.types(), ['join', 'history']);
+  it.line.answer('history', { type: 'history', epoch: EPOCH, messages: [], more_before: false, more_after: false, as_of: 2 });
+  it.clock.run(10_000);
+  assert.equal(it.lines[0].isClosed, false);
+});
+
+test('what was stored is taken up again, and what is spoilt is not', async () => {
+  const storage = memory();
+  const first = await inRoom({ storage });
+  first.client.close();
+  const second = script({ storage });
+  assert.deepEqual(second.line.hello, { type: 'hello', id: 0, resume: 'S.1.x', positions: {}, catch_up: 500 });
+  second.line.live(2);
+  second.line.tell(JOINED);
+  assert.equal(second.client.room(ROOM).state.status, 'live');
+  for (const spoilt of ['{', 'null', '{"rooms":7}']) {
+    const it = script({ storage: { ...memory(), getItem: () => spoilt } });
+    assert.deepEqual([it.client.rooms.length, it.line.hello.resume], [0, undefined]);
+  }
+  const full = await inRoom({ storage: { getItem() { throw new Error(); }, setItem() { throw new Error(); }, removeItem() {} } });
+  assert.equal(full.room.state.status, 'live');
+});
+
+test('a secret is shown, and never stored', async () => {
+  const storage = memory();
+  const it = script({ storage });
+  it.line.welcome();
+  const joining = it.client.join(ROOM, { nick: 'Bob', secret: 'swordfish' });
+  assert.equal(it.line.asked('join').secret, 'swordfish');
+  it.line.answer('join', JOINED);
+  await joining;
+  assert.doesNotMatch([...storage.kept.values()].join(), /swordfish/);
+});
+
+test('a duplicated tab leaves the session, and what waits, to the other', async () => {
+  const held = new Set();
+  const locks = {
+    async request(name, _, use) {
+      if (held.has(name)) return use(null);
+      held.add(name);
+      return use({ name });
+    },
+  };
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+  try {
+    const kept = new Map();
+    const first = await inRoom({ storage: memory(kept) });
+    first.line.lose();
+    first.room.send('mine').catch(() => {});
+    const second = script({ storage: memory(new Map(kept)) });
+    await turn();
+    assert.deepEqual([second.line.hello.resume, second.client.rooms[0].pending], [undefined, []]);
+    second.line.welcome([], { session: 'T', token: 'T.1.x' });
+    assert.deepEqual(second.line.types(), ['join']);
+    assert.deepEqual([...held], ['chat S', 'chat T']);
+  } finally {
+    if (before) Object.defineProperty(globalThis, 'navigator', before);
+    else delete globalThis.navigator;
+  }
+});
