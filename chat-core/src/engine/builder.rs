@@ -174,6 +174,7 @@ impl EngineBuilder {
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),
+            goes_on: AtomicBool::new(false),
             flushed: AtomicBool::new(false),
             cutting: tokio::sync::Notify::new(),
             tasks: AtomicU64::new(0),

@@ -121,6 +121,9 @@ impl Acting {
     /// Gives those of the slots of which nothing is under way here, and nothing of which nobody knows.
     async fn give(&mut self, gifts: &[(Slot, Id)]) -> Result<(), NotDone> {
         let inner = Arc::clone(&self.inner);
+        // Before anything has to wait for it.
+        let open = self.connected().await?;
+        self.open = Some(open);
         let slots: Vec<Slot> = gifts.iter().map(|(slot, _)| *slot).collect();
         let mut yielding = Yielding::begin(&inner, slots.clone());
         // Some may be quiet where not all are.
@@ -190,19 +193,22 @@ impl Acting {
         answered
     }
 
+    /// The connection that is there, or another.
+    async fn connected(&mut self) -> Result<Connection, OpenError> {
+        let is_same = |open: &Connection| !open.is_closed() && *self.inner.node.server.borrow() == open.server;
+        if let Some(open) = self.open.take().filter(is_same) {
+            return Ok(open);
+        }
+        let mut open = self.inner.node.connector.connect(Purpose::Other).await?;
+        let mine = "select pid, backend_start::text from pg_stat_activity where pid = pg_backend_pid()";
+        let rows = open.query(mine, &[]).await?;
+        self.backend = rows.first().map(|row| (row.get(0), row.get(1)));
+        Ok(open)
+    }
+
     /// Runs one statement, on the connection that is there or another.
     async fn query(&mut self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, NotDone> {
-        let is_same = |open: &Connection| !open.is_closed() && *self.inner.node.server.borrow() == open.server;
-        let mut open = match self.open.take().filter(is_same) {
-            Some(open) => open,
-            None => {
-                let mut open = self.inner.node.connector.connect(Purpose::Other).await?;
-                let mine = "select pid, backend_start::text from pg_stat_activity where pid = pg_backend_pid()";
-                let rows = open.query(mine, &[]).await.map_err(OpenError::from)?;
-                self.backend = rows.first().map(|row| (row.get(0), row.get(1)));
-                open
-            }
-        };
+        let mut open = self.connected().await?;
         let answered = open.query(sql, values).await;
         self.open = Some(open);
         answered.map_err(|error| {

@@ -5,6 +5,7 @@
 mod follower;
 mod frame;
 mod hop;
+mod moments;
 mod outage;
 mod page;
 mod place;

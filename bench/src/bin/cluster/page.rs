@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bench::table::{Run, digits, show, spread};
 
-use super::{Length, follower, hop, outage, rolling, takeover};
+use super::{Length, follower, hop, moments, outage, rolling, takeover};
 
 /// What was measured, and on what.
 pub(crate) struct Ground {
@@ -42,7 +42,7 @@ const fn goal(
     Goal { about, scenario, variant, figure, max, unit: " s", run: Judged::Worst }
 }
 
-const GOALS: [Goal; 8] = [
+const GOALS: [Goal; 10] = [
     Goal {
         unit: " ms",
         run: Judged::Median,
@@ -65,6 +65,8 @@ const GOALS: [Goal; 8] = [
     goal("owner killed, lease 5 s: nobody answers for", "outage", "killed, lease 5 s", outage::GAP, 8.0),
     goal("owner killed, lease 2 s: nobody answers for", "outage", "killed, lease 2 s", outage::GAP, 4.0),
     goal("owner drained: nobody answers for", "outage", "drained", outage::GAP, 1.0),
+    goal("rolling restart: longest wait of a command", "rolling", "restarted", rolling::LONGEST, 1.0),
+    Goal { unit: "", ..goal("rolling restart: commands refused", "rolling", "restarted", rolling::REFUSED, 0.0) },
 ];
 
 /// One scenario as a table.
@@ -161,6 +163,7 @@ pub(crate) fn render(ground: &Ground, runs: &[Run], failures: &[String]) -> Stri
     for table in &TABLES {
         put_table(&mut page, table, runs);
     }
+    moments::render(&mut page, runs);
     for failure in failures {
         let _ = writeln!(page, "- no figures of {failure}");
     }

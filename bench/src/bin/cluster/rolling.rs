@@ -8,6 +8,7 @@ use bench::scenario::Figures;
 use bench::table::percentile;
 use tokio::task::JoinSet;
 
+use super::moments::Moments;
 use super::service::Service;
 use super::session::{Said, Session};
 use super::{Fault, Length, put};
@@ -36,13 +37,17 @@ pub(crate) async fn measure(service: &mut Service, length: Length) -> Result<Fig
     for (session, room) in sessions {
         tasks.spawn(talk(session, room, Arc::clone(&is_over)));
     }
+    let mut moments = Moments::begin("before");
     tokio::time::sleep(rest).await;
     let begun = Instant::now();
     for index in 0..servers.len() {
+        moments.now(format!("server {index} goes"));
         service.servers[index].drain()?;
         service.servers[index].ended().await?;
+        moments.now(format!("server {index} starts"));
         service.replace(index)?;
         service.join(servers.len()).await?;
+        moments.now(format!("server {index} is back"));
         tokio::time::sleep(rest).await;
     }
     let took = begun.elapsed();
@@ -64,6 +69,7 @@ pub(crate) async fn measure(service: &mut Service, length: Length) -> Result<Fig
     put(&mut figures, DISOWNED, said().map(|said| said.disowned).sum::<u64>() as f64);
     put(&mut figures, RESUMES, talks.iter().map(|talk| talk.session.resumes).sum::<u64>() as f64);
     put(&mut figures, TOOK, took.as_secs_f64());
+    moments.put(talks.iter().map(|talk| (&*talk.said, &*talk.session.noticed)), &mut figures);
     Ok(figures)
 }
 

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use super::Fault;
 use super::frame::Frame;
+use super::moments::Noticed;
 use super::place::Place;
 use super::wire::Wire;
 
@@ -21,6 +22,8 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 const ANSWER_MAX: Duration = Duration::from_secs(40);
 /// How long a session may be without a connection.
 const AWAY_MAX: Duration = Duration::from_secs(40);
+/// How long a server may take to let a session in, before it is asked elsewhere.
+const GREETED_MAX: Duration = Duration::from_secs(5);
 /// How long what was acked may take until everybody has heard it.
 const HEARD_MAX: Duration = Duration::from_secs(20);
 /// How a room refuses somebody who is not in it. Whoever was told of no end of their membership is; such a refusal is counted by itself, and has to pass.
@@ -41,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) places: BTreeMap<String, Place>,
     /// How often it has come back, at whichever server.
     pub(crate) resumes: u64,
+    /// Whatever was refused, and each end of a connection, in their order.
+    pub(crate) noticed: Vec<Noticed>,
 }
 
 /// What became of a command.
@@ -72,15 +77,15 @@ impl Said {
 
 /// Why a connection is over.
 enum Lost {
-    /// It may be resumed.
-    Connection,
+    /// It may be resumed. Why.
+    Connection(String),
     /// A promise was broken.
     Promise(Fault),
 }
 
 impl From<io::Error> for Lost {
-    fn from(_: io::Error) -> Self {
-        Self::Connection
+    fn from(error: io::Error) -> Self {
+        Self::Connection(error.kind().to_string())
     }
 }
 
@@ -97,6 +102,7 @@ impl Session {
             id: 0,
             places: BTreeMap::new(),
             resumes: 0,
+            noticed: Vec::new(),
         };
         session.connect().await?;
         Ok(session)
@@ -135,6 +141,7 @@ impl Session {
             match self.say_once(std::slice::from_ref(room)).await?.first() {
                 Some(Outcome::Done) => return Ok(Said { asked, acked: Instant::now(), refused, disowned }),
                 Some(Outcome::Refused(why)) => {
+                    self.notice(self.at, why.clone());
                     refused += 1;
                     disowned += u64::from(why == NOT_MEMBER);
                     sleep(PAUSE).await;
@@ -245,10 +252,12 @@ impl Session {
             self.connect().await?;
             return Ok(None);
         }
+        let at = self.at;
         match self.next().await {
             Ok(frame) => Ok(Some(frame)),
             Err(Lost::Promise(fault)) => Err(fault),
-            Err(Lost::Connection) => {
+            Err(Lost::Connection(why)) => {
+                self.notice(at, why);
                 self.wire = None;
                 self.connect().await?;
                 Ok(None)
@@ -261,15 +270,17 @@ impl Session {
         let since = Instant::now();
         while since.elapsed() < AWAY_MAX {
             sleep(self.back_at.saturating_duration_since(Instant::now())).await;
-            match timeout(Duration::from_secs(5), self.greet()).await {
+            let at = self.at;
+            let why = match timeout(GREETED_MAX, self.greet()).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(Lost::Promise(fault))) => return Err(fault),
-                Ok(Err(Lost::Connection)) | Err(_) => {
-                    self.wire = None;
-                    self.at = (self.at + 1) % self.servers.len();
-                    sleep(PAUSE).await;
-                }
-            }
+                Ok(Err(Lost::Connection(why))) => why,
+                Err(_) => "no welcome".to_owned(),
+            };
+            self.notice(at, format!("hello: {why}"));
+            self.wire = None;
+            self.at = (at + 1) % self.servers.len();
+            sleep(PAUSE).await;
         }
         Err(format!("{} was let in nowhere for {AWAY_MAX:?}", self.name).into())
     }
@@ -287,7 +298,7 @@ impl Session {
         self.wire = Some(wire);
         let welcome = self.next().await?;
         if welcome.kind != "welcome" {
-            return Err(Lost::Connection);
+            return Err(Lost::Connection(welcome.kind));
         }
         if is_back {
             if welcome.resumed != Some(true) {
@@ -312,14 +323,14 @@ impl Session {
         }
         match status {
             "live" | "waiting" => Ok(()),
-            "unavailable" => Err(Lost::Connection),
+            "unavailable" => Err(Lost::Connection("room unavailable".to_owned())),
             other => Err(found(other)),
         }
     }
 
     /// The next frame, checked and taken in.
     async fn next(&mut self) -> Result<Frame, Lost> {
-        let Some(wire) = &mut self.wire else { return Err(Lost::Connection) };
+        let Some(wire) = &mut self.wire else { return Err(Lost::Connection("no connection".to_owned())) };
         let json = wire.next().await?;
         let broken = |why: String| Lost::Promise(why.into());
         let frame = Frame::parse(json)
@@ -369,7 +380,11 @@ impl Session {
         if code == 4001 {
             self.at = (self.at + 1) % self.servers.len();
         }
-        Lost::Connection
+        Lost::Connection(format!("closing {code}"))
+    }
+
+    fn notice(&mut self, server: usize, what: String) {
+        self.noticed.push(Noticed { at: Instant::now(), server, what });
     }
 
     /// Gives its connection away, once it is in the room that it is to listen to.

@@ -32,6 +32,11 @@ use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 /// What a client that finds no place is told to wait before it tries again.
 const NO_PLACE_WAIT: Duration = Duration::from_secs(10);
 
+/// What one is told to wait who comes to a server that goes, while others have its rooms. Not nothing: whoever sends clients here may not know yet.
+const ELSEWHERE_WAIT: Duration = Duration::from_secs(1);
+
+const GOES_DOWN: &str = "the server is going down";
+
 /// The greatest number that every reader of JSON holds.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
@@ -179,19 +184,20 @@ impl Shared {
     }
 
     fn check_draining(&self) -> Result<(), Refusal> {
-        self.check_accepting().map_err(|reject| {
-            let refusal = Refusal { close: CloseReason::Draining, reject, reconnect_after: None };
-            refusal.come_back(NO_PLACE_WAIT)
-        })
+        if !self.draining.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let wait = if self.goes_on.load(Ordering::Acquire) { ELSEWHERE_WAIT } else { NO_PLACE_WAIT };
+        Err(Refusal::new(CloseReason::Draining, RejectCode::Draining, GOES_DOWN).come_back(wait))
     }
 
-    /// Whether anything new is taken.
+    /// Whether commands are taken of those who are connected.
     ///
     /// # Errors
     /// `draining`.
     pub(crate) fn check_accepting(&self) -> Result<(), Reject> {
-        match self.draining.load(Ordering::Acquire) {
-            true => Err(Reject::new(RejectCode::Draining, "the server is going down")),
+        match self.draining.load(Ordering::Acquire) && !self.goes_on.load(Ordering::Acquire) {
+            true => Err(Reject::new(RejectCode::Draining, GOES_DOWN)),
             false => Ok(()),
         }
     }

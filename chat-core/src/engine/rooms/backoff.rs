@@ -7,6 +7,9 @@ use crate::types::Mono;
 /// First and longest pause before a log that failed is asked again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// The longest pause before a server is asked again that is about to know more. 400 ms: nobody waits much longer than it takes.
+const MOMENT: Duration = Duration::from_millis(400);
+
 /// A pause that grows with every failure.
 #[derive(Default, PartialEq)]
 pub(crate) struct Backoff {
@@ -31,6 +34,12 @@ impl Backoff {
     /// It has failed once more.
     pub(crate) fn failed(&mut self, now: Mono) {
         self.until = now.after(self.next());
+    }
+
+    /// It has failed once more, and what is waited for comes soon, if it comes.
+    pub(crate) fn failed_for_a_moment(&mut self, now: Mono) {
+        self.pause = self.next().min(MOMENT);
+        self.until = now.after(self.pause);
     }
 
     /// The next pause.

@@ -101,6 +101,8 @@ pub(crate) struct Shared {
     /// The first day on which the token of somebody who is connected is half its age, or an earlier one.
     pub(crate) renew_on: AtomicU16,
     pub(crate) draining: AtomicBool,
+    /// Of one who drains: whether other servers have its rooms, so that whoever is still connected is served as before.
+    pub(crate) goes_on: AtomicBool,
     /// Whether what was due when the drain began has been told, or has had its time: now it is told when to come back.
     pub(crate) flushed: AtomicBool,
     /// Told when a drain gives up connections that take nothing.

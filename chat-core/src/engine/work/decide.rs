@@ -112,7 +112,8 @@ impl RoomTask {
     fn enter(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
         let is_older = self.shared.cluster.is_some()
             && input.caller().is_some_and(|by| self.state.room.generation_of(by.session) > Some(by.generation));
-        self.decide_entry(now, input, batch).map_err(|reject| if is_older { unavailable() } else { reject })
+        self.decide_entry(now, input, batch)
+            .map_err(|reject| if is_older { unavailable() } else { reject })
     }
 
     /// Makes of what the room has decided what is to be told to whoever asked.
@@ -123,12 +124,18 @@ impl RoomTask {
         decided: Result<Answer, Reject>,
         batch: &mut Batch,
     ) {
+        let is_too_early = match (&item, &decided) {
+            (InboxItem::Asked(asked), Err(reject)) => self.is_too_early(asked.reply.node, reject),
+            _ => false,
+        };
+        if is_too_early && let InboxItem::Asked(asked) = item {
+            return asked.reply.hand_back();
+        }
         let outcome = match (&mut item, decided) {
             (InboxItem::Asked(asked), verdict) => {
                 if matches!(verdict, Ok(Answer::Entered(_))) {
                     self.guest_has_come(asked, batch);
                 }
-                let verdict = verdict.map_err(|reject| self.refuse_guest(asked.reply.node, reject));
                 let after = batch.records.last().map_or(self.state.room.last_offset(), |last| last.offset);
                 let (number, epoch) = (asked.reply.number, self.state.phase_epoch());
                 Outcome::Decided(Box::new(Decided { number, epoch, after, verdict }))

@@ -60,6 +60,7 @@ impl RoomTask {
                 FromPeer::Link { node, is_up: false } => self.lose_link(node),
                 // Whoever said so takes this server for the owner.
                 FromPeer::Ended { by, whole } => self.tell_ended(owner, by, whole),
+                FromPeer::Follow { node, .. } => self.turn_away_guest(node),
                 // The same; and the owner hears it once it is known there.
                 _ => {}
             },
@@ -103,12 +104,14 @@ impl RoomTask {
             // By a server that does not know yet who decides.
             return asked.reply.hand_back();
         }
-        if self.state.part.as_ref().is_some_and(|part| !part.is_in_step() && part.follow_at.is_none()) {
+        let now = self.mono();
+        // First: who is here is known there when it is asked.
+        if self.state.part.as_ref().is_some_and(|part| !part.is_in_step() && part.follow_at.is_none_or(|at| at <= now))
+        {
             self.ask_to_follow(owner);
         }
         let number = self.shared.letters.fetch_add(1, Ordering::Relaxed) + 1;
         let limits = &self.shared.limits;
-        let now = self.mono();
         let (Some(part), Some(input)) = (&mut self.state.part, item.input()) else { return };
         if item.is_bounded() && part.letters.len() >= limits.room.inbox_max {
             let reject = Reject::new(RejectCode::Busy, "too much waits for the room's owner");
@@ -126,6 +129,13 @@ impl RoomTask {
             part.asking.failed(now);
             self.park(item, parked);
         }
+    }
+
+    /// A server follows the room from here, which does not decide, or not yet: it is to say so again.
+    fn turn_away_guest(&self, node: NodeId) {
+        let undecided = Parcel::Undecided { room: self.cell.code.clone(), numbers: Vec::new() };
+        // Where the link is down, it says so again when that is up.
+        let _ = self.shared.send(node, &undecided);
     }
 
     /// Nothing that the owner tells follows on what is known here, until it tells all anew.

@@ -133,12 +133,12 @@ impl RoomTask {
         }
     }
 
-    /// Why something is refused at another server. As long as that has not said who is attached there, nobody there is told that they are not in
-    /// the room: what it said may have been lost, or have come before this server knew that it decides.
-    pub(crate) fn refuse_guest(&self, node: NodeId, reject: Reject) -> Reject {
+    /// Whether somebody at another server is refused for want of knowing who is attached there. Until that server has said so, nobody there is told
+    /// that they are not in the room: what it said may have been lost, or have come before this server knew that it decides.
+    pub(crate) fn is_too_early(&self, node: NodeId, reject: &Reject) -> bool {
         let guest = self.state.part.as_ref().and_then(|part| part.guests.get(&node));
         let is_known = guest.is_some_and(|guest| guest.has_followed) || self.state.feed().is_none();
-        if reject.code == RejectCode::NotMember && !is_known { unavailable() } else { reject }
+        reject.code == RejectCode::NotMember && !is_known
     }
 
     /// From this moment on a server is told what happens; before that it is told how things stand.

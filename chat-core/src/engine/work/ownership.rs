@@ -29,6 +29,14 @@ impl Shared {
         matches!(self.owner_of(slot), Owner::Me(_))
     }
 
+    /// Whether this server decides for no room, and others do that can be reached.
+    pub(crate) fn goes_on_elsewhere(&self) -> bool {
+        let owners: Vec<Owner> = Slot::all().map(|slot| self.owner_of(slot)).collect();
+        let is_mine = |owner: &Owner| matches!(owner, Owner::Me(_));
+        let is_there = |owner: &Owner| matches!(owner, Owner::Other(node, _) if self.peers.has(*node));
+        !owners.iter().any(is_mine) && owners.iter().any(is_there)
+    }
+
     /// Whether a room is decided here.
     pub(crate) fn decides(&self, code: &RoomCode) -> bool {
         matches!(self.owner(code), Owner::Me(_))

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::{Letter, Parked};
 use crate::engine::shared::unavailable;
+use crate::engine::work::follow::FOLLOW_AGAIN;
 use crate::engine::work::task::RoomTask;
 use crate::ports::Owner;
 use crate::room::{Caller, Input};
@@ -89,8 +90,11 @@ impl RoomTask {
         let wait = self.shared.limits.engine.owner_wait;
         let Some(part) = &mut self.state.part else { return };
         if part.follows() == Some(from) {
-            // It does not know yet that it decides.
-            part.asking.failed(now);
+            // It does not know yet that it decides, or who is here.
+            part.asking.failed_for_a_moment(now);
+            if !part.is_in_step() {
+                part.follow_at = Some(part.asking.until().min(now.after(FOLLOW_AGAIN)));
+            }
         }
         for number in numbers.iter().rev() {
             if let Some(Letter { parked, item, .. }) = part.letters.remove(number).filter(|letter| letter.to == from) {

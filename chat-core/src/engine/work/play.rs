@@ -214,6 +214,9 @@ impl RoomTask {
                 let reader = self.state.subscribers.get(session);
                 if reader.is_some_and(|reader| reader.connection.generation <= *generation) {
                     part.dangling.push(*session);
+                    // As far as the owner knows, and it may not have been told.
+                    let again = self.shared.clock.now().mono.after(FOLLOW_AGAIN);
+                    part.follow_at.get_or_insert(again);
                 }
             }
             Note::Attached { session, generation, .. } => {
