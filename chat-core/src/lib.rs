@@ -71,9 +71,9 @@ pub use ports::{
 };
 pub use types::{
     AccessToken, BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation,
-    Identity, Key, Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, NodeId, Now, Offset, PersonData,
-    PersonHash, Position, ReactionName, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope, SecretHash, Seq,
-    SessionId, SessionLimits, SignalData, SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
+    Identity, Key, Limits, MemberId, Mono, NetworkTag, NewcomersSee, Nick, NickKey, NodeId, Now, Offset, Params,
+    PersonData, PersonHash, Position, ReactionName, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope,
+    SecretHash, Seq, SessionId, SessionLimits, SignalData, SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};

@@ -68,7 +68,7 @@ fn status(reject: &Reject) -> StatusCode {
     match reject.code {
         TooLong if reject.field == Some("frame") => StatusCode::PAYLOAD_TOO_LARGE,
         BadFrame | UnknownType | BadField | TooLong => StatusCode::BAD_REQUEST,
-        BadToken => StatusCode::UNAUTHORIZED,
+        BadToken | AuthExpired => StatusCode::UNAUTHORIZED,
         Forbidden | Banned | NotMember | RoomLocked | SecretWrong | ReadOnly => StatusCode::FORBIDDEN,
         RoomNotFound | MemberNotFound | MessageNotFound | BanNotFound | OutOfReach => StatusCode::NOT_FOUND,
         NameTaken | NickTaken | AlreadyMember | KeyConflict | NotConnected | TooManyRooms | TooManyAttachments

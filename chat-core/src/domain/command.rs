@@ -8,8 +8,8 @@ use super::history::HistoryAnchor;
 use super::person::MemberChange;
 use super::settings::SettingsChange;
 use crate::types::{
-    BanId, Body, Credential, Data, Key, MemberId, Nick, PersonData, Position, ReactionName, RoomCode, RoomSecret, Seq,
-    SignalData, SignalName, Topic,
+    AccessToken, BanId, Body, Credential, Data, Key, MemberId, Nick, Params, PersonData, Position, ReactionName,
+    RoomCode, RoomSecret, Seq, SignalData, SignalName, Topic,
 };
 
 mod builders;
@@ -47,6 +47,8 @@ pub enum Command {
         room: Option<RoomCode>,
         /// What to show beside the name.
         data: Option<PersonData>,
+        /// For the policy, which alone reads it; it goes no further.
+        params: Option<Params>,
     },
     /// Become a member of a room.
     #[non_exhaustive]
@@ -65,6 +67,8 @@ pub enum Command {
         catch_up: Option<u32>,
         /// What to show beside the name.
         data: Option<PersonData>,
+        /// For the policy, which alone reads it; it goes no further.
+        params: Option<Params>,
     },
     /// Change what one is shown as in a room.
     #[non_exhaustive]
@@ -267,6 +271,13 @@ pub enum Command {
         /// The role from now on.
         role: Role,
     },
+    /// Show the policy another credential, before the one that was shown runs out. The policy's `check` is not asked about
+    /// it: its `admit` is.
+    #[non_exhaustive]
+    Auth {
+        /// What is shown.
+        token: AccessToken,
+    },
     /// End a session for good: it leaves its rooms, and none of its tokens is good any more.
     #[non_exhaustive]
     End {
@@ -278,11 +289,11 @@ pub enum Command {
 }
 
 impl Command {
-    /// The room it is about; `None` for a creation without a chosen name, and for the end of a session.
+    /// The room it is about; `None` for a creation without a chosen name, for a new credential, and for the end of a session.
     pub fn room(&self) -> Option<&RoomCode> {
         match self {
             Self::Create { room, .. } => room.as_ref(),
-            Self::End { .. } => None,
+            Self::Auth { .. } | Self::End { .. } => None,
             Self::Join { room, .. }
             | Self::Me { room, .. }
             | Self::Send { room, .. }

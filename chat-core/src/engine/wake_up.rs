@@ -22,6 +22,11 @@ pub(crate) async fn run(engine: Weak<Shared>, timers: Arc<Timers>) {
                             shared.push(&room, InboxItem::Tick);
                         }
                     }
+                    Sleeper::Admission(cell, connection) => {
+                        if let (Some(cell), Some(connection)) = (cell.upgrade(), connection.upgrade()) {
+                            shared.look_at_admission(&cell, &connection);
+                        }
+                    }
                     Sleeper::ConnectionState(connection) => {
                         if let Some(connection) = connection.upgrade() {
                             connection.wake.wake();

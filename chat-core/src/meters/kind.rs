@@ -64,6 +64,7 @@ kinds! {
     Settings "settings",
     SetRole "role",
     End "end",
+    Auth "auth",
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The embedder's own rules: who may connect, and allow, deny or rewrite each command.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::{Command, Named};
-use crate::types::{Identity, Nick, PersonData, Reject, SessionId};
+use crate::domain::{Command, Named, Role};
+use crate::types::{Identity, Nick, PersonData, Reject, RoomCode, SessionId, Wall};
 
 /// A client that wants to connect, or comes back, as far as the transport knows it.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -43,6 +45,15 @@ pub struct Admission {
     /// What the person is shown as in every room, where the policy says so. It takes the place of what they ask for, as soon as they come
     /// in, come back or ask for a change; a name that is given so may look like another's.
     pub named: Named,
+    /// What the person is in the rooms that they enter or come back to, as far as the room's own rules allow it; what the room says where
+    /// there is none. See [`Admission::with_role`].
+    pub role: Option<Role>,
+    /// When what the client has shown runs out, by the engine's clock. [`auth_notice`](crate::SessionLimits::auth_notice) before that it is told
+    /// so, and shows another with [`Command::Auth`]; else its connection ends as `auth_expired`. Never where there is none.
+    pub expires_at: Option<Wall>,
+    /// The rooms that the person may enter, make and come back to, by their codes; any where there is none. Behind an [`Arc`], as every
+    /// command's [`SessionView`] shows it.
+    pub rooms: Option<Arc<BTreeSet<RoomCode>>>,
 }
 
 impl Admission {
@@ -72,6 +83,44 @@ impl Admission {
         self.named.data = Some(data);
         self
     }
+
+    /// The same, with this role in the rooms that they enter or come back to. The host gives it there, right after they have come in and as
+    /// [`Moderation::SetRole`](crate::Moderation::SetRole) does, so that everybody is told:
+    ///
+    /// - `Moderator` makes them one, while the room has a place for another ([`moderators_max`](crate::RoomLimits::moderators_max)).
+    /// - `Member` takes the role of a moderator from them.
+    /// - `Owner` gives them the owner's place only where nobody has it and it is held for nobody, as in a room that is the host's
+    ///   ([`Moderation::Protect`](crate::Moderation::Protect)); elsewhere they become a moderator.
+    /// - Who is the room's owner stays it, whatever is said here.
+    ///
+    /// It stays with their place in the room, as any role does: what takes it away again is another role, on another admission.
+    #[must_use]
+    pub fn with_role(self, role: Role) -> Self {
+        Self { role: Some(role), ..self }
+    }
+
+    /// The same, until this time.
+    #[must_use]
+    pub fn with_expiry(self, expires_at: impl Into<Option<Wall>>) -> Self {
+        Self { expires_at: expires_at.into(), ..self }
+    }
+
+    /// The same, in these rooms and no others; under a code that the server draws nobody makes one then. Where a later admission of the same
+    /// session names fewer, the person leaves those that they are in.
+    #[must_use]
+    pub fn with_rooms(self, rooms: impl IntoIterator<Item = RoomCode>) -> Self {
+        Self { rooms: Some(Arc::new(rooms.into_iter().collect())), ..self }
+    }
+
+    /// Whether this room may be entered, made or come back to.
+    pub fn may_enter(&self, room: &RoomCode) -> bool {
+        self.rooms.as_ref().is_none_or(|rooms| rooms.contains(room))
+    }
+
+    /// Whether it has run out.
+    pub fn has_expired(&self, now: Wall) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// What a policy sees of the session that asks.
@@ -84,17 +133,33 @@ pub struct SessionView {
     pub identity: Option<Identity>,
     /// The transport of its connection right now: `ws`, `sse`, `socketio`, or an embedder's own.
     pub transport: &'static str,
+    /// Where that connection came from, as far as that is known.
+    pub address: Option<IpAddr>,
+    /// What the policy's own `admit` said last: for this connection, or at a later [`Command::Auth`] on it. Where a session is to be ended that
+    /// is on no connection, all that is known of it is who the person is.
+    pub admission: Arc<Admission>,
 }
 
 impl SessionView {
     /// Of a guest; for whoever tries a policy of their own.
     pub fn new(session: SessionId, transport: &'static str) -> Self {
-        Self { session, identity: None, transport }
+        Self { session, identity: None, transport, address: None, admission: Arc::default() }
     }
 
-    /// Of this person.
+    /// Of this person, of whom nothing else was said.
     pub fn with_identity(self, identity: Identity) -> Self {
-        Self { identity: Some(identity), ..self }
+        self.with_admission(Admission::of(identity))
+    }
+
+    /// Of whoever was admitted so.
+    pub fn with_admission(self, admission: impl Into<Arc<Admission>>) -> Self {
+        let admission = admission.into();
+        Self { identity: admission.identity.clone(), admission, ..self }
+    }
+
+    /// From there.
+    pub fn with_address(self, address: impl Into<Option<IpAddr>>) -> Self {
+        Self { address: address.into(), ..self }
     }
 }
 
@@ -105,11 +170,13 @@ impl SessionView {
 /// or takes longer than [`policy_timeout`](crate::EngineLimits::policy_timeout), is answered `unavailable`.
 #[async_trait]
 pub trait Policy: Send + Sync + 'static {
-    /// Lets a client in, or not. Asked again whenever a session resumes.
+    /// Lets a client in, or not. Asked again whenever a session resumes, and when a client shows another credential ([`Command::Auth`]): then
+    /// the identity has to be the same, and a reject leaves things as they are until what was shown before runs out.
     ///
     /// # Errors
     /// A reject is told to the client, and its connection ends as `refused`; with a code that may pass (`rate_limited`, `busy`,
-    /// `at_capacity`, `draining`, `unavailable`) it is told to come back, after the reject's `retry_after` if it has one.
+    /// `at_capacity`, `draining`, `unavailable`) it is told to come back, after the reject's `retry_after` if it has one. With `auth_expired`, and by an
+    /// admission that has run out already, its connection ends as that: it is to come back with another credential.
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         let _ = request;
         Ok(Admission::guest())

@@ -19,6 +19,8 @@ pub enum CloseReason {
     AtCapacity,
     /// Something inside the server failed; come back and resume.
     Fault,
+    /// What the client showed to say who it is has run out; come back with a new one.
+    AuthExpired,
     /// The bytes that came are not this protocol, or passed four times a limit.
     ProtocolViolation,
     /// A newer connection has taken over this session.
@@ -40,6 +42,7 @@ impl CloseReason {
         Self::HandshakeTimeout,
         Self::AtCapacity,
         Self::Fault,
+        Self::AuthExpired,
         Self::ProtocolViolation,
         Self::Replaced,
         Self::Refused,
@@ -56,6 +59,7 @@ impl CloseReason {
             Self::HandshakeTimeout => 4004,
             Self::AtCapacity => 4005,
             Self::Fault => 4006,
+            Self::AuthExpired => 4007,
             Self::ProtocolViolation => 4500,
             Self::Replaced => 4501,
             Self::Refused => 4502,
@@ -73,6 +77,7 @@ impl CloseReason {
             Self::HandshakeTimeout => "handshake_timeout",
             Self::AtCapacity => "at_capacity",
             Self::Fault => "fault",
+            Self::AuthExpired => "auth_expired",
             Self::ProtocolViolation => "protocol_violation",
             Self::Replaced => "replaced",
             Self::Refused => "refused",

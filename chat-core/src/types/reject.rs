@@ -84,6 +84,8 @@ pub enum RejectCode {
     NotConnected,
     /// The token is not one of this server, or is that of another session or identity.
     BadToken,
+    /// What was shown to say who one is has run out.
+    AuthExpired,
 }
 
 impl RejectCode {
@@ -125,6 +127,7 @@ impl RejectCode {
         Self::Draining,
         Self::NotConnected,
         Self::BadToken,
+        Self::AuthExpired,
     ];
 
     /// The name on the wire.
@@ -166,6 +169,7 @@ impl RejectCode {
             Self::Draining => "draining",
             Self::NotConnected => "not_connected",
             Self::BadToken => "bad_token",
+            Self::AuthExpired => "auth_expired",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::bans;
-use super::fields::{Fields, even_null_string, optional, optional_string, required, string};
+use super::fields::{Fields, even_null_string, missing, optional, optional_string, required, string};
 use crate::domain::{Command, Extent, HistoryAnchor, MemberChange, RecordVersion, SettingsChange, TypingState};
 use crate::types::{
     BanId, Body, MemberId, Nick, Position, ReactionName, Reject, RejectCode, RoomLimits, Seq, SignalName, Topic,
@@ -34,6 +34,7 @@ pub const FEATURES: &[&str] = &[
     "topic",
     "role",
     "settings",
+    "auth",
     "end",
 ];
 
@@ -57,9 +58,12 @@ pub(super) fn features(writes: RecordVersion) -> impl Iterator<Item = &'static s
 /// Reads the command of this `type` from its fields.
 pub(super) fn command(kind: &str, fields: &Fields<'_>, room: &RoomLimits) -> Result<Command, Reject> {
     Ok(match kind {
-        "create" => {
-            Command::Create { nick: fields.nick()?, room: fields.chosen_room()?, data: fields.person_data()?.flatten() }
-        }
+        "create" => Command::Create {
+            nick: fields.nick()?,
+            room: fields.chosen_room()?,
+            data: fields.person_data()?.flatten(),
+            params: fields.params(room)?,
+        },
         "join" => Command::Join {
             room: fields.room()?,
             nick: fields.nick()?,
@@ -70,6 +74,7 @@ pub(super) fn command(kind: &str, fields: &Fields<'_>, room: &RoomLimits) -> Res
             secret: fields.secret()?,
             catch_up: fields.count("catch_up", fields.catch_up)?,
             data: fields.person_data()?.flatten(),
+            params: fields.params(room)?,
         },
         "me" => Command::Me { room: fields.room()?, change: member_change(fields)? },
         "send" => {
@@ -155,6 +160,7 @@ pub(super) fn command(kind: &str, fields: &Fields<'_>, room: &RoomLimits) -> Res
         "topic" => Command::SetTopic { room: fields.room()?, topic: Topic::parse(&string("topic", fields.topic)?)? },
         "settings" => Command::Settings { room: fields.room()?, change: settings_change(fields)? },
         "role" => Command::SetRole { room: fields.room()?, member: fields.member()?, role: fields.role()? },
+        "auth" => Command::Auth { token: fields.access_token()?.ok_or_else(|| missing("token"))? },
         "end" => {
             let extent = match optional::<bool>("all", fields.all, "all is true or false")? {
                 Some(true) => Extent::Person,

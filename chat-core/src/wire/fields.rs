@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::domain::Role;
 use crate::types::{
-    AccessToken, Body, Credential, Data, Key, MemberId, Nick, PersonData, Reject, RoomCode, RoomLimits, RoomSecret,
-    Seq, SignalData,
+    AccessToken, Body, Credential, Data, Key, MemberId, Nick, Params, PersonData, Reject, RoomCode, RoomLimits,
+    RoomSecret, Seq, SignalData,
 };
 
 /// Every field of every client frame, unread.
@@ -86,6 +86,8 @@ pub(super) struct Fields<'a> {
     pub(super) resume: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) positions: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) params: Option<&'a RawValue>,
 }
 
 impl Fields<'_> {
@@ -154,6 +156,11 @@ impl Fields<'_> {
         raw.map(|raw| Data::parse(raw.get(), room.data_bytes_max)).transpose()
     }
 
+    /// What is for the policy alone: `null` is none.
+    pub(super) fn params(&self, room: &RoomLimits) -> Result<Option<Params>, Reject> {
+        self.params.map(|raw| Params::parse(raw.get(), room.params_bytes_max)).transpose()
+    }
+
     /// What one shows beside one's name: `null` takes it away.
     pub(super) fn person_data(&self) -> Result<Option<Option<PersonData>>, Reject> {
         let read = |raw: &RawValue| match raw.get() {
@@ -206,7 +213,7 @@ pub(super) fn optional<T: DeserializeOwned>(
     }
 }
 
-fn missing(field: &'static str) -> Reject {
+pub(super) fn missing(field: &'static str) -> Reject {
     Reject::bad_field(field, format!("{field} is missing"))
 }
 

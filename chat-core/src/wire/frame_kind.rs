@@ -41,6 +41,8 @@ pub enum FrameKind {
     Resumed,
     Token,
     Ended,
+    AuthExpiring,
+    AuthRenewed,
 }
 
 impl FrameKind {
@@ -77,6 +79,8 @@ impl FrameKind {
         Self::Resumed,
         Self::Token,
         Self::Ended,
+        Self::AuthExpiring,
+        Self::AuthRenewed,
     ];
 
     /// The `type` on the wire.
@@ -113,6 +117,8 @@ impl FrameKind {
             Self::Resumed => "resumed",
             Self::Token => "token",
             Self::Ended => "ended",
+            Self::AuthExpiring => "auth_expiring",
+            Self::AuthRenewed => "auth_renewed",
         }
     }
 }

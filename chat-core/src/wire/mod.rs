@@ -41,7 +41,8 @@ pub(crate) use room_view::{JoinedParts, gap, gap_view, joined};
 pub use server_frame::ServerFrame;
 pub use settings::RoomSettings;
 pub(crate) use short_frames::{
-    ack, closing, ended, error, left_quietly, presence, read, resumed, room_closed, token, typing, welcome,
+    ack, auth_expiring, auth_renewed, closing, ended, error, left_quietly, presence, read, resumed, room_closed, token,
+    typing, welcome,
 };
 pub use slots::SignalEntry;
 pub(crate) use slots::{live, live_ended, signals};

@@ -53,6 +53,19 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         id: Option<CommandId>,
     },
+    /// What the client has shown to say who it is runs out then; another is shown with `auth`.
+    AuthExpiring {
+        #[serde(with = "rfc3339")]
+        expires_at: Wall,
+    },
+    /// Answers an `auth`.
+    AuthRenewed {
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        id: Option<CommandId>,
+        /// When that runs out; absent where it does not.
+        #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        expires_at: Option<Wall>,
+    },
     Resumed(RoomStatus),
     Joined(Joined),
     Ack {

@@ -42,6 +42,16 @@ pub(crate) fn ended(id: Option<CommandId>) -> Bytes {
     to_bytes(&ServerFrame::Ended { id })
 }
 
+/// A connection ends then, unless another credential is shown before.
+pub(crate) fn auth_expiring(expires_at: Wall) -> Bytes {
+    to_bytes(&ServerFrame::AuthExpiring { expires_at })
+}
+
+/// Answers an `auth`.
+pub(crate) fn auth_renewed(id: Option<CommandId>, expires_at: Option<Wall>) -> Bytes {
+    to_bytes(&ServerFrame::AuthRenewed { id, expires_at })
+}
+
 pub(crate) fn closing<'a>(
     reason: CloseReason,
     reconnect_after: Option<Duration>,

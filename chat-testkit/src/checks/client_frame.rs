@@ -37,7 +37,13 @@ pub fn client_frame(data: &[u8]) {
 }
 
 /// With its data, in the words in which they are kept: a reader of JSON would write `1e2` as `100.0`.
-fn with_data(written: String, frame: &ClientFrame) -> String {
+fn with_data(mut written: String, frame: &ClientFrame) -> String {
+    if let Request::Command(Command::Create { params: Some(params), .. } | Command::Join { params: Some(params), .. }) =
+        &frame.request
+    {
+        let open = written.strip_suffix('}').expect("an object");
+        written = format!("{open},\"params\":{}}}", params.expose());
+    }
     let data = match &frame.request {
         Request::Command(Command::Create { data: Some(data), .. } | Command::Join { data: Some(data), .. }) => {
             Some(data.as_str())
@@ -68,6 +74,12 @@ fn write(frame: &ClientFrame) -> Value {
                     positions.map(|(room, position)| (room.to_string(), position.to_string().into())).collect();
                 fields.insert("resume".into(), resume.token.clone().into());
                 fields.insert("positions".into(), positions.into());
+            }
+            if let Some(most) = hello.catch_up {
+                fields.insert("catch_up".into(), most.into());
+            }
+            if let Some(token) = &hello.token {
+                fields.insert("token".into(), token.expose().into());
             }
             fields
         }
@@ -160,6 +172,7 @@ fn write_command(command: &Command) -> Map<String, Value> {
         Command::SetRole { room, member, role, .. } => {
             json!({"type": "role", "room": room.as_str(), "member": member.0, "role": role})
         }
+        Command::Auth { token, .. } => json!({"type": "auth", "token": token.expose()}),
         Command::End { token, extent, .. } => json!({
             "type": "end", "token": token.map(|token| token.to_string()), "all": *extent == Extent::Person,
         }),

@@ -216,6 +216,7 @@ export function lostWords(code) {
     case 4002: return 'The connection was too slow.';
     case 4005: return 'The server is full.';
     case 4006: return 'Something went wrong in the server.';
+    case 4007: return 'Your sign-in has run out.';
     default: return 'No connection.';
   }
 }

@@ -3,8 +3,8 @@
 use super::{Command, Extent, TypingState};
 use crate::domain::{BanTerms, HistoryAnchor, MemberChange, Role, SettingsChange};
 use crate::types::{
-    BanId, Body, Credential, Data, Key, MemberId, Nick, PersonData, Position, ReactionName, RoomCode, RoomSecret, Seq,
-    SignalData, SignalName, Topic,
+    AccessToken, BanId, Body, Credential, Data, Key, MemberId, Nick, Params, PersonData, Position, ReactionName,
+    RoomCode, RoomSecret, Seq, SignalData, SignalName, Topic,
 };
 
 /// Commands are made by these and filled in by the `with_` functions, each of which leaves a command of another kind as it is.
@@ -12,12 +12,17 @@ use crate::types::{
 impl Command {
     /// A room without a chosen name.
     pub fn create(nick: Nick) -> Self {
-        Self::Create { nick, room: None, data: None }
+        Self::Create { nick, room: None, data: None, params: None }
     }
 
     /// Membership of a room, as somebody new there.
     pub fn join(room: RoomCode, nick: Nick) -> Self {
-        Self::Join { room, nick, history: None, after: None, secret: None, catch_up: None, data: None }
+        Self::Join { room, nick, history: None, after: None, secret: None, catch_up: None, data: None, params: None }
+    }
+
+    /// Another credential, for the policy.
+    pub fn auth(token: AccessToken) -> Self {
+        Self::Auth { token }
     }
 
     /// What one is shown as in a room, changed in what is named.
@@ -183,6 +188,14 @@ impl Command {
             Self::Create { data, .. } | Self::Join { data, .. } => *data = shown.into(),
             Self::Me { change, .. } => change.data = Some(shown.into()),
             _ => {}
+        }
+        self
+    }
+
+    /// Of a `Create` or a `Join`: with this for the policy.
+    pub fn with_params(mut self, shown: impl Into<Option<Params>>) -> Self {
+        if let Self::Create { params, .. } | Self::Join { params, .. } = &mut self {
+            *params = shown.into();
         }
         self
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::{Command, Content, Said};
-use crate::engine::client::end;
+use crate::engine::client::{auth, end};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::Read;
 use crate::engine::session::cell::SessionCell;
@@ -17,7 +17,7 @@ use crate::engine::shared::{Shared, unavailable};
 use crate::meters::{Asked, CommandKind};
 use crate::ports::SessionView;
 use crate::room::{Actor, Caller, Input, SendPermit};
-use crate::types::{Body, CloseReason, Data, Reject, RoomCode, Seq};
+use crate::types::{Body, CloseReason, Data, Reject, RejectCode, RoomCode, Seq};
 use crate::wire::BadFrame;
 
 /// Where a session's commands go in: one at a time, in order, without waiting. Cheap to clone; of no use any more once its
@@ -119,6 +119,11 @@ fn submit(shared: &Arc<Shared>, command: Command, mut reply: ReplyTo) {
         }
     };
     if shared.policy.is_none() {
+        if let Command::Create { params: Some(_), .. } | Command::Join { params: Some(_), .. } = &command {
+            let reject = Reject::bad_field("params", "nobody here reads params: come without");
+            shared.count_reject(reject.code);
+            return reply.reject(command.room(), reject);
+        }
         return dispatch(shared, command, None, permit, reply);
     }
     let cell = Arc::clone(&reply.cell);
@@ -182,7 +187,7 @@ impl PolicyTask {
         let Self { shared, cell, turn } = &self;
         let policy = shared.policy.clone().expect("a policy is asked only where there is one");
         loop {
-            let (command, permit, reply, identity) = {
+            let (command, permit, reply) = {
                 let mut state = cell.lock();
                 let Some(asking) = state.asking.as_mut().filter(|asking| asking.turn == *turn) else { return };
                 let Some(waiting) = asking.queue.pop_front() else {
@@ -193,9 +198,19 @@ impl PolicyTask {
                 let Waiting { command, permit, connection, reply, reserved, charge, asked } = waiting;
                 let mut reply = ReplyTo::new(Arc::clone(cell), connection, reply, reserved, asked);
                 reply.charge = charge;
-                (command, permit, reply, state.identity.clone())
+                (command, permit, reply)
             };
-            let view = SessionView { session: cell.id, identity, transport: reply.connection.transport };
+            let command = match command {
+                Command::Auth { token } => {
+                    auth::renew(shared, &policy, token, reply).await;
+                    continue;
+                }
+                command => command,
+            };
+            let connection = &reply.connection;
+            let address = connection.admitted.as_ref().and_then(|admitted| admitted.address);
+            let view = SessionView::new(cell.id, connection.transport).with_address(address);
+            let view = view.with_admission(connection.admission());
             let said = match &command {
                 Command::Send { text, data, reply_to, .. } => Some(said(text.clone(), data.clone(), *reply_to)),
                 Command::Edit { text, data, .. } => Some(said(text.clone(), data.clone(), None)),
@@ -219,6 +234,18 @@ fn said(text: Body, data: Option<Data>, reply_to: Option<Seq>) -> Said {
 
 /// Brings a command into its room's inbox, or refuses it. `as_sent` is what the client sent, where a policy has seen it.
 fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permit: SendPermit, mut reply: ReplyTo) {
+    if let Command::Create { room, .. } = &command
+        && let Err(reject) = reply.connection.may_enter(room.as_ref())
+    {
+        shared.count_reject(reject.code);
+        return reply.reject(room.as_ref(), reject);
+    }
+    if let Command::Join { room, .. } = &command
+        && let Err(reject) = reply.connection.may_enter(Some(room))
+    {
+        shared.count_reject(reject.code);
+        return reply.reject(Some(room), reject);
+    }
     let identity = reply.cell.lock().identity.clone();
     let by = Caller {
         session: reply.cell.id,
@@ -228,14 +255,14 @@ fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permi
         named: reply.connection.named.clone(),
     };
     let (room, input) = match command {
-        Command::Create { nick, room, data } => {
+        Command::Create { nick, room, data, params: _ } => {
             if let Err(reject) = shared.found(&mut reply) {
                 shared.count_reject(reject.code);
                 return reply.reject(room.as_ref(), reject);
             }
             return shared.create(by, nick, data, room, reply);
         }
-        Command::Join { room, nick, history, after, secret, data, catch_up } => {
+        Command::Join { room, nick, history, after, secret, data, catch_up, params: _ } => {
             let secret = secret.map(|secret| shared.room_secrets.keep(&room, &secret));
             let input = Input::Join { by, nick, data, history, after, secret };
             return enter(shared, room, input, catch_up, reply);
@@ -252,6 +279,15 @@ fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permi
         }
         Command::Me { room, change } => (room, Input::Me { by, change }),
         Command::End { token, extent } => return end::end(shared, token, extent, reply),
+        // Where there is a policy it was asked, and this is what it has made of another command.
+        Command::Auth { .. } => {
+            let reject = match shared.policy {
+                None => Reject::bad_field("token", "nobody here reads credentials"),
+                Some(_) => Reject::new(RejectCode::Forbidden, "nothing else can be done here"),
+            };
+            shared.count_reject(reject.code);
+            return reply.reject(None, reject);
+        }
         Command::Leave { room } => (room, Input::Leave { by }),
         Command::History { room, anchor, limit } => (room, Input::History { by, anchor, limit }),
         Command::Changes { room, after } => (room, Input::Changes { by, after }),

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::domain::Named;
+use crate::engine::client::auth;
 use crate::engine::client::connection::Connection;
 use crate::engine::client::credentials;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest, Resuming};
 use crate::engine::session::addresses::AddressCell;
+use crate::engine::session::admitted::Admitted;
 use crate::engine::session::answers::Answers;
 use crate::engine::session::cell::{SessionCell, SessionState};
 use crate::engine::session::charge::Charge;
@@ -53,18 +54,21 @@ impl Shared {
             .inspect_err(|refusal| self.count_reject(refusal.reject.code))?;
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
         let generation = self.next_generation();
-        let (identity, named) = match &self.policy {
-            None => (None, None),
-            Some(policy) => match self.ask_policy(async { policy.admit(&request).await }).await {
-                Ok(Admission { identity, named }) => {
-                    (identity, Some(named).filter(|named| !named.is_empty()).map(Arc::new))
-                }
-                Err(reject) => {
+        let admission = match &self.policy {
+            None => None,
+            Some(policy) => {
+                let asked = self.ask_policy(async { policy.admit(&request).await }).await;
+                let admitted = asked.and_then(|admission| {
+                    auth::check(&admission, self.clock.now().wall)?;
+                    Ok(admission)
+                });
+                Some(Arc::new(admitted.map_err(|reject| {
                     self.count_reject(reject.code);
-                    return Err(not_admitted(reject));
-                }
-            },
+                    not_admitted(reject)
+                })?))
+            }
         };
+        let identity = admission.as_ref().and_then(|admission| admission.identity.clone());
         let asked_back = hello.resume.is_some();
         let resume = hello.resume.unwrap_or_default();
         let shown = self.signer.verify_resume(&resume.token, identity.as_ref(), self.today());
@@ -73,7 +77,7 @@ impl Shared {
         }
         if let Some(shown) = shown
             && let Some((cell, connection, known)) =
-                self.resume(shown, generation, &identity, named.clone(), &request)?
+                self.resume(shown, generation, &identity, admission.clone(), &request)?
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
             if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions, hello.catch_up) {
@@ -83,7 +87,7 @@ impl Shared {
             self.welcome(&session, hello.id, true);
             return Ok(session);
         }
-        let session = self.start(generation, &request, identity, named)?;
+        let session = self.start(generation, &request, identity, admission)?;
         if asked_back {
             let message = "the token is not of this server or of this client, is too old, or a newer one was used";
             let reject = Reject::new(RejectCode::BadToken, message);
@@ -101,7 +105,7 @@ impl Shared {
         generation: Generation,
         request: &ConnectRequest,
         identity: Option<Identity>,
-        named: Option<Arc<Named>>,
+        admission: Option<Arc<Admission>>,
     ) -> Result<Connection, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
         let mut sessions = self.lock_sessions();
@@ -116,7 +120,7 @@ impl Shared {
         sessions.insert(&cell, &state);
         let made = (Issue { generation: 1, day: day(wall) }, Kind::Token);
         let generation = self.generation_with(1, generation);
-        let connection = self.take_over(&mut state, generation, made, named, request, address);
+        let connection = self.take_over(&mut state, generation, made, admission, request, address);
         drop(state);
         drop(sessions);
         Ok(Connection::new(Arc::clone(self), cell, connection))
@@ -244,7 +248,7 @@ impl Shared {
         state: &mut SessionState,
         generation: Generation,
         made: (Issue, Kind),
-        named: Option<Arc<Named>>,
+        admission: Option<Arc<Admission>>,
         request: &ConnectRequest,
         address: Option<Arc<AddressCell>>,
     ) -> Arc<ConnectionState> {
@@ -258,7 +262,10 @@ impl Shared {
         let counters = Arc::clone(&self.counters);
         let connection =
             ConnectionState::new(state.generation, made, request.transport, address, shared_allowance, counters);
-        let connection = Arc::new(connection.with_network(network).with_named(named));
+        let named = admission.as_ref().map(|admission| admission.named.clone());
+        let named = named.filter(|named| !named.is_empty()).map(Arc::new);
+        let admitted = admission.map(|admission| Box::new(Admitted::new(admission, request.address)));
+        let connection = Arc::new(connection.with_network(network).with_named(named).with_admitted(admitted));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -308,7 +315,7 @@ impl Shared {
         (shown, kind): (Credential, Kind),
         generation: Generation,
         identity: &Option<Identity>,
-        named: Option<Arc<Named>>,
+        admission: Option<Arc<Admission>>,
         request: &ConnectRequest,
     ) -> Result<Option<(Arc<SessionCell>, Arc<ConnectionState>, Vec<LeftOff>)>, Refusal> {
         let Now { wall, mono: now } = self.clock.now();
@@ -357,7 +364,7 @@ impl Shared {
             state.newest_used = next;
         }
         let made = (Issue { generation: next, day: day(wall) }, kind);
-        let connection = self.take_over(&mut state, generation, made, named, request, address);
+        let connection = self.take_over(&mut state, generation, made, admission, request, address);
         let given_up = state.asking.as_mut().map(|asking| asking.give_up());
         state.leave_off();
         let known = state.rooms.left_off.to_vec();
@@ -399,17 +406,22 @@ impl Shared {
         let share = answers_bytes_max.saturating_sub(2 * page_bytes_max) / rooms.len().max(1);
         for (code, after, stay) in rooms {
             let known = stay.map(|stay| stay.position);
+            let may_enter = session.connection.may_enter(Some(&code)).is_ok();
             let may_ask = {
                 let mut state = session.cell.lock_for(&session.connection)?;
                 // What one room says counts before the next is asked: too many may be named on the word of the client alone.
-                let may_ask = known.is_some() || self.may_try(&mut state, &session.connection).is_ok();
-                let answer = match may_ask {
-                    true => RoomAnswer::Awaited,
-                    false => RoomAnswer::Told(RoomStatus::silent(&code, after, Status::Unavailable)),
+                let may_ask = may_enter && (known.is_some() || self.may_try(&mut state, &session.connection).is_ok());
+                let answer = match (may_ask, may_enter) {
+                    (true, _) => RoomAnswer::Awaited,
+                    (false, true) => RoomAnswer::Told(RoomStatus::silent(&code, after, Status::Unavailable)),
+                    (false, false) => RoomAnswer::Told(RoomStatus::silent(&code, after, Status::Unknown)),
                 };
                 state.rooms.resumed.push(ResumedRoom { code: code.clone(), named: after, answer });
                 may_ask
             };
+            if !may_enter && known.is_some() {
+                self.leave(&session.cell, session.connection.generation, std::slice::from_ref(&code), true);
+            }
             if may_ask {
                 // A position is mostly gone on from; without one a `joined` is due.
                 let charge = session.connection.shared_allowance.as_ref().map(|shared_allowance| match after {
@@ -473,6 +485,7 @@ impl Shared {
             }
         }
         session.connection.wake.wake();
+        self.look_at_admission(&session.cell, &session.connection);
         let (identity, transport) = (session.identity(), session.connection.transport);
         tracing::debug!(session = %session.cell.id, transport, is_resumed, "a session is connected");
         self.observe(ObserverEvent::Connected { session: session.cell.id, transport, identity: identity.as_ref() });
@@ -534,25 +547,15 @@ impl Shared {
 
 /// The policy does not let a client in, or could not be asked: how its connection ends, and when to come back where that may change.
 fn not_admitted(reject: Reject) -> Refusal {
-    let reject = of_policy(reject);
+    let reject = auth::of_policy(reject);
     let close = match reject.code {
+        RejectCode::AuthExpired => return auth::expired(reject),
         RejectCode::Unavailable => CloseReason::Fault,
         RejectCode::Draining => CloseReason::Draining,
         RejectCode::RateLimited | RejectCode::Busy | RejectCode::AtCapacity => CloseReason::AtCapacity,
         _ => CloseReason::Refused,
     };
     Refusal { close, reconnect_after: reject.retry_after.filter(|_| close.reconnect()), reject }
-}
-
-/// A policy that admits may hand on the reject of a name that it has made itself: the client has sent no such field, and could mend none.
-fn of_policy(reject: Reject) -> Reject {
-    match reject.field {
-        None => reject,
-        Some(_) => {
-            let message = format!("the server's policy: {}", reject.message);
-            Reject { message: message.into(), field: None, limit: None, ..reject }
-        }
-    }
 }
 
 fn no_place(message: &'static str, limit: usize) -> Refusal {

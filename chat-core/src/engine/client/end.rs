@@ -16,7 +16,7 @@ use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Kind, day};
 use crate::engine::shared::{Shared, unavailable};
-use crate::ports::{ConnectRequest, Ended, EndedWho, ObserverEvent, SessionView};
+use crate::ports::{Admission, ConnectRequest, Ended, EndedWho, ObserverEvent, SessionView};
 use crate::room::{Caller, Input};
 use crate::types::{
     CloseReason, Credential, Generation, Identity, Mono, Now, Reject, RejectCode, RoomCode, SessionId, Wall,
@@ -120,7 +120,8 @@ impl Shared {
         let extent = match &self.policy {
             None => Ok(extent),
             Some(policy) => {
-                let view = SessionView { session, identity: identity.clone(), transport: request.transport };
+                let view = SessionView::new(session, request.transport).with_address(request.address);
+                let view = view.with_admission(Admission::of(identity.clone()));
                 let command = Command::end().with_extent(extent);
                 self.ask_policy(async { policy.check(&view, command).await }).await.and_then(|instead| match instead {
                     Command::End { extent, .. } => Ok(extent),
@@ -341,8 +342,8 @@ impl Shared {
         }
     }
 
-    /// A session that was ended leaves these rooms.
-    fn leave(self: &Arc<Self>, cell: &SessionCell, generation: Generation, rooms: &[RoomCode], whole: bool) {
+    /// A session that was ended leaves these rooms, or one that may not be there any more.
+    pub(super) fn leave(self: &Arc<Self>, cell: &SessionCell, generation: Generation, rooms: &[RoomCode], whole: bool) {
         for room in rooms {
             let by = caller(cell, generation);
             match self.cluster {

@@ -1,6 +1,7 @@
 //! What a transport holds of the engine: connecting, commands in, frames out.
 
 pub(crate) mod answers;
+pub(crate) mod auth;
 pub(crate) mod command_sender;
 pub(crate) mod connect;
 pub(crate) mod connection;

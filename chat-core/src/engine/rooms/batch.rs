@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thin_vec::ThinVec;
 
-use crate::domain::{Reaction, Record, RoomCloseReason};
+use crate::domain::{Reaction, Record, Role, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
@@ -13,7 +13,7 @@ use crate::engine::parcel::Decided;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::room::{Answer, BanLine, Caller, HistorySlice, Room};
-use crate::types::{Generation, Reject, RoomLimits, Scope, Seq, SessionId};
+use crate::types::{Generation, MemberId, Reject, RoomLimits, Scope, Seq, SessionId};
 use crate::wire::{self, JoinedParts, MemberList};
 
 /// One batch on its way from decided to published. What most batches have none of takes one word.
@@ -100,6 +100,11 @@ pub(crate) struct AdmittedJoin {
     pub(crate) continues: bool,
     /// How many events follow from where they were.
     pub(crate) due: u64,
+    pub(crate) member: MemberId,
+    /// What they are in the room.
+    pub(crate) role: Role,
+    /// Whether the owner's place is taken, or held for somebody.
+    pub(crate) has_owner: bool,
 }
 
 impl Batch {

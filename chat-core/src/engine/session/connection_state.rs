@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 
-use crate::domain::Named;
+use crate::domain::{Named, Role};
 use crate::engine::feed::wake::Wake;
 use crate::engine::session::addresses::AddressCell;
+use crate::engine::session::admitted::Admitted;
 use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Issue, Kind};
 use crate::locks::lock;
 use crate::meters::Counters;
-use crate::types::{CloseReason, Generation, Mono, NetworkTag};
+use crate::ports::Admission;
+use crate::types::{CloseReason, Generation, Mono, NetworkTag, Reject, RejectCode, RoomCode};
 
 /// What a session, its rooms and its transport share about one connection. A newer connection gets its own, so that
 /// nothing an older one does late can touch it.
@@ -49,6 +51,8 @@ pub(crate) struct ConnectionState {
     pub(crate) network: Option<NetworkTag>,
     /// What the policy says that its person is shown as.
     pub(crate) named: Option<Arc<Named>>,
+    /// What the policy has said of whoever is on it; nothing where there is none.
+    pub(crate) admitted: Option<Box<Admitted>>,
     /// What pays for what is said on it, beside the session: its identity, or where it came from.
     pub(crate) shared_allowance: Option<Arc<SharedAllowance>>,
     /// Where what is asked on it is counted.
@@ -92,6 +96,7 @@ impl ConnectionState {
             address,
             network: None,
             named: None,
+            admitted: None,
             shared_allowance,
             counters,
         }
@@ -105,6 +110,32 @@ impl ConnectionState {
     /// The same, of a person who is shown as this.
     pub(crate) fn with_named(self, named: Option<Arc<Named>>) -> Self {
         Self { named, ..self }
+    }
+
+    /// The same, of somebody of whom the policy has said this.
+    pub(crate) fn with_admitted(self, admitted: Option<Box<Admitted>>) -> Self {
+        Self { admitted, ..self }
+    }
+
+    /// What the policy has said of whoever is on it: nothing but that they are a guest, where there is none.
+    pub(crate) fn admission(&self) -> Arc<Admission> {
+        self.admitted.as_ref().map(|admitted| admitted.admission()).unwrap_or_default()
+    }
+
+    /// What the policy says that its person is in rooms.
+    pub(crate) fn role(&self) -> Option<Role> {
+        self.admitted.as_ref().and_then(|admitted| admitted.admission().role)
+    }
+
+    /// Whether its person may enter this room, as far as the policy has said so beforehand; a drawn code where there is none.
+    pub(crate) fn may_enter(&self, room: Option<&RoomCode>) -> Result<(), Reject> {
+        let Some(admitted) = &self.admitted else { return Ok(()) };
+        let admission = admitted.admission();
+        match (room, &admission.rooms) {
+            (Some(room), _) if admission.may_enter(room) => Ok(()),
+            (None, None) => Ok(()),
+            _ => Err(Reject::new(RejectCode::Forbidden, "you were not let in for this room")),
+        }
     }
 
     /// How new the token and the cursors are that its client has, or is to be given.

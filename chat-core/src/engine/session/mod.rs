@@ -1,6 +1,7 @@
 //! A session's own state: its connection, its rooms, its answers, its allowances. Nothing here acts on a room.
 
 pub(crate) mod addresses;
+pub(crate) mod admitted;
 pub(crate) mod allowance;
 pub(crate) mod answers;
 pub(crate) mod bucket;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::sync::Notify;
 
 use crate::engine::rooms::cell::RoomCell;
+use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::locks::lock;
 use crate::types::Mono;
@@ -14,6 +15,8 @@ use crate::types::Mono;
 pub(crate) enum Sleeper {
     Room(Weak<RoomCell>),
     ConnectionState(Weak<ConnectionState>),
+    /// The admission of a connection is to be looked at.
+    Admission(Weak<SessionCell>, Weak<ConnectionState>),
 }
 
 /// Deadlines, soonest first.
@@ -38,6 +41,11 @@ impl Timers {
     /// Wakes the connection at `at`.
     pub(crate) fn wake_connection(&self, at: Mono, connection: &Arc<ConnectionState>) {
         self.add(at, Sleeper::ConnectionState(Arc::downgrade(connection)));
+    }
+
+    /// Has the admission of a connection looked at then.
+    pub(crate) fn look_at_admission(&self, at: Mono, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
+        self.add(at, Sleeper::Admission(Arc::downgrade(cell), Arc::downgrade(connection)));
     }
 
     /// The engine is gone: nobody is to be woken any more.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
+use crate::domain::Role;
 use crate::engine::feed::page::{Page, PageSlice};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
@@ -17,7 +19,7 @@ use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::room::{Answer, BanLine, Entered, Entry, Input, Member, Repeated, Room, SendPermit};
+use crate::room::{Actor, Answer, BanLine, Entered, Entry, Input, Member, OwnerSeat, Repeated, Room, SendPermit};
 #[cfg(feature = "fault_injection")]
 use crate::types::Seq;
 use crate::types::{Generation, MemberId, Position, Reject, RejectCode, RoomCode, SessionId};
@@ -57,7 +59,22 @@ pub(crate) fn admit(
         continues: entered.entry == Entry::Continued,
         // Who has said of no position that they were there has missed nothing.
         due: if entered.is_named { room.head().0.saturating_sub(entered.from.0) } else { 0 },
+        member: you.id,
+        role: you.role,
+        has_owner: room.owner_seat() != OwnerSeat::Free,
     }
+}
+
+/// Has the host give somebody who came in the role that the policy says, as far as the room has it to give.
+fn appoint(shared: &Arc<Shared>, code: &RoomCode, said: Role, (member, now): (MemberId, Role), has_owner: bool) {
+    let role = if said == Role::Owner && has_owner { Role::Moderator } else { said };
+    if now == Role::Owner || now == role {
+        return;
+    }
+    // Where the room refuses it they are what they were, and nobody waits to hear so.
+    let (answer, _) = oneshot::channel();
+    let input = Input::SetRole { by: Actor::Host, member, role };
+    shared.enqueue(code, InboxItem::Host { input, answer });
 }
 
 fn line<'a>(room: &Room, member: &'a Member) -> MemberLine<'a> {
@@ -215,13 +232,14 @@ fn refuse(shared: &Arc<Shared>, code: &RoomCode, feed: Option<&Arc<RoomFeed>>, i
 
 /// Lets somebody in whose membership is decided and published, if they are still there.
 fn enter(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     mut request: JoinRequest,
     mut admitted: AdmittedJoin,
     catch_up: Option<u32>,
 ) -> Result<(), Stray> {
     let subscription = admitted.subscription;
     let feed = Arc::clone(&subscription.feed);
+    let (stands, has_owner) = ((admitted.member, admitted.role), admitted.has_owner);
     let (cell, connection) = (Arc::clone(request.cell()), Arc::clone(request.connection()));
     let (arrival, due) =
         arrive(shared, &connection, &subscription, catch_up.is_some_and(|most| admitted.due > u64::from(most)));
@@ -277,6 +295,9 @@ fn enter(
         JoinRequest::Resume(_) => {}
     }
     connection.wake.wake();
+    if let Some(said) = connection.role() {
+        appoint(shared, &feed.code, said, stands, has_owner);
+    }
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub struct RoomLimits {
     /// Bytes of what a program attaches to a message, as JSON. 4 KiB: the address of a file, a key and a thumbnail's hash, or a text that the
     /// ends have encrypted; more belongs elsewhere.
     pub data_bytes_max: usize,
+    /// Bytes of what a client adds to a creation or a join for the policy. 2 KiB: an invite that is signed, and a form of a few fields.
+    pub params_bytes_max: usize,
     /// How long a message can be edited, in room time. 24 h: the day on which it is talked about.
     pub edit_window: Duration,
     /// How often one message can be edited. 64: a message that is written as one watches; more is a document. Each is an event that everybody
@@ -179,6 +181,7 @@ impl Default for RoomLimits {
             attachments_max: 8,
             message_chars_max: 4_000,
             data_bytes_max: 4 << 10,
+            params_bytes_max: 2 << 10,
             edit_window: Duration::from_secs(24 * 60 * 60),
             edits_max: 64,
             history_default: 50,

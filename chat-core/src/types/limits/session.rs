@@ -61,6 +61,9 @@ pub struct SessionLimits {
     /// comes back once a month stays who they are, and what was stolen is of no use in the end. At half of it, who is connected is told
     /// a new one.
     pub token_expiry: Duration,
+    /// How long before an admission runs out its client is told. 60 s: time to fetch a new credential, also by somebody whose line is slow, and
+    /// short beside the hour that most are good for.
+    pub auth_notice: Duration,
     /// How long a welcome waits for the rooms that a session comes back to. 2 s: one that is slower holds up no other room; it says later
     /// where the session stands.
     pub resume_wait: Duration,
@@ -103,6 +106,7 @@ impl Default for SessionLimits {
             refusals_per_second: 20,
             retention: Duration::from_secs(24 * 60 * 60),
             token_expiry: Duration::from_secs(30 * 24 * 60 * 60),
+            auth_notice: Duration::from_secs(60),
             resume_wait: Duration::from_secs(2),
             resume_timeout: Duration::from_secs(30),
             gap_interval: Duration::from_secs(1),

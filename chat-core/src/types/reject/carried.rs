@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Reject, RejectCode, Wall};
 
 /// Every field that a refusal of a room or an engine names; those of frames that cannot be read are nothing that travels.
-const FIELDS: [&str; 21] = [
-    "after", "around", "data", "frame", "history", "id", "key", "member", "name", "network", "nick", "reply_to",
-    "resume", "role", "room", "secret", "slow_ms", "text", "token", "topic", "type",
+const FIELDS: [&str; 22] = [
+    "after", "around", "data", "frame", "history", "id", "key", "member", "name", "network", "nick", "params",
+    "reply_to", "resume", "role", "room", "secret", "slow_ms", "text", "token", "topic", "type",
 ];
 
 /// What is not known here is passed over but for the code: another server's newest reason must not cost what comes beside it.

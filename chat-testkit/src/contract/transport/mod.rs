@@ -48,6 +48,7 @@
 //! Each frame that a client reads is checked against the protocol on the way: its shape, that events of a room are
 //! numbered without holes from the position on, that time does not go back, that nothing follows one's own leaving.
 
+mod auth;
 mod banning;
 mod changing;
 mod credentials;
@@ -79,6 +80,7 @@ mod test_server;
 mod tokens;
 mod trail;
 
+pub use auth::*;
 pub use banning::*;
 pub use changing::*;
 pub use credentials::*;
@@ -180,7 +182,7 @@ impl Resume {
 /// Whether a frame answers a command, where all frames come one way.
 pub fn is_answer(frame: &Value) -> bool {
     match frame["type"].as_str() {
-        Some("ack" | "error" | "history" | "changes" | "members" | "bans" | "ended") => true,
+        Some("ack" | "error" | "history" | "changes" | "members" | "bans" | "ended" | "auth_renewed") => true,
         Some("joined" | "read") => frame.get("id").is_some(),
         _ => false,
     }
@@ -357,6 +359,11 @@ macro_rules! transport_contract {
             a_token_in_the_first_message_says_who_one_is,
             a_session_comes_back_with_the_token_of_its_person_alone,
             a_token_that_nobody_reads_is_an_error,
+            what_has_run_out_ends_the_connection_and_not_the_session,
+            another_token_is_shown_without_a_reconnect,
+            the_policy_says_which_rooms_are_entered,
+            the_policy_says_what_somebody_is_in_rooms,
+            params_are_for_the_policy,
             the_devices_of_a_person_are_ended_one_by_one_or_all_at_once,
             who_may_have_been_ended_is_told_when_to_come_back,
             after_the_grace_a_join_goes_on_from_the_position,

@@ -1,0 +1,115 @@
+//! Admissions that run out: their clients are told in time, and show another credential on the connection they have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::session::admitted::Expiry;
+use crate::engine::session::cell::SessionCell;
+use crate::engine::session::connection_state::ConnectionState;
+use crate::engine::session::reply_to::ReplyTo;
+use crate::engine::shared::{Refusal, Shared};
+use crate::ports::{Admission, ConnectRequest, Policy};
+use crate::types::{AccessToken, CloseReason, Reject, RejectCode, RoomCode, Wall, millis};
+use crate::wire::{self, FrameKind};
+
+/// How long an admission's end is left alone at most: the clock that it is told by may be set meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
+
+/// Holds that an admission is good still.
+///
+/// # Errors
+/// `auth_expired`: the client is to come back with another credential.
+pub(super) fn check(admission: &Admission, now: Wall) -> Result<(), Reject> {
+    match admission.has_expired(now) {
+        true => Err(Reject::new(RejectCode::AuthExpired, "what you have shown has run out: come with a new one")),
+        false => Ok(()),
+    }
+}
+
+/// How a connection ends that has shown nothing better in time.
+pub(super) fn expired(reject: Reject) -> Refusal {
+    Refusal { close: CloseReason::AuthExpired, reject, reconnect_after: None }
+}
+
+/// A policy that admits may hand on the reject of a name that it has made itself: the client has sent no such field, and could mend none.
+pub(super) fn of_policy(reject: Reject) -> Reject {
+    match reject.field {
+        None => reject,
+        Some(_) => {
+            let message = format!("the server's policy: {}", reject.message);
+            Reject { message: message.into(), field: None, limit: None, ..reject }
+        }
+    }
+}
+
+/// Asks the policy again, by another credential. One command of the session after another: those that follow are checked by what it says.
+pub(super) async fn renew(shared: &Arc<Shared>, policy: &Arc<dyn Policy>, token: AccessToken, reply: ReplyTo) {
+    match admit(shared, policy, token, &reply).await {
+        Ok(expires_at) => {
+            let json = wire::auth_renewed(reply.id(), expires_at);
+            reply.answer(FrameKind::AuthRenewed, json);
+        }
+        Err(reject) => {
+            shared.count_reject(reject.code);
+            reply.reject(None, reject);
+        }
+    }
+}
+
+async fn admit(
+    shared: &Arc<Shared>,
+    policy: &Arc<dyn Policy>,
+    token: AccessToken,
+    reply: &ReplyTo,
+) -> Result<Option<Wall>, Reject> {
+    let (cell, connection) = (&reply.cell, &reply.connection);
+    let admitted = connection.admitted.as_ref().expect("whoever comes to an engine with a policy is admitted by it");
+    let credentials = Some(token.expose().to_owned());
+    let request = ConnectRequest { transport: connection.transport, address: admitted.address, credentials };
+    let admission = shared.ask_policy(async { policy.admit(&request).await }).await.map_err(of_policy)?;
+    if admission.identity != cell.lock().identity {
+        return Err(Reject::new(RejectCode::Forbidden, "this is for somebody else: begin a new session with it"));
+    }
+    check(&admission, shared.clock.now().wall)?;
+    let admission = Arc::new(admission);
+    admitted.renew(Arc::clone(&admission));
+    shared.leave_forbidden(cell, connection, &admission);
+    shared.look_at_admission(cell, connection);
+    Ok(admission.expires_at)
+}
+
+impl Shared {
+    /// Tells the client in time when its admission runs out, and ends the connection when it has; sees to it that it is looked at again.
+    pub(crate) fn look_at_admission(&self, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
+        let Some(admitted) = &connection.admitted else { return };
+        let now = self.clock.now();
+        let wait = match admitted.expiry(now.wall, millis(self.limits.session.auth_notice)) {
+            Expiry::Never => return,
+            Expiry::Over => return connection.close(CloseReason::AuthExpired),
+            Expiry::In(wait) => wait,
+            Expiry::Tell(expires_at) => {
+                // One that has been replaced is told nothing more.
+                let Some(mut state) = cell.lock_for(connection) else { return };
+                state.mail_extra(FrameKind::AuthExpiring, wire::auth_expiring(expires_at));
+                drop(state);
+                connection.wake.wake();
+                expires_at.0.saturating_sub(now.wall.0)
+            }
+        };
+        let wait = Duration::from_millis(wait).min(LOOK_AGAIN);
+        let at = now.mono.after(wait);
+        if admitted.settle_look(at, now.mono) {
+            self.timers.look_at_admission(at, cell, connection);
+        }
+    }
+
+    /// Whoever may not be in a room any more leaves it.
+    fn leave_forbidden(self: &Arc<Self>, cell: &SessionCell, connection: &ConnectionState, admission: &Admission) {
+        if admission.rooms.is_none() {
+            return;
+        }
+        let rooms: Vec<RoomCode> =
+            cell.lock().rooms.all().into_iter().filter(|room| !admission.may_enter(room)).collect();
+        self.leave(cell, connection.generation, &rooms, true);
+    }
+}

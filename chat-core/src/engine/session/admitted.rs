@@ -1,0 +1,104 @@
+//! What the policy has said of whoever is on a connection, until it says something else.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use crate::locks::lock;
+use crate::ports::Admission;
+use crate::types::{Mono, Wall};
+
+/// The admission of one connection, where there is a policy.
+pub(crate) struct Admitted {
+    /// Where the connection came from, as far as that is known: the policy is told again when it is asked again.
+    pub(crate) address: Option<IpAddr>,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    admission: Arc<Admission>,
+    /// Its client has been told when it runs out.
+    is_told: bool,
+    /// When it is looked at next, as far as that is settled.
+    look_at: Option<Mono>,
+}
+
+/// What is to be done about an admission's end now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// It has none.
+    Never,
+    /// Nothing yet; look again when so many milliseconds have passed.
+    In(u64),
+    /// The client is to be told of this time, and it is to be looked at again then.
+    Tell(Wall),
+    /// It has run out.
+    Over,
+}
+
+impl Admitted {
+    pub(crate) fn new(admission: Arc<Admission>, address: Option<IpAddr>) -> Self {
+        Self { address, current: Mutex::new(Current { admission, is_told: false, look_at: None }) }
+    }
+
+    pub(crate) fn admission(&self) -> Arc<Admission> {
+        Arc::clone(&lock(&self.current).admission)
+    }
+
+    /// Takes the place of the one before.
+    pub(crate) fn renew(&self, admission: Arc<Admission>) {
+        let mut current = lock(&self.current);
+        (current.admission, current.is_told) = (admission, false);
+    }
+
+    /// It is to be looked at then. `false` where it is sooner anyway: however often it is renewed, one timer is enough.
+    pub(crate) fn settle_look(&self, at: Mono, now: Mono) -> bool {
+        let mut current = lock(&self.current);
+        let is_settled = current.look_at.is_some_and(|pending| now < pending && pending <= at);
+        if !is_settled {
+            current.look_at = Some(at);
+        }
+        !is_settled
+    }
+
+    /// Looks at its end, of which the client is told `notice_ms` before, and once.
+    pub(crate) fn expiry(&self, now: Wall, notice_ms: u64) -> Expiry {
+        let mut current = lock(&self.current);
+        let Some(expires_at) = current.admission.expires_at else { return Expiry::Never };
+        let left = expires_at.0.saturating_sub(now.0);
+        match left {
+            0 => Expiry::Over,
+            _ if left > notice_ms => Expiry::In(left - notice_ms),
+            _ if std::mem::replace(&mut current.is_told, true) => Expiry::In(left),
+            _ => Expiry::Tell(expires_at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_look_is_settled_at_a_time_and_a_sooner_one_takes_its_place() {
+        let admitted = Admitted::new(Arc::default(), None);
+        assert!(admitted.settle_look(Mono(100), Mono(0)));
+        assert!(!admitted.settle_look(Mono(100), Mono(0)) && !admitted.settle_look(Mono(500), Mono(99)));
+        assert!(admitted.settle_look(Mono(50), Mono(0)), "sooner");
+        assert!(admitted.settle_look(Mono(200), Mono(50)), "its time has come");
+        assert!(!admitted.settle_look(Mono(200), Mono(100)), "of the one before the sooner");
+    }
+
+    #[test]
+    fn an_end_is_told_once_and_then_comes() {
+        let admitted = Admitted::new(Arc::new(Admission::guest().with_expiry(Wall(100_000))), None);
+        assert_eq!(admitted.expiry(Wall(10_000), 60_000), Expiry::In(30_000));
+        assert_eq!(admitted.expiry(Wall(40_000), 60_000), Expiry::Tell(Wall(100_000)));
+        assert_eq!(admitted.expiry(Wall(50_000), 60_000), Expiry::In(50_000));
+        admitted.renew(Arc::new(Admission::guest().with_expiry(Wall(200_000))));
+        assert_eq!(admitted.expiry(Wall(100_000), 60_000), Expiry::In(40_000));
+        assert_eq!(admitted.expiry(Wall(150_000), 60_000), Expiry::Tell(Wall(200_000)));
+        assert_eq!(admitted.expiry(Wall(200_000), 60_000), Expiry::Over);
+        admitted.renew(Arc::new(Admission::guest()));
+        assert_eq!(admitted.expiry(Wall(200_000), 60_000), Expiry::Never);
+    }
+}
