@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberChange, MemberId, Offset, ReactionName,
-    Record, RejectCode, Reply, Seq, ServerFrame, Tail, Topic,
+    CloseReason, Command, Connection, Engine, Event, LeaveReason, Log, LogInUse, MemberChange, MemberId, Offset,
+    Position, ReactionName, Record, RejectCode, Reply, Seq, ServerFrame, Tail, Topic,
 };
 use chat_testkit::logs::{Fault, MemoryLog, Operation, Outcome};
 use support::bent::BentLog;
 use support::{
-    TestLog, code, connect, engine, engine_with, fails, founder, join, log, newcomer, next_left, next_message, nick,
-    say, seconds, settle, texts,
+    TestLog, code, come_back, connect, create, engine, engine_with, fails, founder, join, joined, log, newcomer,
+    next_left, next_message, nick, say, seconds, settle, take, texts, texts_of,
 };
 
 #[tokio::test(start_paused = true)]
@@ -304,18 +304,27 @@ async fn a_life_that_another_owner_has_ended_is_over() {
     while !matches!(ann.next().await, ServerFrame::RoomClosed { .. }) {}
 }
 
-/// A disk that lied about a flush, or a backup that was put in its place. Numbers that members have seen are not given again.
+/// A disk that lied about a flush, or a backup that was put in its place. Nobody who has seen numbers is told them again without a word.
 #[tokio::test(start_paused = true)]
-async fn where_the_log_has_lost_what_members_have_seen_nothing_is_said_under_its_numbers() {
+async fn where_the_log_has_lost_what_members_have_seen_they_are_shown_the_room_anew() {
     let log = log();
     let engine = engine(&log);
-    let ann = founder(&engine).await;
+    let mut ann = connect(&engine, None).await;
+    let epoch = create(&mut ann).await.epoch;
     assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(2)));
     assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(3)));
     log.lose_tail(&code(), 1).await;
     let left = log.inner().records(&code());
-    for key in ["k3", "k4"] {
-        assert_eq!(say(&ann, "other", key).await, Err(RejectCode::Unavailable));
-    }
+    let asked = tokio::time::Instant::now();
+    assert_eq!(say(&ann, "other", "k3").await, Err(RejectCode::Unavailable));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(log.inner().records(&code()), left);
+    let is_fault =
+        |frame: &ServerFrame| matches!(frame, ServerFrame::Closing { code, .. } if *code == CloseReason::Fault.code());
+    assert!(take(&ann).iter().any(is_fault), "she is to come back");
+    let token = ann.token();
+    drop(ann);
+    let (mut ann, _) = come_back(&engine, &token, Some(Position { epoch, seq: Seq(3) })).await;
+    assert_eq!(texts_of(&joined(&mut ann).await), ["one"], "what is there");
+    assert_eq!(say(&ann, "other", "k3").await, Ok(Seq(3)));
 }

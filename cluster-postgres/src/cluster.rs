@@ -63,6 +63,9 @@ pub struct Standing {
     pub servers: usize,
     /// Those of the others that a link leads to.
     pub linked: usize,
+    /// Whether it is cut off from those of the others that reach each other, and has been for two leases or since it began: it gives its rooms away,
+    /// and nobody new is to be sent to it. Of any servers that are there, some are not.
+    pub is_apart: bool,
 }
 
 /// The servers that share a PostgreSQL database, as one of them has them.
@@ -97,6 +100,7 @@ impl PgCluster {
         let links = Links::start(listener, identity, LinkOptions { ping: silence / 3, silence });
         let this = Self { members, links, linked: Mutex::default(), peers: Mutex::default(), names: Mutex::default() };
         this.meet();
+        this.members.reach([]);
         Ok((log, this))
     }
 
@@ -123,6 +127,7 @@ impl PgCluster {
             slots: self.members.own().len(),
             servers: self.members.list().len(),
             linked: self.linked().len(),
+            is_apart: self.members.is_apart(),
         }
     }
 
@@ -186,6 +191,10 @@ impl PgCluster {
         }
     }
 
+    fn say_whom_it_reaches(&self) {
+        self.members.reach(self.linked().iter().copied());
+    }
+
     fn former(&self) -> MutexGuard<'_, VecDeque<NodeId>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -199,12 +208,14 @@ impl PgCluster {
         match event {
             LinkEvent::Up(node) => {
                 self.linked().insert(node);
+                self.say_whom_it_reaches();
                 // Who is cut off from the database learns from others who has taken what.
                 let _ = self.links.send_control(node, told::encode(&self.members.own()));
                 Some(ClusterEvent::LinkUp(node))
             }
             LinkEvent::Down(node) => {
                 self.linked().remove(&node);
+                self.say_whom_it_reaches();
                 if self.members.list().iter().all(|member| member.node != node) {
                     self.meet();
                 }

@@ -147,6 +147,7 @@ impl Kept {
         match standing {
             Standing { is_draining: true, .. } => Some("draining"),
             Standing { holds: false, .. } => Some("the database does not answer"),
+            Standing { is_apart: true, .. } => Some("other servers cannot be reached"),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ const TABLES: &str = "
 create table if not exists meta (key text collate \"C\" primary key, value text not null);
 create table if not exists nodes (
     id uuid primary key, name text not null, started timestamptz not null default now(), beat bigint not null default 0,
-    address text, certificate bytea, lease_ms bigint, draining boolean not null default false);
+    address text, certificate bytea, lease_ms bigint, draining boolean not null default false, reaches uuid[]);
 create table if not exists writers (
     id uuid primary key, node uuid not null references nodes on delete cascade, pid int not null, started timestamptz not null);
 create index if not exists writers_node on writers (node);
@@ -39,9 +39,14 @@ insert into meta (key, value) values ('format', '2') on conflict do nothing;
 /// What makes tables of version 1 those of version 2.
 const FROM_1: &str = "
 alter table nodes add column if not exists address text, add column if not exists certificate bytea, add column if not exists lease_ms bigint,
-    add column if not exists draining boolean not null default false;
+    add column if not exists draining boolean not null default false, add column if not exists reaches uuid[];
 update meta set value = '2' where key = 'format' and value = '1';
 ";
+
+/// What tables of version 2 lack that were made before servers said whom they reach. Who knows nothing of it says nothing.
+const REACHES: &str = "alter table nodes add column if not exists reaches uuid[];";
+const HAS_REACHES: &str =
+    "select exists (select from pg_attribute where attrelid = to_regclass('nodes') and attname = 'reaches')";
 
 /// Makes the tables, or finds that they are of a version that can be used.
 ///
@@ -51,7 +56,8 @@ pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> R
     let schema = connector.schema();
     if let Some(found) = format(connection).await? {
         return match found {
-            FORMAT => Ok(()),
+            FORMAT if connection.query_one(HAS_REACHES, &[]).await?.get(0) => Ok(()),
+            FORMAT => make(connector, connection, REACHES).await,
             1 => make(connector, connection, FROM_1).await,
             found => Err(OpenError::Later { found, reads: FORMAT }),
         };

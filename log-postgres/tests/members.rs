@@ -228,6 +228,54 @@ async fn a_lease_that_is_too_short_or_too_long_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_cut_off_from_the_others_says_so_and_gives_them_its_slots() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (_first_log, first) = join(cluster, &options, 1).await;
+    let (_second_log, second) = join(cluster, &options, 2).await;
+    let (_third_log, third) = join(cluster, &options, 3).await;
+    until(&first, "it sees all", || first.list().len() == 3).await;
+    let all = [&first, &second, &third];
+    let link = |pairs: &[(usize, usize)]| {
+        for (index, members) in all.iter().enumerate() {
+            let others = (0..3).filter(|other| pairs.contains(&(index, *other)) || pairs.contains(&(*other, index)));
+            members.reach(others.map(|other| all[other].me()).collect::<Vec<_>>());
+        }
+    };
+    // Of two that do not reach each other, who came later; the third reaches both.
+    link(&[(0, 1), (0, 2)]);
+    until(&third, "it is apart", || third.is_apart()).await;
+    assert!(!first.is_apart() && !second.is_apart() && owns_all(&first));
+    link(&[(0, 1), (0, 2), (1, 2)]);
+    until(&third, "it is one of them again", || !third.is_apart()).await;
+
+    link(&[(1, 2)]);
+    until(&first, "it is cut off", || first.is_apart() && first.own().is_empty()).await;
+    assert!(!second.is_apart() && !third.is_apart());
+    let is_given = |slot| {
+        [second.me(), third.me()].iter().any(|node| matches!(first.owner(slot), Owner::Other(to, _) if to == *node))
+    };
+    assert!(Slot::all().all(is_given), "to those who reach each other");
+    // Who goes gives nothing to who is apart.
+    link(&[(0, 1), (1, 2)]);
+    until(&third, "it is apart", || third.is_apart() && third.own().is_empty()).await;
+    second.drain(LONG).await;
+    until(&first, "it has everything", || owns_all(&first)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_say_nothing_of_links_are_made_to() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    cluster.open(&options).await.close().await.expect("it is closed");
+    let client = cluster.connect_to(&options).await;
+    client.batch_execute("alter table nodes drop reaches").await.expect("as they were made before");
+    let (_log, members) = join(cluster, &options, 1).await;
+    members.reach([]);
+    assert!(owns_all(&members) && !members.is_apart());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tables_of_the_version_before_are_brought_up_to_date() {
     let Some(cluster) = Cluster::shared() else { return };
     let options = support::options();
@@ -236,7 +284,7 @@ async fn tables_of_the_version_before_are_brought_up_to_date() {
     open_life(&log, &room, 3).await;
     log.close().await.expect("it is closed");
     let client = cluster.connect_to(&options).await;
-    let back = "alter table nodes drop address, drop certificate, drop lease_ms, drop draining; update meta set value = '1' where key = 'format'";
+    let back = "alter table nodes drop address, drop certificate, drop lease_ms, drop draining, drop reaches; update meta set value = '1' where key = 'format'";
     client.batch_execute(back).await.expect("as the version before made them");
     let (log, members) = join(cluster, &options, 1).await;
     assert!(owns_all(&members) && !read_all(&log, &room).await.is_empty());

@@ -192,6 +192,9 @@ impl Engine {
     /// not everybody comes back at once. They are told together, once all have taken what is due or
     /// [`flush_timeout`](crate::SessionLimits::flush_timeout) is over, so that nobody comes back to a server that still waits for others;
     /// who takes nothing then is cut off. Returns when all connections are gone, or after twice that time.
+    ///
+    /// Where other servers have all of this one's rooms and can be reached, everybody who is connected is served as before until a moment of their
+    /// own within `spread`, and told then to come back at once; that time is counted from the last of these moments.
     pub async fn drain(&self, spread: Duration) {
         crate::engine::drain::drain(&self.shared, spread).await;
     }

@@ -2,7 +2,7 @@
 
 use crate::domain::Record;
 use crate::ports::Ended;
-use crate::types::{CloseReason, Epoch, Identity, NodeId, RejectCode, RoomCode, SessionId, WallStep};
+use crate::types::{CloseReason, Epoch, Identity, NodeId, Offset, RejectCode, RoomCode, SessionId, WallStep};
 
 /// One thing worth counting.
 #[derive(Clone, Debug)]
@@ -74,6 +74,17 @@ pub enum ObserverEvent<'a> {
         from: NodeId,
         /// In words, for operators.
         error: String,
+    },
+    /// The log has lost what was acked in a room, as a database can that went over to a standby which was behind: the room goes on from where the log
+    /// ends, and everybody who has seen more is shown it anew. Told once by each server that had more.
+    #[non_exhaustive]
+    Forked {
+        /// The room.
+        room: &'a RoomCode,
+        /// The last record that was known.
+        had: Offset,
+        /// The last record that the log has now, or has of what was known.
+        found: Offset,
     },
     /// The log failed.
     #[non_exhaustive]

@@ -163,9 +163,11 @@ impl Rules<'_> {
         draft.finish(Some(attached(by, member)), Answer::Entered(Box::new(entered)))
     }
 
-    /// What a caller says they have seen, if it is of this incarnation.
+    /// What a caller says they have seen, if it is of this incarnation, and there. What is past the head was lost with its log: they are shown the
+    /// room anew, before the same numbers are given to something else.
     fn seen(self, after: Option<Position>) -> Option<Seq> {
-        after.filter(|after| Some(after.epoch) == self.ledger.epoch()).map(|after| after.seq)
+        let is_there = |after: &Position| Some(after.epoch) == self.ledger.epoch() && after.seq <= self.ledger.head();
+        after.filter(is_there).map(|after| after.seq)
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn join(
         records.push(then.add(now, Told::Yes, None, event, None));
     }
 
-    let named = after.filter(|after| Some(after.epoch) == model.epoch());
+    let named = after.filter(|after| is_there(model, after));
     let is_named = place.is_some() && named.is_some();
     let (from, history) = match (place, named) {
         (Some(place), Some(after)) => (after.seq.clamp(place.joined, model.head()), HistorySlice::default()),
@@ -105,11 +105,16 @@ pub(super) fn attach(model: &Model, now: Now, by: &Caller, after: Option<Positio
     };
     let after = after.filter(|after| after.seq >= person.joined);
     let mut decision = come_back(model, now, by, person, None, after)?;
-    let knows = after.is_some_and(|after| Some(after.epoch) == model.epoch() && after.seq >= person.entered);
+    let knows = after.is_some_and(|after| is_there(model, &after) && after.seq >= person.entered);
     if let (true, Answer::Entered(entered)) = (knows, &mut decision.answer) {
         entered.entry = Entry::Continued;
     }
     Ok(decision)
+}
+
+/// Whether a position is of this life, and not of something that its log has lost.
+fn is_there(model: &Model, after: &Position) -> bool {
+    Some(after.epoch) == model.epoch() && after.seq <= model.head()
 }
 
 /// One more session of a member, or the same one again.
@@ -129,7 +134,7 @@ fn come_back(
     if others.count() >= model.limits.attachments_max {
         return Err(refusal(RejectCode::TooManyAttachments, None));
     }
-    let named = after.filter(|after| Some(after.epoch) == model.epoch());
+    let named = after.filter(|after| is_there(model, after));
     let (from, history) = match named {
         Some(after) => (after.seq.clamp(person.joined, model.head()), HistorySlice::default()),
         None => (model.head(), pages::newest(model, history, person.sees)),

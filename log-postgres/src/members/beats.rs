@@ -40,6 +40,7 @@ impl Inner {
                 () = tokio::time::sleep_until(next) => true,
                 () = self.look.notified() => false,
                 () = self.node.lost.notified() => true,
+                () = self.links_changed.notified() => true,
             };
             if is_beat {
                 next = Instant::now() + self.interval();
@@ -96,10 +97,11 @@ impl Inner {
     async fn beat(&self, open: &mut Connection) -> Result<Option<Clocks>, OpenError> {
         let me = self.node.id();
         let is_draining = self.is_draining.load(Ordering::Acquire);
+        let reaches = self.reaches().clone();
         let sent = Clocks::now();
-        let beat = "update nodes set beat = beat + 1, draining = $2 where id = $1 \
+        let beat = "update nodes set beat = beat + 1, draining = $2, reaches = $3 where id = $1 \
                     returning (extract(epoch from clock_timestamp()) * 1000)::bigint";
-        match open.query(beat, &[&me, &is_draining]).await?.first() {
+        match open.query(beat, &[&me, &is_draining, &reaches]).await?.first() {
             Some(row) => {
                 self.compare_clocks(row.get(0), sent, Clocks::now());
                 Ok(Some(sent))
@@ -110,7 +112,8 @@ impl Inner {
 
     async fn look_at_table(&self, open: &mut Connection, is_beat: bool) -> Result<(), OpenError> {
         let begun = Instant::now();
-        let servers = "select id, name, address, certificate, beat, lease_ms, draining from nodes order by id";
+        let servers =
+            "select id, name, address, certificate, beat, lease_ms, draining, reaches from nodes order by started, id";
         let rows = open.query(servers, &[]).await?;
         let slots = open.query("select node, term from slots order by slot", &[]).await?;
         if slots.len() != usize::from(Slot::COUNT) {
@@ -123,6 +126,7 @@ impl Inner {
             beat: row.get(4),
             lease: lease(row.get(5)),
             is_draining: row.get(6),
+            reaches: row.get(7),
         };
         let member = |row: &tokio_postgres::Row| {
             let (address, certificate) = (row.get::<_, Option<_>>(2)?, row.get::<_, Option<_>>(3)?);
@@ -156,7 +160,17 @@ impl Inner {
     /// What the table says, and what follows from it.
     fn take_in(&self, seen: Seen, held: &[Held], begun: Instant, is_beat: bool) {
         self.news.moved(self.node.slots.replace(held, begun, self.options.lease * 2));
-        let acts = self.standing().look(self.started.elapsed(), self.node.id(), &seen.rows, held, is_beat);
+        let (acts, is_apart) = {
+            let (mut standing, now) = (self.standing(), self.started.elapsed());
+            (standing.look(now, self.node.id(), &seen.rows, held, is_beat), standing.is_apart(now))
+        };
+        if is_apart != self.is_apart.swap(is_apart, Ordering::AcqRel) {
+            match is_apart {
+                true => tracing::warn!("this server and others do not reach each other: its rooms go to those that do"),
+                false => tracing::info!("this server and the others reach each other"),
+            }
+            self.news.members();
+        }
         let is_other = self.seen().members != seen.members;
         let is_taken_over = {
             let known = self.seen();

@@ -76,6 +76,12 @@ struct Inner {
     /// Told when the table is to be read before its time.
     look: Notify,
     is_draining: AtomicBool,
+    /// Which others this server reaches; `None` where nobody says.
+    reaches: Mutex<Option<Vec<Id>>>,
+    /// Told when that is other than before.
+    links_changed: Notify,
+    /// Whether it is cut off from those who reach each other, as the table said last.
+    is_apart: AtomicBool,
     /// Whether the time of day was found to be another than the database's.
     is_clock_apart: AtomicBool,
     acts: watch::Sender<Acts>,
@@ -110,6 +116,9 @@ impl Members {
             news: News::default(),
             look: Notify::new(),
             is_draining: AtomicBool::new(false),
+            reaches: Mutex::default(),
+            links_changed: Notify::new(),
+            is_apart: AtomicBool::new(false),
             is_clock_apart: AtomicBool::new(false),
             acts: watch::Sender::new(Acts::default()),
             started: Instant::now(),
@@ -150,6 +159,23 @@ impl Members {
     /// Whether it has begun to give its slots away.
     pub fn is_draining(&self) -> bool {
         self.0.is_draining.load(Ordering::Acquire)
+    }
+
+    /// Says which other servers this one reaches, as whoever links with them knows: the others learn of it with its next beat, which is soon. A
+    /// server that says nothing of it counts as one that reaches all.
+    pub fn reach(&self, others: impl IntoIterator<Item = NodeId>) {
+        let mut others: Vec<Id> = others.into_iter().map(id_of).collect();
+        others.sort_unstable();
+        let before = self.0.reaches().replace(others.clone());
+        if before != Some(others) {
+            self.0.links_changed.notify_one();
+        }
+    }
+
+    /// Whether this server is cut off from those who go on as one service: it does not reach all of them, or not all of them reach it, and has not for
+    /// two leases, or never has.
+    pub fn is_apart(&self) -> bool {
+        self.0.is_apart.load(Ordering::Acquire)
     }
 
     /// The slots that are this server's.
@@ -210,6 +236,10 @@ impl Inner {
             Some(_) if is_yielding || !self.lease.holds() => Owner::Nobody,
             Some(_) => Owner::Me(term),
         }
+    }
+
+    fn reaches(&self) -> MutexGuard<'_, Option<Vec<Id>>> {
+        self.reaches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

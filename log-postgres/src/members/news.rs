@@ -15,7 +15,7 @@ pub struct Changed {
     pub slots: Vec<Slot>,
     /// Slots that this server has taken or given, and whose they are now: the others are to be told.
     pub told: Vec<Move>,
-    /// Whether the servers are others, or this one has begun anew.
+    /// Whether the servers are others, or this one has begun anew, or is apart from them, or is not any more.
     pub members: bool,
 }
 

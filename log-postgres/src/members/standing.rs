@@ -16,6 +16,10 @@ const GIVEN_MAX: usize = 10;
 /// How many leases a server has to be there without a break before it is given any. One that starts again and again is given none.
 const SETTLED_LEASES: u32 = 12;
 
+/// How many leases a server may be cut off from the others before it says so, and gives its slots away: a link that broke is up again sooner, and who
+/// has died is out of the table.
+const APART_LEASES: u32 = 2;
+
 /// A server as the table has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -27,6 +31,14 @@ pub(crate) struct Row {
     pub(crate) lease: Option<Duration>,
     /// It is on its way out: it is given nothing, and takes nothing.
     pub(crate) is_draining: bool,
+    /// Which others it reaches; nothing of one that does not say, and is taken to reach all.
+    pub(crate) reaches: Option<Vec<Id>>,
+}
+
+impl Row {
+    fn reaches(&self, other: &Self) -> bool {
+        self.id == other.id || self.reaches.as_ref().is_none_or(|reached| reached.contains(&other.id))
+    }
 }
 
 /// What is to be done.
@@ -57,11 +69,15 @@ pub(crate) struct Standing {
     seen: BTreeMap<Id, Seen>,
     /// Slots without a server, and since when.
     orphans: BTreeMap<Slot, Duration>,
+    /// Whether this server was ever one of those who reach each other.
+    has_met: bool,
+    /// Since when it is none of them.
+    apart_since: Option<Duration>,
 }
 
 impl Standing {
     pub(crate) fn new(lease: Duration) -> Self {
-        Self { lease, seen: BTreeMap::new(), orphans: BTreeMap::new() }
+        Self { lease, seen: BTreeMap::new(), orphans: BTreeMap::new(), has_met: false, apart_since: None }
     }
 
     /// A read of the table, at a time that only goes on. One between two beats of this server counts for no silence, and nothing is given at it.
@@ -86,8 +102,15 @@ impl Standing {
                 acts.depose.push((row.id, row.beat));
             }
         }
-        let members =
-            || rows.iter().filter(|row| !row.is_draining).filter_map(|row| Some((row.id, row.address.as_deref()?)));
+        let core = self.core(now, me, rows);
+        match core.contains(&me) {
+            true => (self.has_met, self.apart_since) = (true, None),
+            false => drop(self.apart_since.get_or_insert(now)),
+        }
+        let members = || {
+            let members = rows.iter().filter(|row| core.contains(&row.id));
+            members.filter_map(|row| Some((row.id, row.address.as_deref()?)))
+        };
         let am_member = members().any(|(id, _)| id == me);
         let orphans: BTreeSet<Slot> =
             Slot::all().zip(held).filter(|(_, held)| held.node.is_none()).map(|(slot, _)| slot).collect();
@@ -116,11 +139,41 @@ impl Standing {
         });
         if am_member && is_beat {
             acts.give = elsewhere.take(GIVEN_MAX).collect();
+        } else if is_beat && self.has_met && self.is_apart(now) {
+            // Its rooms answer at some servers only: at the others they do at all that are left.
+            let mine = Slot::all().zip(held).filter(|(_, held)| held.node == Some(me)).map(|(slot, _)| slot);
+            acts.give = self.heirs(now, me, rows, mine);
         }
         acts
     }
 
-    /// To whom a server that goes gives each of its slots: their homes among those that are there, and beat.
+    /// Whether this server is cut off from those who reach each other: for so long that it is no matter of a link that is made anew, or since it began.
+    pub(crate) fn is_apart(&self, now: Duration) -> bool {
+        let is_long = |since: Duration| now.saturating_sub(since) >= self.lease * APART_LEASES;
+        self.apart_since.is_some_and(|since| !self.has_met || is_long(since))
+    }
+
+    /// Servers that are there, stay, and all reach each other: begun with those who reach most, and of these with who has been there longest. Every
+    /// server finds the same, as far as it has read the same table; somebody is always among them.
+    fn core(&self, now: Duration, me: Id, rows: &[Row]) -> BTreeSet<Id> {
+        let beats = |id: &Id| self.seen.get(id).is_some_and(|seen| now.saturating_sub(seen.since) < self.lease);
+        let is_there = |row: &&Row| !row.is_draining && row.address.is_some() && (row.id == me || beats(&row.id));
+        let mut there: Vec<&Row> = rows.iter().filter(is_there).collect();
+        let reached = |row: &Row| there.iter().filter(|other| row.reaches(other) && other.reaches(row)).count();
+        let counts: BTreeMap<Id, usize> = there.iter().map(|row| (row.id, reached(row))).collect();
+        // Of as many, in the order of the table.
+        there.sort_by_key(|row| std::cmp::Reverse(counts[&row.id]));
+        let mut core: Vec<&Row> = Vec::new();
+        for row in there {
+            if core.iter().all(|other| row.reaches(other) && other.reaches(row)) {
+                core.push(row);
+            }
+        }
+        core.into_iter().map(|row| row.id).collect()
+    }
+
+    /// To whom a server that goes gives each of its slots: their homes among those that are there, and beat; who can be reached and reaches the others
+    /// before who cannot.
     pub(crate) fn heirs(
         &self,
         now: Duration,
@@ -130,10 +183,15 @@ impl Standing {
     ) -> Vec<(Slot, Id)> {
         // Within two of its beats: what is given to one that has just been killed would wait until that is seen.
         let beats = |id: &Id| self.seen.get(id).is_some_and(|seen| now.saturating_sub(seen.since) < self.lease * 2 / 5);
-        let heirs = || {
-            let heirs = rows.iter().filter(|row| row.id != me && !row.is_draining && beats(&row.id));
-            heirs.filter_map(|row| Some((row.id, row.address.as_deref()?)))
-        };
+        let all: Vec<&Row> = rows.iter().filter(|row| row.id != me && !row.is_draining && beats(&row.id)).collect();
+        let core = self.core(now, me, rows);
+        let own = rows.iter().find(|row| row.id == me);
+        let is_linked = |row: &Row| own.is_none_or(|own| own.reaches(row) && row.reaches(own));
+        let of = |is_one: &dyn Fn(&Row) -> bool| all.iter().copied().filter(|row| is_one(row)).collect::<Vec<_>>();
+        let best =
+            [of(&|row| core.contains(&row.id) && is_linked(row)), of(&|row| core.contains(&row.id)), all.clone()];
+        let best = best.into_iter().find(|some| !some.is_empty()).unwrap_or_default();
+        let heirs = || best.iter().filter_map(|row| Some((row.id, row.address.as_deref()?)));
         mine.filter_map(|slot| Some((slot, *homes::order(slot, heirs()).first()?))).collect()
     }
 }
@@ -164,6 +222,7 @@ mod tests {
                 beat: 0,
                 lease: Some(LEASE),
                 is_draining: false,
+                reaches: None,
             };
             let held = vec![Held::default(); Slot::COUNT.into()];
             Self { standing: Standing::new(LEASE), now: Duration::ZERO, rows: (0..count).map(row).collect(), held }
@@ -287,6 +346,91 @@ mod tests {
         assert!(heirs.len() == 1_024 && heirs.iter().all(|(_, to)| *to == id(1)), "the other one is silent");
         world.rows[1].is_draining = true;
         assert_eq!(world.standing.heirs(world.now, id(0), &world.rows, Slot::all()), []);
+    }
+
+    impl World {
+        /// From now on these links are all there are.
+        fn link(&mut self, pairs: &[(u128, u128)]) {
+            for row in &mut self.rows {
+                let own = row.id.bits();
+                let others = pairs.iter().filter_map(|&(one, other)| match own {
+                    _ if own == one => Some(id(other)),
+                    _ if own == other => Some(id(one)),
+                    _ => None,
+                });
+                row.reaches = Some(others.collect());
+            }
+        }
+
+        /// Whether the first of them is apart after so many seconds in which all beat.
+        fn is_apart_after(&mut self, seconds: u32) -> bool {
+            let all: Vec<u128> = self.rows.iter().map(|row| row.id.bits()).collect();
+            (0..seconds).for_each(|_| drop(self.second(&all)));
+            self.standing.is_apart(self.now)
+        }
+    }
+
+    #[test]
+    fn who_is_cut_off_from_the_others_is_apart_before_long_and_somebody_never_is() {
+        for (count, links, is_apart) in [
+            (3, &[(1, 2)][..], true),
+            (3, &[(0, 1), (1, 2)], false),
+            (3, &[(0, 1)], false),
+            (2, &[], false),
+            (4, &[(0, 1), (2, 3)], false),
+            (4, &[(2, 3)], true),
+            (5, &[(1, 2), (3, 4)], true),
+        ] {
+            let mut world = World::of(count);
+            world.give_all(1);
+            assert!(!world.is_apart_after(1), "{links:?}: nobody says anything of links");
+            world.link(links);
+            assert!(!world.is_apart_after(9), "{links:?}: they may be made anew");
+            assert_eq!(world.is_apart_after(3), is_apart, "{links:?}");
+        }
+        // Of two that do not reach each other, who came later.
+        let mut world = World::of(3);
+        world.link(&[(0, 1), (0, 2), (1, 2)]);
+        assert!(!world.is_apart_after(1));
+        world.rows.rotate_left(1);
+        world.link(&[(0, 2), (1, 2)]);
+        assert!(world.is_apart_after(12));
+        world.link(&[(0, 1), (0, 2), (1, 2)]);
+        assert!(!world.is_apart_after(1), "it is linked again");
+    }
+
+    #[test]
+    fn one_that_has_just_come_is_apart_and_takes_nothing_until_it_is_linked() {
+        let mut world = World::of(3);
+        world.rows.rotate_left(1);
+        world.link(&[(1, 2)]);
+        world.second(&[0, 1, 2]);
+        assert!(world.look().take.is_empty() && world.standing.is_apart(world.now));
+        world.link(&[(0, 1), (0, 2), (1, 2)]);
+        assert!(!world.second(&[0, 1, 2]).take.is_empty() && !world.standing.is_apart(world.now));
+    }
+
+    #[test]
+    fn slots_are_given_to_who_is_linked_and_all_of_them_by_who_is_apart() {
+        let mut world = World::of(3);
+        world.give_all(0);
+        world.link(&[(0, 1), (0, 2), (1, 2)]);
+        world.look();
+        for _ in 0..61 {
+            world.second(&[0, 1, 2]);
+        }
+        // The third cannot be reached by the second: it is not one of the service.
+        world.link(&[(0, 1), (0, 2)]);
+        let given = world.second(&[0, 1, 2]).give;
+        assert!(given.len() == GIVEN_MAX && given.iter().all(|(_, to)| *to == id(1)), "{given:?}");
+        let heirs = world.standing.heirs(world.now, id(0), &world.rows, Slot::all());
+        assert!(heirs.len() == 1_024 && heirs.iter().all(|(_, to)| *to == id(1)));
+        world.link(&[(1, 2)]);
+        for _ in 0..10 {
+            assert_eq!(world.second(&[0, 1, 2]).give, []);
+        }
+        let given = world.second(&[0, 1, 2]).give;
+        assert!(given.len() == 1_024 && given.iter().all(|(_, to)| *to != id(0)), "{}", given.len());
     }
 
     #[test]

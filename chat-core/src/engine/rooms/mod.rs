@@ -5,6 +5,7 @@ pub(crate) mod backoff;
 pub(crate) mod batch;
 pub(crate) mod cell;
 pub(crate) mod debts;
+pub(crate) mod doubt;
 pub(crate) mod from_peer;
 pub(crate) mod guest_reply;
 pub(crate) mod inbox;

@@ -6,6 +6,7 @@ use thin_vec::ThinVec;
 
 use crate::engine::parcel::{Attachment, Decided};
 use crate::engine::rooms::backoff::Backoff;
+use crate::engine::rooms::doubt::Doubt;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::meters::Parking;
 use crate::ports::{Owner, Term};
@@ -25,6 +26,8 @@ pub(crate) struct Part {
     pub(crate) over: Option<(Term, Mono)>,
     /// Before the log is asked again what a room is that is to be decided here.
     pub(crate) pause: Backoff,
+    /// Whether the log ends before what is known here.
+    pub(crate) doubt: Doubt,
     /// Of an owner: the servers that follow.
     pub(crate) guests: BTreeMap<NodeId, Guest>,
     /// Of an owner with guests: what was noted since it was last told, each behind the record after which it was.

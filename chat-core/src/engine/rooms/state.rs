@@ -1,6 +1,6 @@
 //! A room as its task knows it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::RoomCloseReason;
@@ -50,6 +50,9 @@ pub(crate) struct RoomState {
     pub(crate) kicked: VecDeque<Scope>,
     /// Who has come back, and is to be shown as the policy says by now.
     pub(crate) unnamed: Unnamed,
+    /// Who was here when the log was found to have lost what they had seen, and has not come back since: what they say that they have seen is nothing
+    /// of the room as it is.
+    pub(crate) misled: BTreeSet<SessionId>,
     /// What the log has not been made to do yet.
     pub(crate) debts: Seldom<Debts>,
     /// What it has to do with other servers, where there are any.
@@ -74,6 +77,7 @@ impl RoomState {
             typing_told: Vec::new(),
             kicked: VecDeque::new(),
             unnamed: Unnamed::default(),
+            misled: BTreeSet::new(),
             debts: Seldom::default(),
             part: None,
         }

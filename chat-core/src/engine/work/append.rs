@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::domain::{Reaction, RoomCloseReason};
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::rooms::doubt::Doubt;
 use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
@@ -43,6 +44,8 @@ enum Found {
     Nothing,
     /// Something else.
     Others,
+    /// Less than what was published: it has been lost.
+    Fork(Tail),
 }
 
 /// Everything that happened while the room waited for its log.
@@ -126,6 +129,10 @@ impl RoomTask {
                     (others, is_known) = (true, !matches!(error, AppendError::Unknown(_)));
                     break;
                 }
+                Found::Fork(tail) => {
+                    self.abandon(batch, &tail);
+                    return Appended::Again(VecDeque::new());
+                }
             }
         }
         if others {
@@ -152,7 +159,7 @@ impl RoomTask {
     async fn find_out(&mut self, batch: &mut Batch, meanwhile: &mut Meanwhile) -> Found {
         let log = self.shared.log.clone().expect("only rooms with a log ask it");
         let last = batch.records.last().expect("a batch that is appended has records").offset;
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut doubt) = (Backoff::default(), Doubt::default());
         loop {
             let ours = &batch.records;
             // A claim of the code is looked for in whichever incarnation has it.
@@ -173,7 +180,8 @@ impl RoomTask {
                     self.state.tail = page.tail;
                     return Found::Nothing;
                 }
-                // Members have seen more of this incarnation than it holds: it cannot have been read right.
+                // Members have seen more of this incarnation than it holds.
+                Ok(page) if doubt.grows(self.mono()) => return Found::Fork(page.tail),
                 Ok(page) => self.fault(&format!("ends at {:?}, before {:?}", page.tail, self.state.tail)),
                 Err(error) => self.fault(&error),
             }
@@ -238,6 +246,15 @@ impl RoomTask {
             }
             self.cell.refuse(item, unavailable());
         }
+    }
+
+    /// The log has lost what this batch follows on. Nothing of it is there, nor ever was.
+    fn abandon(&mut self, mut batch: Batch, tail: &Tail) {
+        for (session, reader, ..) in batch.ends.drain(..) {
+            self.state.subscribers.insert(session, reader);
+        }
+        self.fork(self.state.tail.offset, tail);
+        batch.outcomes.into_iter().for_each(|(item, _)| self.cell.refuse(item, unavailable()));
     }
 
     /// What the log says of the room, and of the messages whose reactions it alone has now.

@@ -112,7 +112,9 @@ impl RoomTask {
     fn enter(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
         let is_older = self.shared.cluster.is_some()
             && input.caller().is_some_and(|by| self.state.room.generation_of(by.session) > Some(by.generation));
-        self.decide_entry(now, input, batch).map_err(|reject| if is_older { unavailable() } else { reject })
+        let unmisled = self.without_what_was_lost(input);
+        self.decide_entry(now, unmisled.as_ref().unwrap_or(input), batch)
+            .map_err(|reject| if is_older { unavailable() } else { reject })
     }
 
     /// Makes of what the room has decided what is to be told to whoever asked.

@@ -11,6 +11,7 @@ pub(crate) mod enqueue;
 pub(crate) mod evict;
 pub(crate) mod evidence;
 mod follow;
+pub(crate) mod fork;
 pub(crate) mod freeze;
 mod guests;
 pub(crate) mod load;

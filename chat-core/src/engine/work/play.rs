@@ -16,7 +16,7 @@ use crate::engine::work::load::load_copy;
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::ports::{Owner, ReadError, Term};
+use crate::ports::{Owner, ReadError, Tail, Term};
 use crate::room::{Answer, Input, Note, ReadPosition, Room};
 use crate::types::{Epoch, MemberId, NodeId, Now, Offset, SessionId};
 
@@ -38,6 +38,17 @@ impl RoomTask {
                 self.play_records(feed);
             }
             return;
+        }
+        if feed.fresh.is_some() && self.is_past(&feed) {
+            // The owner reads on from where the log ends; so would this server.
+            match self.has_lost().await {
+                Ok(true) => self.fork_from(&feed),
+                Ok(false) => {}
+                Err(error) => {
+                    self.unread(&error);
+                    return self.fall_out_of_step();
+                }
+            }
         }
         if !self.is_ahead_of(&feed)
             && let Err(error) = self.catch_up(feed.epoch, feed.after).await
@@ -124,6 +135,21 @@ impl RoomTask {
             // It begins with these records, and was read from the log meanwhile.
             (Some((epoch, _)), None) => feed.records.first().is_some_and(|record| begins(record, epoch)),
             (None, Some(_)) => false,
+        }
+    }
+
+    /// Whether more is known here of the same incarnation than the owner has told, all of which is in the log.
+    fn is_past(&self, feed: &Feed) -> bool {
+        let end = Offset(feed.after.0 + feed.records.len() as u64);
+        self.stands().is_some_and(|(epoch, offset)| Some(epoch) == feed.epoch && offset > end)
+    }
+
+    fn fork_from(&mut self, feed: &Feed) {
+        let (had, offset) = (self.state.room.last_offset(), Offset(feed.after.0 + feed.records.len() as u64));
+        let fed_by = self.state.part.as_ref().and_then(|part| part.fed_by);
+        self.fork(had, &Tail { offset, ..Tail::default() });
+        if let Some(part) = &mut self.state.part {
+            part.fed_by = fed_by;
         }
     }
 

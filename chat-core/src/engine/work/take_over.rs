@@ -7,6 +7,7 @@ use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::doubt::Doubt;
 use crate::engine::rooms::state::Phase;
 use crate::engine::rooms::unnamed::Unnamed;
 use crate::engine::session::subscription::{End, Subscriber};
@@ -18,7 +19,7 @@ use crate::engine::work::play::PAGE;
 use crate::engine::work::task::RoomTask;
 use crate::ports::{ReadError, Term};
 use crate::room::{Note, Room};
-use crate::types::{CloseReason, MemberId, Now, Seq, SessionId};
+use crate::types::{CloseReason, MemberId, Now, Offset, Seq, SessionId};
 
 impl RoomTask {
     /// This server decides from now on, under this term: the copy that is here is brought to where the log ends, and then it is the room. `false`
@@ -46,15 +47,24 @@ impl RoomTask {
         let log = self.shared.log.clone().expect("servers share a log");
         while let Some((epoch, offset)) = self.stands() {
             self.let_readers_follow().await;
-            let page = log.read(&self.cell.code, Some(epoch), offset, self.page_max()).await?;
+            // With the last that is known: it may be another.
+            let before = Offset(offset.0.saturating_sub(1));
+            let mut page = log.read(&self.cell.code, Some(epoch), before, self.page_max() + 1).await?;
             if page.tail.epoch != Some(epoch) {
                 self.state.end_incarnation(RoomCloseReason::Host);
                 break;
             }
-            if page.tail.offset < offset {
-                // Members have seen more of this incarnation than it holds: it cannot have been read right.
-                return Err(ReadError::Unavailable(format!("ends at {:?}, before {offset:?}", page.tail)));
+            let is_another = page.records.first().is_some_and(|record| self.is_another(record));
+            if page.tail.offset < offset || is_another {
+                // Members have seen more of this incarnation than it holds.
+                let now = self.mono();
+                if !is_another && !self.state.part.get_or_insert_default().doubt.grows(now) {
+                    return Err(ReadError::Unavailable(format!("ends at {:?}, before {offset:?}", page.tail)));
+                }
+                self.fork(offset, &page.tail);
+                return Ok(());
             }
+            page.records.retain(|record| record.offset > offset);
             match page.records.first() {
                 None if page.tail.offset == offset => {
                     self.state.tail = page.tail;
@@ -101,6 +111,7 @@ impl RoomTask {
         let elsewhere = attached.filter(|(session, _)| !self.state.subscribers.contains_key(session)).collect();
         let part = self.state.part.get_or_insert_default();
         (part.own, part.pause) = (Some(term), Backoff::default());
+        part.doubt = Doubt::default();
         (part.fed_by, part.follow_at, part.silent_since) = (None, None, None);
         part.guests.clear();
         part.notes.clear();
