@@ -60,10 +60,9 @@ export function edited(held: readonly Message[], { target, seq, text, data, n }:
   });
 }
 
-/** Takes back all of a member's messages in a range, told by an event or by an answer as of `asOf`. */
-export function swept(held: readonly Message[], { member, from, to }: Range, asOf: number, isEvent: boolean) {
-  const isMeant = (message: Message) => message.member === member && from <= message.seq && message.seq <= to
-    && (isEvent ? message.as_of < asOf : message.as_of <= asOf);
+/** Takes back all of a member's messages in a range, as of an event. What reflects that already says nothing any more. */
+export function swept(held: readonly Message[], { member, from, to }: Range, asOf: number) {
+  const isMeant = ({ seq, member: by, redacted }: Message) => by === member && from <= seq && seq <= to && !redacted;
   return held.some(isMeant) ? held.map(message => isMeant(message) ? tombstone(message, asOf) : message) : held;
 }
 

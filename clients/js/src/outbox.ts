@@ -97,7 +97,7 @@ export class Outbox {
   /** A frame that the room was told: one's own message, whose answer may have been lost. */
   heard(frame: ServerFrame & { key?: string; seq?: number; at?: string; member?: number; by?: number }): void {
     const [entry] = this.#waiting;
-    if (entry === undefined || frame.key !== entry.key || frame.seq === undefined || entry.epoch !== this.#options.state().epoch) return;
+    if (entry === undefined || frame.key !== entry.key || frame.seq === undefined) return;
     const member = frame.type === 'message' ? frame.member : frame.by;
     if (member === entry.member) this.#end(entry, { seq: frame.seq, ...(frame.at !== undefined && { at: frame.at }) });
   }

@@ -57,7 +57,8 @@ function event(state: RoomState, frame: RoomEvent & { seq: number }): RoomState 
   const known = misses(at) ? at.known : Math.max(at.known, seq);
   const apply = EVENTS[frame.type] as ((state: RoomState, frame: RoomEvent) => Change) | undefined;
   // Of a type that this version does not know it moves the position, and that is all.
-  const next = { ...at, seq, known, ...apply?.({ ...at, seq, known }, frame) };
+  const membersAt = MEMBER_EVENTS.has(frame.type) ? seq : at.membersAt;
+  const next = { ...at, seq, known, ...apply?.({ ...at, seq, known }, frame), membersAt };
   return next.messages.length > next.heldMax ? trimmed(next) : next;
 }
 
@@ -69,6 +70,8 @@ function trimmed(state: RoomState): RoomState {
   return { ...state, messages, from, hole, more: true };
 }
 
+const MEMBER_EVENTS = new Set(['member_joined', 'member_left', 'member_changed', 'role_changed']);
+
 const EVENTS: { [T in RoomEvent['type']]: (state: RoomState, frame: Extract<RoomEvent, { type: T }> & { seq: number }) => Change } = {
   message: (state, frame: MessageEvent) => ({
     messages: [...state.messages, list.messageOf(frame, frame.seq)],
@@ -79,7 +82,7 @@ const EVENTS: { [T in RoomEvent['type']]: (state: RoomState, frame: Extract<Room
     target === undefined ? {} : { messages: list.redacted(state.messages, target, seq), due: seq, ...readAgain(state, seq, target, target) },
   edited: (state, frame) => ({ messages: list.edited(state.messages, frame), due: frame.seq }),
   swept: (state, { member, from, to, seq }) => member === undefined || from === undefined || to === undefined ? {} : {
-    messages: list.swept(state.messages, { member, from, to }, seq, true), due: seq, ...readAgain(state, seq, from, to),
+    messages: list.swept(state.messages, { member, from, to }, seq), due: seq, ...readAgain(state, seq, from, to),
   },
   reacted(state, frame) {
     const { held, isWhole } = list.reacted(state.messages, frame);
@@ -162,6 +165,7 @@ function joined(state: RoomState, frame: Joined): RoomState {
     entered: frame.entered ?? 0,
     members: sorted(frame.members),
     membersTotal: frame.members_total,
+    membersAt: seq,
     listedTo: frame.members.length < frame.members_total ? frame.members.slice(1).at(-1)?.member ?? 0 : null,
     notices: frame.notices ?? 'told',
     online: null,
@@ -199,6 +203,7 @@ function gap(state: RoomState, frame: Gap): RoomState {
     you: own ?? past.you,
     members: sorted(members),
     membersTotal: total,
+    membersAt: frame.to,
     listedTo: members.length < total ? members.filter(other => other !== own).at(-1)?.member ?? 0 : null,
     notices: frame.notices ?? past.notices,
     topic: frame.topic ?? past.topic,
@@ -241,7 +246,7 @@ function changes(state: RoomState, frame: Changes): RoomState {
   const now = frame.messages.flatMap(message => 'gone' in message || !held.has(message.seq) ? [] : [message]);
   const left = state.messages.filter(({ seq, as_of: asOf }) => !isGone.has(seq) || asOf > as_of);
   let messages = list.merged(left, now, as_of);
-  for (const range of frame.swept ?? []) messages = list.swept(messages, range, as_of, false);
+  for (const range of frame.swept ?? []) messages = list.swept(messages, range, as_of);
   const known = Math.max(state.known, through);
   return { ...state, messages, known: state.due > known ? known : Math.max(known, state.seq) };
 }

@@ -349,7 +349,7 @@ export class Room extends Emitter<RoomEvents> {
     const asked = nextQuestion(this.#state);
     if (asked === null || this.#isAsking) return;
     this.#isAsking = true;
-    const { epoch, members, hole } = this.#state;
+    const { epoch, membersAt, hole } = this.#state;
     this.#host.ask(asked, answer => {
       const before = this.#state;
       this.#isAsking = false;
@@ -359,7 +359,7 @@ export class Room extends Emitter<RoomEvents> {
         return this.#askLater(answer.retryAfterMs);
       }
       // Somebody came or went meanwhile, and over SSE the answer may be older than that; or it is of a life that is over.
-      const isLate = epoch !== before.epoch || (asked.type === 'members' && members !== before.members);
+      const isLate = epoch !== before.epoch || (asked.type === 'members' && membersAt !== before.membersAt);
       const next = isLate ? before : reduce(before, answer as RoomFrame, { ...asked, through: hole?.through });
       // What could not be read is no different after the answer.
       if (JSON.stringify(nextQuestion(next)) === JSON.stringify(asked)) this.#askLater();

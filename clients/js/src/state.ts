@@ -35,6 +35,8 @@ export interface RoomState {
   readonly membersTotal: number;
   /** The number after which members are still to be listed; null where all are. */
   readonly listedTo: number | null;
+  /** The last event, or gap, that said anything of any member: a list that was asked for before it may be out of date. */
+  readonly membersAt: number;
   readonly notices: Notices;
   /** How many have a connection, where joins and leaves are only counted. */
   readonly online: number | null;
@@ -79,7 +81,7 @@ export const HOLE_MAX = 500;
 export function newRoom(code: string | null): RoomState {
   return {
     code, epoch: null, seq: 0, status: 'joining', ended: null, you: null, entered: 0,
-    members: [], membersTotal: 0, listedTo: null, notices: 'told', online: null,
+    members: [], membersTotal: 0, listedTo: null, membersAt: 0, notices: 'told', online: null,
     topic: '', settings: {}, typing: [], growing: {}, signals: [],
     messages: [], from: 1, more: false, hole: null, isBare: false, heldMax: HELD_MAX,
     known: 0, due: 0, read: null, readDue: 0, readTo: 0, unread: 0, synced: false,
@@ -107,9 +109,12 @@ export function settled(state: RoomState): RoomState {
     if (seq <= Math.max(read.as_of, read.through)) break;
     if (!redacted && member !== you?.member) unread += 1;
   }
-  const isListed = state.notices === 'counted' || state.listedTo === null;
+  const isTold = state.notices === 'told';
+  const isListed = !isTold || state.listedTo === null;
   const synced = state.status === 'live' && state.hole === null && !state.isBare && !misses(state) && isListed && !isReadStale(state);
-  return { ...state, unread, synced };
+  // Pages of one list may be of different moments, and so may be what each says of how many there are.
+  const membersTotal = isTold && isListed ? state.members.length : state.membersTotal;
+  return { ...state, membersTotal, unread, synced };
 }
 
 /** The room once one has read up to an event. */

@@ -39,6 +39,7 @@ class World {
 
   populate(code) {
     const room = this.server.found(code);
+    room.membersPage = this.random.pick([2, 500]);
     if (this.random.is(0.2)) {
       room.join(PEERS[0], PEERS[0]);
       room.set(1, { history: 'none' });

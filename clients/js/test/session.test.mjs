@@ -292,6 +292,17 @@ test('leaving is done with the answer, or as soon as there is a connection', asy
   assert.equal(away.client.rooms.length, 0);
 });
 
+test('a room that is left before one is in is left as soon as one is', async () => {
+  const it = script();
+  it.line.welcome();
+  it.client.join(ROOM, { nick: 'Bob' }).catch(() => {});
+  const leaving = it.client.rooms[0].leave();
+  it.line.answer('join', JOINED);
+  it.line.ack('leave', 3);
+  await leaving;
+  assert.deepEqual([it.client.rooms.length, it.line.types()], [0, ['join', 'leave']]);
+});
+
 test('typing is said as seldom as it has to be', async () => {
   const it = await inRoom();
   const said = () => it.line.sent.filter(({ type }) => type === 'typing').map(({ on }) => on);

@@ -108,6 +108,47 @@ test('a gap leaves a hole, which is asked for until nothing is left of it', () =
   assert.deepEqual([state.unread, state.synced], [3, true]);
 });
 
+test('a gap in which the membership has ended says nothing of changes: whoever is back asks for them', () => {
+  const out = after(JOINED, said(3, 'a'), { type: 'gap', room: ROOM, epoch: EPOCH, from: 4, to: 9, ended: true });
+  assert.deepEqual([out.status, out.seq, nextQuestion(out)], ['ended', 9, null]);
+  const back = reduce(out, { ...JOINED, seq: 9, entered: 10 });
+  assert.deepEqual([texts(back), nextQuestion(back)], [['a'], { type: 'changes', room: ROOM, after: 3 }]);
+});
+
+test('a gap of another life, and one of what was told, change nothing', () => {
+  const state = after(JOINED, said(3, 'a'));
+  const gap = { type: 'gap', room: ROOM, epoch: EPOCH, from: 2, to: 3, members: [], members_total: 0, topic: '', notices: 'told', changed_at: 0 };
+  assert.equal(reduce(state, gap), state);
+  assert.equal(reduce(state, { ...gap, epoch: '14HMASW9NF6YF', to: 9 }), state);
+});
+
+test('a page that is not before what is held, and one of another life, are passed over', () => {
+  const state = after({ ...JOINED, seq: 9, more: true, history: [said(8, 'x')], as_of: 9 });
+  const page = { type: 'history', room: ROOM, epoch: EPOCH, messages: [said(3, 'a')], more_before: true, more_after: true, as_of: 9 };
+  assert.deepEqual(texts(reduce(state, page, { type: 'history', before: 5 })), ['x']);
+  assert.equal(reduce(state, { ...page, epoch: '14HMASW9NF6YF' }, { type: 'history', before: 8 }), state);
+  const more = reduce(state, page, { type: 'history', before: 8 });
+  assert.deepEqual([texts(more), more.from, more.more], [['a', 'x'], 3, true]);
+});
+
+test('a message that shows more than an event says is not changed by it', () => {
+  const late = { ...JOINED, as_of: 9, changed_at: 5, history: [said(1, 'now', { edited: 2 })] };
+  const state = after(late, event('edited', 3, { target: 1, by: 1, n: 1, text: 'then' }), event('reacted', 4, { target: 1, name: '+1', by: 1, on: true, count: 1 }));
+  assert.deepEqual(state.messages, [{ ...late.history[0], type: undefined, room: undefined, as_of: 9 }].map(({ type, room, ...rest }) => rest));
+});
+
+test('of two read positions the later one counts', () => {
+  const read = (through, unread, as_of) => ({ type: 'read', room: ROOM, through, unread, as_of });
+  const state = after(JOINED, said(3, 'a'), said(4, 'b'), read(4, 0, 4));
+  assert.deepEqual([reduce(state, read(3, 1, 4)).read, reduce(state, read(4, 0, 3)).read], [state.read, state.read]);
+});
+
+test('one goes by the name of the present membership, whatever is told of an earlier one', () => {
+  const renamed = event('member_changed', 3, { member: 2, nick: 'Robert' });
+  assert.equal(after({ ...JOINED, entered: 9 }, renamed).you.nick, 'Bob');
+  assert.equal(after(JOINED, renamed).you.nick, 'Robert');
+});
+
 test('a hole that is too long is not read: what is older is dropped, and the newest are', () => {
   const gap = { type: 'gap', room: ROOM, epoch: EPOCH, from: 4, to: 900, members: [ANN, BOB], members_total: 2, topic: '', notices: 'told', changed_at: 8 };
   const state = after(JOINED, said(3, 'a'), gap);
@@ -201,18 +242,19 @@ test('a log that is told in any way, with gaps and late answers, ends in the log
     const random = chance(seed);
     const { room, act } = story(random, 20 + random.below(60));
     const me = room.numberOf('ann');
+    room.membersPage = random.pick([2, 500]);
     let state = reduce(newRoom(ROOM), room.joined(me, room.head, false, random.below(20)));
     /** Answers that are on their way: some are told much later, as over SSE. */
     const late = [];
     const ask = () => {
       const asked = nextQuestion(state);
       if (asked === null || late.length > 0) return;
-      late.push([{ ...asked, through: state.hole?.through }, answerOf(room, me, asked, random), state.members]);
+      late.push([{ ...asked, through: state.hole?.through }, answerOf(room, me, asked, random), state.membersAt]);
     };
     const answer = () => {
-      const [asked, told, members] = late.shift() ?? [];
+      const [asked, told, membersAt] = late.shift() ?? [];
       if (told === 'out_of_reach') state = forgotten(state);
-      else if (told && (asked.type !== 'members' || members === state.members)) state = reduce(state, told, asked);
+      else if (told && (asked.type !== 'members' || membersAt === state.membersAt)) state = reduce(state, told, asked);
     };
     for (let step = 0; step < 60; step += 1) {
       act();
