@@ -57,8 +57,8 @@ pub use domain::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef,
-    Framing, Moderation, Positions, Refusal, Reply, RoomTag, Stats,
+    Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Feed, FeedEvent, FeedPage, Fill, Frame,
+    FrameMark, FrameRef, Framing, Moderation, Positions, Refusal, Reply, RoomTag, Stats,
 };
 #[cfg(feature = "engine")]
 pub use meters::{AppendMeter, ClusterMeter, CommandKind, CommandMeter, Histogram, LogMeters, Meters, TransportMeter};

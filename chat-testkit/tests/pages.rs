@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 11] = [
+const LIBRARIES: [&str; 12] = [
     "chat-core",
     "chat-metrics",
     "chat-serve",
     "chat-testkit",
+    "chat-webhook",
     "cluster-postgres",
     "log-postgres",
     "log-redb",

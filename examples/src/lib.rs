@@ -16,6 +16,7 @@ mod operator;
 mod page;
 mod run;
 mod signals;
+mod webhook;
 
 pub use admin::{ADMIN_TOKEN_VARIABLE, Admin, AdminError, AdminFlags};
 pub use cluster::ClusterFlags;
@@ -28,3 +29,4 @@ pub use logging::{LogFlags, LogFormat, LogLevel};
 pub use operator::Operator;
 pub use page::page;
 pub use run::{block_on, run, run_with};
+pub use webhook::{Sending, WEBHOOK_SECRET_VARIABLE, WebhookFlags, WebhookStartError};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::log::{AppendError, ReadError};
+use super::log_error::{AppendError, ReadError};
 use crate::domain::Record;
 use crate::types::{Epoch, RoomCode};
 
@@ -28,23 +28,28 @@ impl FeedCursor {
     }
 
     /// The cursor behind the batch of this number, in a feed that counts all of its batches from 1. The feed is known by a number that is drawn
-    /// for it.
-    pub fn numbered(feed: u64, batch: u64) -> Self {
-        let bytes = [&[1][..], &feed.to_be_bytes(), &batch.to_be_bytes()].concat();
+    /// for it, and the batch by a checksum, so that another one in its place is noticed.
+    pub fn numbered(feed: u64, batch: u64, sum: u32) -> Self {
+        let bytes = [&[1][..], &feed.to_be_bytes(), &batch.to_be_bytes(), &sum.to_be_bytes()].concat();
         Self(bytes.into())
     }
 
-    /// The number of the batch, of a cursor that [`FeedCursor::numbered`] has made for this feed.
+    /// The number of the batch and its checksum, of a cursor that [`FeedCursor::numbered`] has made for this feed.
     ///
     /// # Errors
     /// [`FeedError::NoCursor`], or [`FeedError::OtherFeed`] where it is one of another feed.
-    pub fn batch_of(&self, feed: u64) -> Result<u64, FeedError> {
-        let [1, numbers @ ..] = &*self.0 else { return Err(FeedError::NoCursor) };
-        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| FeedError::NoCursor);
-        let (of, batch) = numbers.split_at_checked(8).ok_or(FeedError::NoCursor)?;
-        match (number(of)?, number(batch)?) {
-            (of, batch) if of == feed => Ok(batch),
-            _ => Err(FeedError::OtherFeed),
+    pub fn batch_of(&self, feed: u64) -> Result<(u64, u32), FeedError> {
+        let bytes = <[u8; 21]>::try_from(&*self.0).map_err(|_| FeedError::NoCursor)?;
+        let [version, rest @ ..] = &bytes;
+        let (of, rest) = rest.split_first_chunk().expect("there are 20 bytes");
+        let (batch, sum) = rest.split_first_chunk().expect("there are 12 bytes");
+        match (version, u64::from_be_bytes(*of)) {
+            (1, of) if of == feed => {
+                let sum = sum.try_into().expect("4 bytes are left");
+                Ok((u64::from_be_bytes(*batch), u32::from_be_bytes(sum)))
+            }
+            (1, _) => Err(FeedError::OtherFeed),
+            _ => Err(FeedError::NoCursor),
         }
     }
 
@@ -160,9 +165,9 @@ pub enum FeedError {
     /// The cursor is of another log, or of a feed of this one that has ended since. To begin anew is to begin without a cursor.
     #[error("the cursor is of another feed")]
     OtherFeed,
-    /// The cursor is behind the end of the feed: the log has lost what was read, as one that was put back from a backup.
-    #[error("the cursor is of a later state of the log")]
-    Ahead,
+    /// The log has lost what was read up to the cursor, as one that was put back from a backup. To begin anew is to begin without a cursor.
+    #[error("the log does not have what was read up to this cursor")]
+    Lost,
     /// There are as many named feeds as there may be.
     #[error("there are as many named feeds as there may be, {max}", max = FeedName::MAX)]
     TooMany,
@@ -247,9 +252,9 @@ mod tests {
 
     #[test]
     fn a_cursor_is_good_for_its_own_feed() {
-        let cursor = FeedCursor::numbered(7, 9);
-        assert_eq!((cursor.batch_of(7), cursor.batch_of(8)), (Ok(9), Err(FeedError::OtherFeed)));
-        for bytes in [&[][..], &[1], &[2; 17], &[1; 16], &[1; 18]] {
+        let cursor = FeedCursor::numbered(7, 9, 11);
+        assert_eq!((cursor.batch_of(7), cursor.batch_of(8)), (Ok((9, 11)), Err(FeedError::OtherFeed)));
+        for bytes in [&[][..], &[1], &[2; 21], &[1; 20], &[1; 22]] {
             assert_eq!(FeedCursor::new(bytes).expect("it is short").batch_of(7), Err(FeedError::NoCursor), "{bytes:?}");
         }
     }

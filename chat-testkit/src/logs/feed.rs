@@ -90,7 +90,7 @@ impl MemoryFeed {
     }
 
     pub(super) fn end(&self) -> FeedCursor {
-        FeedCursor::numbered(self.id, self.last())
+        FeedCursor::numbered(self.id, self.last(), 0)
     }
 
     fn last(&self) -> u64 {
@@ -98,8 +98,8 @@ impl MemoryFeed {
     }
 
     fn batch_of(&self, cursor: &FeedCursor) -> Result<u64, FeedError> {
-        let batch = cursor.batch_of(self.id)?;
-        if batch > self.last() { Err(FeedError::Ahead) } else { Ok(batch) }
+        let (batch, _) = cursor.batch_of(self.id)?;
+        if batch > self.last() { Err(FeedError::Lost) } else { Ok(batch) }
     }
 
     pub(super) fn put(&mut self, name: &FeedName, cursor: &FeedCursor) -> Result<(), FeedError> {
@@ -118,7 +118,7 @@ impl MemoryFeed {
     }
 
     pub(super) fn names(&self) -> Vec<(FeedName, FeedCursor)> {
-        let cursor = |batch: &u64| FeedCursor::numbered(self.id, *batch);
+        let cursor = |batch: &u64| FeedCursor::numbered(self.id, *batch, 0);
         self.names.iter().map(|(name, batch)| (name.clone(), cursor(batch))).collect()
     }
 
@@ -150,7 +150,7 @@ impl MemoryFeed {
             batches.push(FeedBatch { room: row.room.clone(), epoch: row.epoch, change });
         }
         let end = start + batches.len() as u64;
-        Ok(FeedSlice { gap, batches, next: FeedCursor::numbered(self.id, end), behind: self.last() - end })
+        Ok(FeedSlice { gap, batches, next: FeedCursor::numbered(self.id, end, 0), behind: self.last() - end })
     }
 }
 

@@ -98,6 +98,13 @@ async fn serve(flags: Flags, data: DataFlags, admin: AdminFlags, log: LogFlags) 
             return ExitCode::FAILURE;
         }
     };
+    let sending = match data.webhook.start(&engine).await {
+        Ok(sending) => sending,
+        Err(error) => {
+            tell(error);
+            return ExitCode::FAILURE;
+        }
+    };
     let sse = SseConfig { pass_on: kept.pass_on(), ..flags.sse() };
     let socketio = SocketIoConfig { pass_on: kept.pass_on(), ..flags.socketio() };
     let router = Router::new()
@@ -120,6 +127,7 @@ async fn serve(flags: Flags, data: DataFlags, admin: AdminFlags, log: LogFlags) 
     let ended = run_with(Arc::clone(&kept), &flags, engine, router, greet).await;
     // It holds the engine, and that the log.
     drop(admin);
+    sending.end().await;
     if let Err(error) = kept.close().await {
         tell(format_args!("What is kept is whole, but was not closed properly: {error}"));
         return ExitCode::FAILURE;

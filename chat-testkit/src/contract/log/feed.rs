@@ -16,12 +16,20 @@ use crate::records::Scribe;
 pub(super) const TRIES: (u32, Duration) = (2_000, Duration::from_millis(10));
 
 /// How a log is to be opened that keeps a feed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct FeedSetup {
     /// How much the feed holds back.
     pub bounds: FeedBounds,
     /// How much of each room is kept when no feed holds it back.
     pub retention: Retention,
+}
+
+/// The records of the contract are of one day, and nothing is too old.
+impl Default for FeedSetup {
+    fn default() -> Self {
+        let bounds = FeedBounds { age_max: Duration::from_secs(100 * 365 * 86_400), ..FeedBounds::default() };
+        Self { bounds, retention: Retention::default() }
+    }
 }
 
 /// Makes one test of each behaviour of the `LogFeed` port.
@@ -128,6 +136,7 @@ pub async fn what_is_appended_is_fed_once_and_in_order<H: Home>(make: impl Fn(Fe
         *tail = log.append(&rooms[turn % 2], tail, &batch).await.expect("the tail is the end");
         appended.push((rooms[turn % 2].clone(), batch));
     }
+    eventually_end(&log, &rooms[1]).await;
     for max in [1, 3, 7, 1_000] {
         let (fed, _, gap) = read_on(&log, None, max).await;
         assert_eq!(gap, None);
@@ -194,6 +203,7 @@ pub async fn a_batch_is_fed_whole<H: Home>(make: impl Fn(FeedSetup) -> H) {
     let mut home = make(FeedSetup::default());
     let (log, room) = (home.open().await, code("WHOLE"));
     fill(&*log, &room, 10).await;
+    eventually_end(&log, &room).await;
     let nothing = feed_of(&log).since(None, 0).await.expect("the feed can be read");
     assert_eq!((nothing.batches.len(), nothing.behind), (0, 2));
     let opening = feed_of(&log).since(Some(&nothing.next), 4).await.expect("the feed can be read");
@@ -212,6 +222,7 @@ pub async fn what_was_refused_is_not_fed<H: Home>(make: impl Fn(FeedSetup) -> H)
     log.append(&room, &tail, &scribe.talk(2)).await.expect("the tail is the end");
     assert_eq!(log.append(&room, &tail, &other.talk(1)).await, Err(AppendError::Conflict));
     log.delete(&room, Epoch(9)).await.expect("nothing happens");
+    eventually_end(&log, &room).await;
     let (fed, ..) = read_on(&log, None, 100).await;
     assert_eq!(fed.len(), 2);
     assert_eq!(records_of(&fed, &room), read_all(&*log, &room).await);
@@ -227,6 +238,7 @@ pub async fn whoever_begins_at_the_end_is_fed_what_comes_after<H: Home>(make: im
     let end = eventually_end(&log, &room).await;
     let batch = scribe.talk(2);
     log.append(&room, &tail, &batch).await.expect("the tail is the end");
+    eventually_end(&log, &room).await;
     let (fed, ..) = read_on(&log, Some(end), 100).await;
     assert_eq!(records_of(&fed, &room), batch);
     assert_eq!(read_on(&log, Some(start), 100).await.0.len(), 3);

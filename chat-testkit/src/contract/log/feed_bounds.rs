@@ -68,7 +68,7 @@ pub async fn what_every_named_feed_has_read_is_let_go_of<H: Home>(make: impl Fn(
 /// A named feed that has stopped reading is told how much it has missed, once, and goes on with all that is there.
 pub async fn past_its_bound_a_feed_tells_a_gap_and_goes_on<H: Home>(make: impl Fn(FeedSetup) -> H) {
     const BATCHES: usize = 100;
-    let bounds = FeedBounds { bytes_max: 4_096, ..FeedBounds::default() };
+    let bounds = FeedBounds { bytes_max: 4_096, ..FeedSetup::default().bounds };
     let mut home = make(FeedSetup { bounds, ..FeedSetup::default() });
     let (log, room) = (home.open().await, code("STOPPED"));
     let start = feed_of(&log).end().await.expect("the feed can be read");
