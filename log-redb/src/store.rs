@@ -11,6 +11,7 @@ use chat_core::Wall;
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
+use crate::copies::Copies;
 use crate::format::{FIRST_FORMAT, FORMAT, Fault, META, META_CLOCK, META_FORMAT};
 use crate::options::{Options, Verify};
 use crate::ownership;
@@ -130,7 +131,7 @@ impl Place for FilePlace {
 }
 
 /// Files made with this are their owner's alone: people's messages are nobody else's business.
-fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     #[allow(unused_mut, reason = "not every system has modes")]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -139,7 +140,7 @@ fn private() -> OpenOptions {
 }
 
 /// Makes a folder, where there is none, that only its owner can enter.
-fn make_private(dir: &Path) -> io::Result<()> {
+pub(crate) fn make_private(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -155,7 +156,7 @@ enum Empty {
 }
 
 /// Locked while a log is open in a folder, also where redb has the file itself closed.
-const LOCK_NAME: &str = "lock";
+pub(crate) const LOCK_NAME: &str = "lock";
 
 /// The open file, or for a while none.
 pub(crate) struct Store {
@@ -165,6 +166,8 @@ pub(crate) struct Store {
     open: Box<dyn Fn(Empty) -> Result<Database, OpenError> + Send + Sync>,
     len: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     distrust: Box<dyn Fn() + Send + Sync>,
+    /// Copies of it that are being made.
+    pub(crate) copies: Copies,
 }
 
 impl Store {
@@ -194,6 +197,15 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a file alone, which has to be there, for whoever keeps others out of its folder.
+    pub(crate) fn open_file(path: &Path, options: &Options, now: Wall) -> Result<Self, OpenError> {
+        match fs::metadata(path).map(|metadata| metadata.len()) {
+            Ok(0) => Err(OpenError::Damaged { name: path.display().to_string(), what: "it is empty".into() }),
+            Ok(_) => Self::open_on(FilePlace(path.to_owned()), options, now),
+            Err(source) => Err(OpenError::Io { name: path.display().to_string(), source }),
+        }
+    }
+
     /// Opens what lies at a place.
     pub(crate) fn open_on(place: impl Place, options: &Options, now: Wall) -> Result<Self, OpenError> {
         let place = std::sync::Arc::new(place);
@@ -204,6 +216,7 @@ impl Store {
             open: Box::new(move |empty| open(&*place, &options, empty, now)),
             len: Box::new(move || lengths.len()),
             distrust: Box::new(move || caches.distrust()),
+            copies: Copies::default(),
         };
         *store.exclusive() = Some((store.open)(Empty::Begins)?);
         Ok(store)
@@ -255,6 +268,7 @@ impl Store {
 
     /// Closes it properly, and lets others into the folder.
     pub(crate) fn end(&self) -> Result<(), String> {
+        self.copies.end();
         let database = self.exclusive().take();
         let closed = catch_unwind(AssertUnwindSafe(|| database.map_or(Ok(()), Database::close)));
         drop(self.hold().take());
