@@ -106,6 +106,11 @@ pub fn configure<A: clap::Parser>(line: impl IntoIterator<Item = OsString>) -> R
     };
     let matches = command.clone().try_get_matches_from(&line).map_err(usage)?;
     let arguments = A::from_arg_matches(&matches).map_err(usage)?;
+    let named = matches.get_one::<PathBuf>(FILE_FLAG).filter(|_| matches.subcommand_name().is_none());
+    // A flag of a kind that is not known here: better no server than one that has not read its file.
+    if let (Some(path), None) = (named, &file) {
+        return Err(NotConfigured::File(format!("{} cannot be read beside these flags", path.display())));
+    }
     Ok(Configured { arguments, command, matches, file })
 }
 
@@ -114,7 +119,9 @@ pub fn configure<A: clap::Parser>(line: impl IntoIterator<Item = OsString>) -> R
 fn given(command: &Command, line: &[OsString]) -> Option<(BTreeSet<String>, Option<PathBuf>)> {
     let any = |arg: &Arg| {
         let long = arg.get_long()?.to_owned();
-        let any = Arg::new(long.clone()).long(long).action(arg.get_action().clone());
+        let any = Arg::new(long.clone()).long(long).short(arg.get_short()).action(arg.get_action().clone());
+        let any = any.aliases(arg.get_all_aliases().unwrap_or_default().into_iter().map(str::to_owned));
+        let any = arg.get_num_args().into_iter().fold(any, |any, values| any.num_args(values));
         let any = arg.get_env().map(OsStr::to_owned).into_iter().fold(any, |any, variable| any.env(variable));
         Some(match arg.get_action() {
             ArgAction::Set | ArgAction::Append => any.value_parser(OsStringValueParser::new()),

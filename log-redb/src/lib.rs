@@ -51,13 +51,16 @@
 //!
 //! - One thread writes. What many rooms append while it waits for the disk becomes one commit, and is answered together.
 //! - Reads run on snapshots of the file, beside the writer and never on a thread of the async runtime.
+//! - [`RedbLog::backup`] copies a log that is in use, and [`restore`] makes a log of such a copy.
 //! - After a failed write the file is closed and opened again; until then reads are unavailable and nothing is written.
 //! - What lies in the file is on the page `FORMAT.md`; what does not look like it is refused by name, never guessed at.
 //! - Opening or reading a file whose page numbers are damaged may take up to 4 GiB of memory once: redb clears a page as long
 //!   as its number says before it reads it.
 
 mod apply;
+mod backup;
 mod compact;
+mod copies;
 mod feed;
 mod feed_read;
 mod feed_rows;
@@ -70,6 +73,7 @@ mod options;
 mod ownership;
 mod read;
 mod request;
+mod restore;
 mod secret;
 mod slack;
 mod store;
@@ -77,8 +81,10 @@ mod tables;
 mod trim;
 mod writer;
 
+pub use backup::{Backup, BackupError, BackupFolder};
 pub use log::RedbLog;
 pub use options::{Durability, Options, Retention, Verify};
+pub use restore::{RestoreError, restore};
 pub use secret::secret;
 pub use store::{FILE_NAME, OpenError, Place};
 

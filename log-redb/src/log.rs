@@ -1,6 +1,8 @@
 //! The port: appends go to the writer's queue, reads to threads that may block. Nothing here touches the file.
 
-use std::path::Path;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -14,6 +16,7 @@ use chat_core::{
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::backup::{self, Backup, BackupError, BackupFolder};
 use crate::feed_read;
 use crate::format::{Encoded, Fault};
 use crate::options::Options;
@@ -41,6 +44,8 @@ pub struct RedbLog {
     is_doubted: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
     engines: ExclusiveClaim,
+    /// Where the file is, where it is in a folder.
+    dir: Option<PathBuf>,
     has_feed: bool,
 }
 
@@ -64,7 +69,9 @@ impl RedbLog {
     pub fn open_with_clock(dir: impl AsRef<Path>, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let dir = dir.as_ref();
         let name = dir.join(crate::FILE_NAME).display().to_string();
-        Self::start(Store::open_in(dir, &options, clock.now().wall)?, options, clock, name)
+        let mut log = Self::start(Store::open_in(dir, &options, clock.now().wall)?, options, clock, name)?;
+        log.dir = Some(dir.to_owned());
+        Ok(log)
     }
 
     /// Opens a log that lies somewhere else than in a file: in memory, or in a storage that fails on demand.
@@ -90,6 +97,7 @@ impl RedbLog {
             is_doubted: Arc::default(),
             writer: Some(thread.map_err(|source| OpenError::Io { name, source })?),
             engines: ExclusiveClaim::default(),
+            dir: None,
             has_feed: options.feed.is_some(),
         })
     }
@@ -113,6 +121,41 @@ impl RedbLog {
     /// texts may still be in the file.
     pub async fn close(&self) -> Result<(), ReadError> {
         self.ask(Request::Close).await
+    }
+
+    /// Copies the log as it is now into a folder that has none yet, with the secret beside it, for [`restore`](crate::restore). Everything that
+    /// was acked before is in it, and what is written meanwhile is not. The log goes on: it is neither held up nor compacted until the copy is
+    /// made, and its file grows by what is written.
+    ///
+    /// # Errors
+    /// See [`BackupError`]. What was copied until then is left as `rooms.redb.new`, which no log is opened from.
+    pub async fn backup(&self, dir: impl AsRef<Path>) -> Result<Backup, BackupError> {
+        let folder = BackupFolder::begin(dir)?;
+        let backup = self.backup_into(folder.file()?).await?;
+        folder.finish(self.dir.as_deref())?;
+        Ok(backup)
+    }
+
+    /// As [`RedbLog::backup`], into an empty file that is open for reading and writing, and without the secret: for whoever has a
+    /// [`BackupFolder`], in another process perhaps.
+    ///
+    /// # Errors
+    /// See [`BackupError`].
+    pub async fn backup_into(&self, file: File) -> Result<Backup, BackupError> {
+        let store = Arc::clone(&self.store);
+        let copied = tokio::task::spawn_blocking(move || {
+            let copying = store.copies.begin().ok_or(BackupError::Closed)?;
+            // Not held while it is copied: who waits for the file alone would keep all readers out.
+            let read = store.shared().as_ref().ok_or(BackupError::Closed)?.begin_read();
+            let read = read.map_err(|error| BackupError::Log(error.to_string()))?;
+            let copied = catch_unwind(AssertUnwindSafe(|| backup::copy(&read, file, &copying)));
+            copied.unwrap_or_else(|panic| Err(BackupError::Log(panicked(&*panic))))
+        });
+        let copied = copied.await.unwrap_or(Err(BackupError::Closed));
+        if matches!(copied, Err(BackupError::Log(_))) {
+            self.doubt();
+        }
+        copied
     }
 
     async fn ask(&self, request: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Request) -> Result<(), ReadError> {

@@ -10,7 +10,8 @@ use rand::rngs::SysRng;
 use crate::ownership;
 use crate::store::sync_folder;
 
-const NAME: &str = "secret";
+/// Its name in the folder of the log.
+pub(crate) const NAME: &str = "secret";
 
 /// The secret in `dir/secret`: 32 bytes, drawn from the operating system and written when it is first asked for.
 ///

@@ -12,6 +12,7 @@ use chat_core::Wall;
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
+use crate::copies::Copies;
 use crate::feed_rows;
 use crate::format::{FIRST_FORMAT, FORMAT, Fault, META, META_CLOCK, META_FORMAT, WITH_FEED};
 use crate::options::{Options, Verify};
@@ -132,7 +133,7 @@ impl Place for FilePlace {
 }
 
 /// Files made with this are their owner's alone: people's messages are nobody else's business.
-fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     #[allow(unused_mut, reason = "not every system has modes")]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -141,7 +142,7 @@ fn private() -> OpenOptions {
 }
 
 /// Makes a folder, where there is none, that only its owner can enter.
-fn make_private(dir: &Path) -> io::Result<()> {
+pub(crate) fn make_private(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -157,7 +158,7 @@ enum Empty {
 }
 
 /// Locked while a log is open in a folder, also where redb has the file itself closed.
-const LOCK_NAME: &str = "lock";
+pub(crate) const LOCK_NAME: &str = "lock";
 
 /// The open file, or for a while none.
 pub(crate) struct Store {
@@ -172,6 +173,8 @@ pub(crate) struct Store {
     /// Transactions committed, and how many of them had the disk flushed.
     pub(crate) commits: AtomicU64,
     pub(crate) syncs: AtomicU64,
+    /// Copies of it that are being made.
+    pub(crate) copies: Copies,
 }
 
 impl Store {
@@ -201,19 +204,39 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a file alone, which has to be there, for whoever keeps others out of its folder. Its feed stays as it is.
+    pub(crate) fn open_file(path: &Path, options: &Options, now: Wall) -> Result<Self, OpenError> {
+        match fs::metadata(path).map(|metadata| metadata.len()) {
+            Ok(0) => Err(OpenError::Damaged { name: path.display().to_string(), what: "it is empty".into() }),
+            Ok(_) => Self::open_and_turn(FilePlace(path.to_owned()), options, now, None),
+            Err(source) => Err(OpenError::Io { name: path.display().to_string(), source }),
+        }
+    }
+
     /// Opens what lies at a place.
     pub(crate) fn open_on(place: impl Place, options: &Options, now: Wall) -> Result<Self, OpenError> {
+        Self::open_and_turn(place, options, now, Some(options.feed.is_some()))
+    }
+
+    /// Opens what lies at a place, and turns its feed on or off, or leaves it as it is.
+    fn open_and_turn(
+        place: impl Place,
+        options: &Options,
+        now: Wall,
+        feed_is_on: Option<bool>,
+    ) -> Result<Self, OpenError> {
         let place = std::sync::Arc::new(place);
         let (lengths, caches, options) = (place.clone(), place.clone(), *options);
         let store = Self {
             database: RwLock::new(None),
             lock: Mutex::new(None),
             fed: AtomicU64::new(0),
-            open: Box::new(move |empty| open(&*place, &options, empty, now)),
+            open: Box::new(move |empty| open(&*place, &options, empty, now, feed_is_on)),
             len: Box::new(move || lengths.len()),
             distrust: Box::new(move || caches.distrust()),
             commits: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
+            copies: Copies::default(),
         };
         *store.exclusive() = Some((store.open)(Empty::Begins)?);
         Ok(store)
@@ -265,6 +288,7 @@ impl Store {
 
     /// Closes it properly, and lets others into the folder.
     pub(crate) fn end(&self) -> Result<(), String> {
+        self.copies.end();
         let database = self.exclusive().take();
         let closed = catch_unwind(AssertUnwindSafe(|| database.map_or(Ok(()), Database::close)));
         drop(self.hold().take());
@@ -310,7 +334,7 @@ fn begin(dir: &Path, path: &Path, options: &Options, now: Wall) -> Result<(), Op
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
-    drop(open(&FilePlace(new.clone()), options, Empty::Begins, now)?);
+    drop(open(&FilePlace(new.clone()), options, Empty::Begins, now, Some(options.feed.is_some()))?);
     fs::rename(&new, path).map_err(io)?;
     sync_folder(dir).map_err(io)
 }
@@ -320,7 +344,13 @@ pub(crate) fn sync_folder(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
-fn open(place: &impl Place, options: &Options, empty: Empty, now: Wall) -> Result<Database, OpenError> {
+fn open(
+    place: &impl Place,
+    options: &Options,
+    empty: Empty,
+    now: Wall,
+    feed_is_on: Option<bool>,
+) -> Result<Database, OpenError> {
     let name = || place.name();
     let io = |source| OpenError::Io { name: name(), source };
     let is_new = place.len().map_err(io)? == 0;
@@ -339,7 +369,9 @@ fn open(place: &impl Place, options: &Options, empty: Empty, now: Wall) -> Resul
             initialise(&database, now).map_err(|fault| faulty(name(), fault))?;
         }
         check_format(&database, name)?;
-        feed_rows::turn(&database, options.feed.is_some()).map_err(|fault| faulty(name(), fault))?;
+        if let Some(is_on) = feed_is_on {
+            feed_rows::turn(&database, is_on).map_err(|fault| faulty(name(), fault))?;
+        }
         Ok(database)
     }));
     opened.unwrap_or_else(|panic| Err(OpenError::Damaged { name: name(), what: panicked(&*panic) }))

@@ -279,7 +279,9 @@ impl Writer {
         if self.broken.is_some() {
             return Err(self.why_closed());
         }
-        let done = catch_unwind(AssertUnwindSafe(|| compact::compact(&self.store, how)));
+        let store = Arc::clone(&self.store);
+        let Some(_alone) = store.copies.alone() else { return Err("a backup is being made".to_owned()) };
+        let done = catch_unwind(AssertUnwindSafe(|| compact::compact(&store, how)));
         let error = match done {
             Ok(Ok(())) => {
                 self.owed.scrubbed = 0;
@@ -298,6 +300,7 @@ impl Writer {
 
     /// Leaves the file whole; compacted too where the embedder has waited for it.
     fn end(&mut self, compacts: Option<()>) -> Result<(), String> {
+        self.store.copies.end();
         if self.broken.is_some() {
             self.reopen();
         }

@@ -79,6 +79,28 @@ async fn a_feed_ends_with_its_cursors_when_the_file_is_opened_without() {
     assert_eq!(feed_of(&log).since(Some(&begins.next), 10).await.expect("readable").batches.len(), 2);
 }
 
+/// What a reader has not read yet is in the backup as well, also of a room that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_has_the_feed_and_its_readers_go_on_in_it() {
+    let (dir, copies) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let log = open(dir.path(), Some(bounds()));
+    let (gone, stays, name) = (code("GONE"), code("STAYS"), FeedName::parse("backend").expect("valid"));
+    fill(&log, &stays, 2).await;
+    let read = feed_of(&log).end().await.expect("there is one");
+    feed_of(&log).put_feed(&name, &read).await.expect("it is stored");
+    fill(&log, &gone, 3).await;
+    log.delete(&gone, Epoch(1)).await.expect("it can be deleted");
+    let (backup, restored) = (copies.path().join("backup"), copies.path().join("restored"));
+    log.backup(&backup).await.expect("there is room");
+    log_redb::restore(&backup, &restored).expect("it is whole");
+    let due = feed_of(&log).since(Some(&read), 100).await.expect("readable");
+    assert_eq!(due.batches.len(), 3, "an opening, messages, and the end: {due:?}");
+
+    let copy = open(&restored, Some(bounds()));
+    assert_eq!(feed_of(&copy).feeds().await, Ok(vec![(name, read.clone())]));
+    assert_eq!(feed_of(&copy).since(Some(&read), 100).await, Ok(due));
+}
+
 /// After a backup was put back, other batches come to have the numbers that a backend has read already.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_is_ahead_of_a_backup_is_refused_and_one_from_before_it_is_good() {

@@ -65,7 +65,10 @@ pub mod postgres {
 #[cfg(feature = "redb")]
 pub mod redb {
     #[doc(inline)]
-    pub use log_redb::{Durability, FILE_NAME, OpenError, Options, RedbLog, Retention, Verify, secret};
+    pub use log_redb::{
+        Backup, BackupError, BackupFolder, Durability, FILE_NAME, OpenError, Options, RedbLog, RestoreError, Retention,
+        Verify, restore, secret,
+    };
 }
 
 /// Stock clients of Socket.IO, of the crate `transport-socketio`.

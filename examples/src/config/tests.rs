@@ -84,6 +84,30 @@ fn a_key_that_is_no_flag_is_named() {
 }
 
 #[test]
+fn a_file_is_read_beside_flags_of_every_kind() {
+    #[derive(Debug, Parser)]
+    struct Odd {
+        #[command(flatten)]
+        _config: ConfigFlags,
+        #[arg(short, long, alias = "loudness", num_args = 0..=1, default_missing_value = "9")]
+        volume: Option<u32>,
+        #[arg(short, long)]
+        quiet: bool,
+        #[arg(long)]
+        place: Option<String>,
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.toml");
+    fs::write(&path, "place = \"there\"\nvolume = 1\n").expect("writable");
+    for (rest, volume) in [(&["-q"][..], 1), (&["-v"], 9), (&["--volume=5", "-q"], 5), (&["--loudness", "3"], 3)] {
+        let line = ["test".into(), "--config".into(), path.clone().into()];
+        let line = line.into_iter().chain(rest.iter().map(OsString::from));
+        let odd = configure::<Odd>(line).unwrap_or_else(|wrong| panic!("{rest:?}: {wrong}")).arguments;
+        assert_eq!((odd.volume, odd.quiet, odd.place.as_deref()), (Some(volume), rest.contains(&"-q"), Some("there")));
+    }
+}
+
+#[test]
 fn a_name_with_the_wrong_dash_is_put_right() {
     #[derive(Debug, Parser)]
     struct Dashed {

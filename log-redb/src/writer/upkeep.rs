@@ -188,7 +188,7 @@ impl Writer {
     }
 
     fn compact_if_free(&mut self) -> Result<(), String> {
-        if self.is_purging || self.owed.removed < self.looked_at {
+        if self.is_purging || self.owed.removed < self.looked_at || self.store.copies.are_made() {
             return Ok(());
         }
         match compact::is_worth_it(&self.store, self.owed.removed) {

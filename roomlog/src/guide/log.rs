@@ -31,6 +31,7 @@
 //! - The folder belongs to one process at a time, and holds the secret that sessions are signed with.
 //! - `empty_linger` says how long a room lives after its last member has left: nothing by default, so that it goes at once, log or not.
 //! - `Retention` bounds what is kept of each room: messages, bytes, age.
+//! - `RedbLog::backup` copies a log that is in use, and `restore` makes a log of the copy.
 //! - `Durability::Synced`, the default, acks what the disk has confirmed.
 //!
 //! # In PostgreSQL

@@ -1,0 +1,270 @@
+//! A copy of a log that is in use: every table as of one moment, in a file of its own.
+//!
+//! It is made row by row from a snapshot, not page by page: while the log is written its file is at no moment whole for whoever only reads
+//! its bytes. What was taken away is not in the copy, nor in free pages of it, as it has none.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{
+    Builder, Database, Key, ReadTransaction, ReadableTable, TableDefinition, TableError, TableHandle, Value,
+    WriteTransaction,
+};
+
+use crate::copies::Copying;
+use crate::feed_rows::{FEED, FEED_GRAVES, FEED_HELD, FEED_NAMES};
+use crate::format::{
+    self, ENDED, Fault, META, META_REMOVED, META_SCRUBBED, READ_POSITIONS, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES,
+};
+use crate::secret;
+use crate::slack::Cleared;
+use crate::store::{FILE_NAME, make_private, private, sync_folder};
+
+/// Memory for pages of the copy.
+const CACHE_BYTES: usize = 32 << 20;
+/// Rows between two looks at whether the log is being closed.
+const LOOK_EVERY: u64 = 256;
+/// Tables that are there for a while only, and hold nothing.
+const PASSING: [&str; 1] = ["wash"];
+
+/// What a backup has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backup {
+    /// Rooms.
+    pub rooms: u64,
+    /// Records of all of them.
+    pub records: u64,
+    /// Records that do not match their checksum, copied as they are: a read of them says so.
+    pub damaged: u64,
+}
+
+/// A backup that was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is something already that it would take the place of.
+    #[error("{name} is there already")]
+    Exists {
+        /// The file.
+        name: String,
+    },
+    /// The log is being closed, or opened again after an error of the disk.
+    #[error("the log is closed, or being opened again")]
+    Closed,
+    /// The log cannot be read, or has what this program does not know how to copy.
+    #[error("the log cannot be copied: {0}")]
+    Log(String),
+    /// The copy cannot be written: the disk is full, say.
+    #[error("the copy cannot be written: {0}")]
+    Copy(String),
+    /// The folder or a file in it cannot be written.
+    #[error("{name} cannot be written: {source}")]
+    Io {
+        /// The file or folder.
+        name: String,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+}
+
+/// A folder that a backup is being made in. Until it is [finished](Self::finish) it has no log, and another attempt may take it.
+#[derive(Debug)]
+pub struct BackupFolder {
+    dir: PathBuf,
+}
+
+impl BackupFolder {
+    /// Makes the folder, where there is none, for its owner alone.
+    ///
+    /// # Errors
+    /// [`BackupError::Exists`] where it has a log or a secret already; [`BackupError::Io`].
+    pub fn begin(dir: impl AsRef<Path>) -> Result<Self, BackupError> {
+        let dir = dir.as_ref();
+        for name in [FILE_NAME, secret::NAME] {
+            let path = dir.join(name);
+            if fs::symlink_metadata(&path).is_ok() {
+                return Err(BackupError::Exists { name: path.display().to_string() });
+            }
+        }
+        make_private(dir).map_err(io(dir))?;
+        Ok(Self { dir: dir.to_owned() })
+    }
+
+    fn new_file(&self) -> PathBuf {
+        self.dir.join(format!("{FILE_NAME}.new"))
+    }
+
+    /// An empty file for the copy; what another attempt has left is thrown away.
+    ///
+    /// # Errors
+    /// [`BackupError::Io`].
+    pub fn file(&self) -> Result<File, BackupError> {
+        let path = self.new_file();
+        private().read(true).write(true).create(true).truncate(true).open(&path).map_err(io(&path))
+    }
+
+    /// Puts the secret that is in the folder `log` beside the copy, where there is one, and gives the copy its name: from now on it is a log.
+    ///
+    /// # Errors
+    /// [`BackupError::Io`].
+    pub fn finish(self, log: Option<&Path>) -> Result<(), BackupError> {
+        if let Some(from) = log.map(|log| log.join(secret::NAME)) {
+            match fs::read(&from) {
+                Ok(bytes) => write_private(&self.dir.join(secret::NAME), &bytes)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(io(&from)(error)),
+            }
+        }
+        let (new, path) = (self.new_file(), self.dir.join(FILE_NAME));
+        File::open(&new).and_then(|file| file.sync_all()).map_err(io(&new))?;
+        fs::rename(&new, &path).map_err(io(&path))?;
+        sync_folder(&self.dir).map_err(io(&self.dir))
+    }
+}
+
+/// Writes a file that is its owner's alone, and was not there before.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
+    let written = private().write(true).create_new(true).open(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(io(path))
+}
+
+pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let name = path.display().to_string();
+    move |source| BackupError::Io { name, source }
+}
+
+/// Copies what a snapshot of the log has into an empty file, and has the disk confirm it.
+pub(crate) fn copy(read: &ReadTransaction, file: File, copying: &Copying<'_>) -> Result<Backup, BackupError> {
+    let into = open(file).map_err(unwritten)?;
+    let write = into.begin_write().map_err(unwritten)?;
+    let mut copier = Copier { read, write: &write, copying, rows: 0 };
+    let backup = copier.all()?;
+    write.commit().map_err(unwritten)?;
+    into.close().map_err(unwritten)?;
+    Ok(backup)
+}
+
+fn unwritten(error: impl fmt::Display) -> BackupError {
+    BackupError::Copy(error.to_string())
+}
+
+fn open(file: File) -> Result<Database, redb::DatabaseError> {
+    Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(Cleared(FileBackend::new(file)?))
+}
+
+/// What stops a read of the log.
+fn unread(error: impl Into<Fault>) -> BackupError {
+    BackupError::Log(error.into().to_string())
+}
+
+struct Copier<'a> {
+    read: &'a ReadTransaction,
+    write: &'a WriteTransaction,
+    copying: &'a Copying<'a>,
+    rows: u64,
+}
+
+impl Copier<'_> {
+    fn all(&mut self) -> Result<Backup, BackupError> {
+        self.know_every_table()?;
+        let gone = self.deleted()?;
+        let mut backup = Backup::default();
+        // What it says about free pages is said of the log's own file.
+        self.table(META, |name, _| ![META_REMOVED, META_SCRUBBED].contains(&name))?;
+        backup.rooms = self.table(TAILS, |_, _| true)?;
+        let mut damaged = 0;
+        backup.records = self.table(RECORDS, |key: &[u8], row| {
+            // The offset stands at the end of a key, and what is before it is the incarnation.
+            let is_kept = !gone.contains(&key[..key.len().saturating_sub(size_of::<u64>())]);
+            damaged += u64::from(is_kept && !format::is_row(key, row));
+            is_kept
+        })?;
+        backup.damaged = damaged;
+        self.table(SNAPSHOTS, |_, _| true)?;
+        self.table(READ_POSITIONS, |_, _| true)?;
+        self.table(ENDED, |_, _| true)?;
+        if self.has(FEED.name())? {
+            // With what is held back for its readers: each goes on where it was, unless it has read more than the copy has.
+            self.table(FEED, |_, _| true)?;
+            self.table(FEED_NAMES, |_, _| true)?;
+            self.table(FEED_HELD, |_, _| true)?;
+            self.table(FEED_GRAVES, |_, _| true)?;
+        }
+        // Those of deleted incarnations were left out, so none is to be taken away any more.
+        self.write.open_table(TOMBSTONES).map_err(unwritten)?;
+        Ok(backup)
+    }
+
+    /// A table that was left out would be lost without a word.
+    fn know_every_table(&self) -> Result<(), BackupError> {
+        let known = [
+            META.name(),
+            TAILS.name(),
+            RECORDS.name(),
+            SNAPSHOTS.name(),
+            READ_POSITIONS.name(),
+            TOMBSTONES.name(),
+            ENDED.name(),
+            FEED.name(),
+            FEED_NAMES.name(),
+            FEED_HELD.name(),
+            FEED_GRAVES.name(),
+        ];
+        for table in self.read.list_tables().map_err(unread)? {
+            let name = table.name();
+            if !known.contains(&name) && !PASSING.contains(&name) {
+                let what = format!("there is a table {name:?}, which this program does not know");
+                return Err(BackupError::Log(what));
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, table: &str) -> Result<bool, BackupError> {
+        Ok(self.read.list_tables().map_err(unread)?.any(|found| found.name() == table))
+    }
+
+    /// Incarnations that are deleted, and whose records are still to go.
+    fn deleted(&self) -> Result<BTreeSet<Vec<u8>>, BackupError> {
+        let tombstones = self.read.open_table(TOMBSTONES).map_err(unread)?;
+        let keys = tombstones.iter().map_err(unread)?.map(|entry| Ok(entry.map_err(unread)?.0.value().to_vec()));
+        keys.collect()
+    }
+
+    /// Copies the rows that `keep` holds for, and counts them. A file of an earlier program has not every table.
+    fn table<K, V>(
+        &mut self,
+        table: TableDefinition<'_, K, V>,
+        mut keep: impl FnMut(K::SelfType<'_>, V::SelfType<'_>) -> bool,
+    ) -> Result<u64, BackupError>
+    where
+        K: Key + 'static,
+        V: Value + 'static,
+    {
+        let mut into = self.write.open_table(table).map_err(unwritten)?;
+        let from = match self.read.open_table(table) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(0),
+            from => from.map_err(unread)?,
+        };
+        let mut copied = 0;
+        for entry in from.iter().map_err(unread)? {
+            let (key, value) = entry.map_err(unread)?;
+            self.rows += 1;
+            if self.rows.is_multiple_of(LOOK_EVERY) && self.copying.is_over() {
+                return Err(BackupError::Closed);
+            }
+            if keep(key.value(), value.value()) {
+                into.insert(key.value(), value.value()).map_err(unwritten)?;
+                copied += 1;
+            }
+        }
+        Ok(copied)
+    }
+}

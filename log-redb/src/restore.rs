@@ -1,0 +1,96 @@
+//! A backup becomes a log again: copied, looked at from end to end, and given its name only then.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use chat_core::Wall;
+
+use crate::backup::{BackupError, io, write_private};
+use crate::options::{Options, Verify};
+use crate::secret;
+use crate::store::{FILE_NAME, LOCK_NAME, OpenError, Store, make_private, private, sync_folder};
+
+/// A backup that was not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// There is no backup.
+    #[error("{name} is no backup: it has no {FILE_NAME}")]
+    NoBackup {
+        /// The folder.
+        name: String,
+    },
+    /// The folder has a log or a secret already: nothing is overwritten.
+    #[error("{name} is there already; move it away first")]
+    Exists {
+        /// The file.
+        name: String,
+    },
+    /// Somebody uses the folder.
+    #[error("{name} is in use")]
+    InUse {
+        /// The folder.
+        name: String,
+    },
+    /// What the backup holds cannot be right, or is a later program's.
+    #[error("the backup cannot be used: {0}")]
+    Unusable(#[from] OpenError),
+    /// Something cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] BackupError),
+}
+
+/// Makes a log in `dir` of the backup in the folder `from`. Blocks, for as long as it takes to read all of it twice.
+///
+/// The folder is made where there is none. The backup stays as it is; where something is wrong with it there is no log in `dir` afterwards.
+///
+/// # Errors
+/// See [`RestoreError`].
+pub fn restore(from: impl AsRef<Path>, dir: impl AsRef<Path>) -> Result<(), RestoreError> {
+    let (from, dir) = (from.as_ref(), dir.as_ref());
+    let backup = from.join(FILE_NAME);
+    if !backup.is_file() {
+        return Err(RestoreError::NoBackup { name: from.display().to_string() });
+    }
+    make_private(dir).map_err(io(dir))?;
+    let lock_path = dir.join(LOCK_NAME);
+    let lock = private().write(true).create(true).truncate(false).open(&lock_path).map_err(io(&lock_path))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => RestoreError::InUse { name: dir.display().to_string() },
+        TryLockError::Error(source) => io(&lock_path)(source).into(),
+    })?;
+    for name in [FILE_NAME, secret::NAME] {
+        let path = dir.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(RestoreError::Exists { name: path.display().to_string() });
+        }
+    }
+    let new = dir.join(format!("{FILE_NAME}.new"));
+    let made = copy_and_verify(&backup, &new).and_then(|()| {
+        let kept = from.join(secret::NAME);
+        match fs::read(&kept) {
+            Ok(bytes) => write_private(&dir.join(secret::NAME), &bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io(&kept)(error).into()),
+        }
+        let path = dir.join(FILE_NAME);
+        fs::rename(&new, &path).map_err(io(&path))?;
+        Ok(sync_folder(dir).map_err(io(dir))?)
+    });
+    if made.is_err() {
+        // What cannot be used is not left to be taken for something.
+        let _ = fs::remove_file(&new);
+    }
+    made
+}
+
+fn copy_and_verify(backup: &Path, new: &Path) -> Result<(), RestoreError> {
+    let mut from = File::open(backup).map_err(io(backup))?;
+    let mut into = private().read(true).write(true).create(true).truncate(true).open(new).map_err(io(new))?;
+    io::copy(&mut from, &mut into).and_then(|_| into.sync_all()).map_err(io(new))?;
+    drop(into);
+    let options = Options { verify: Verify::Always, ..Options::default() };
+    let store = Store::open_file(new, &options, Wall(0))?;
+    store.end().map_err(|what| OpenError::Damaged { name: backup.display().to_string(), what })?;
+    Ok(())
+}
