@@ -4,14 +4,19 @@ use chat_core::{Belief, Observer, ObserverEvent, WallStep};
 
 use super::console::tell;
 
-/// Writes down that the machine's clock was set far ahead.
+/// Writes down that the machine's clock was set far ahead, and that the log has lost what was acked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Operator;
 
 impl Observer for Operator {
     fn observe(&self, event: ObserverEvent<'_>) {
-        if let ObserverEvent::WallStepped { step, .. } = event {
-            tell(line(step));
+        match event {
+            ObserverEvent::WallStepped { step, .. } => tell(line(step)),
+            ObserverEvent::Forked { room, had, found, .. } => tell(format_args!(
+                "The log has lost what was acked in room {room}: record {} was known, and it ends at {}. The room goes on from there.",
+                had.0, found.0
+            )),
+            _ => {}
         }
     }
 }
