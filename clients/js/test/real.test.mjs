@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connect, isChatError } from '../dist/index.js';
+import './support/no-locks.mjs';
 import { chance } from './support/random.mjs';
 import { historyOf, missing, startLine, startServer, until } from './support/real.mjs';
 import { inWords } from './support/room-model.mjs';
