@@ -66,7 +66,7 @@ export class Client extends Emitter<ClientEvents> {
   readonly #clock: Clock;
   readonly #connection: Connection;
   readonly #requests: Requests;
-  readonly #claims = new Claims();
+  readonly #claims: Claims;
   readonly #host: RoomHost;
   readonly #asked = new WeakMap<ClientFrame, Room>();
   #rooms: Room[] = [];
@@ -86,6 +86,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#storage = options.storage === undefined ? sessionStorageOf(globalThis) : options.storage;
     this.#clock = options.clock ?? systemClock;
     this.#requests = new Requests(this.#clock);
+    this.#claims = new Claims(this.#clock);
     this.#host = {
       clock: this.#clock,
       catchUp: options.catchUp ?? HOLE_MAX,
@@ -113,12 +114,7 @@ export class Client extends Emitter<ClientEvents> {
     const { token, rooms } = load(this.#storage, this.#url);
     this.#token = token;
     this.#rooms = rooms.map(({ code, entrance, outbox }) => new Room(this.#host, code, entrance, false, outbox));
-    if (token === null || !this.#claims.areKept) this.connect();
-    else void this.#claims.claim(token).then(isOurs => {
-      // A duplicated tab: the session, and what waits to be sent, are the other one's.
-      if (!isOurs) this.#forget();
-      this.connect();
-    });
+    this.connect();
   }
 
   get status(): ConnectionStatus {
@@ -155,7 +151,20 @@ export class Client extends Emitter<ClientEvents> {
   /** Connects again, after `close()`, or where the server said not to come back. */
   connect(): void {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
-    this.#connection.start();
+    const token = this.#token;
+    if (token === null || !this.#isClaimed) return this.#connection.start();
+    void this.#claims.claim(token).then(isOurs => {
+      // It was closed meanwhile.
+      if (this.#stopWatch === null) return;
+      // A duplicated tab: the session, and what waits to be sent, are the other one's.
+      if (!isOurs && this.#token === token) this.#forget();
+      this.#connection.start();
+    });
+  }
+
+  /** Whether the session is stored where another tab could take it up. */
+  get #isClaimed(): boolean {
+    return this.#storage !== null && this.#claims.areKept;
   }
 
   /** Ends the connection, and keeps the session: members see one go after the grace. */
@@ -227,6 +236,7 @@ export class Client extends Emitter<ClientEvents> {
         if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
         this.#stopWatch?.();
         this.#stopWatch = null;
+        this.#claims.release();
       }
     }
     this.emit('status', status);
@@ -278,7 +288,7 @@ export class Client extends Emitter<ClientEvents> {
     const session = (of: string | null) => of?.split('.')[0];
     const isNew = session(token) !== session(this.#token);
     this.#token = token;
-    if (isNew && this.#claims.areKept) void this.#claims.claim(token);
+    if (isNew && this.#isClaimed) void this.#claims.claim(token);
     this.#save();
   }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '../dist/index.js';
+import './support/no-locks.mjs';
 import { VirtualClock, chance } from './support/random.mjs';
 import { Refusal, inWords } from './support/room-model.mjs';
 import { ModelServer } from './support/server-model.mjs';

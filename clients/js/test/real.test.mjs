@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connect, isChatError } from '../dist/index.js';
+import './support/no-locks.mjs';
 import { chance } from './support/random.mjs';
 import { historyOf, missing, startLine, startServer, until } from './support/real.mjs';
 import { inWords } from './support/room-model.mjs';
@@ -139,6 +140,19 @@ describe('the real server', { skip: missing() }, () => {
     await ann.edit(ann.messages[0].seq, 'changed before');
     await until(() => bobs.state.seq === ann.state.seq && bobs.state.synced);
     assert.deepEqual([bobs.messages.map(({ text }) => text), bobs.state.you.member, bobs.state.more], [['after'], 3, false]);
+  });
+
+  test('of many who react the first eight are named, whoever of them takes it back', async () => {
+    const room = await open().create(null, { nick: 'Ann' });
+    const crowd = await Promise.all(Array.from({ length: 10 }, (_, index) => open().join(room.code, { nick: `Reader ${index}` })));
+    const { seq } = await room.send('hello');
+    for (const reader of crowd) await reader.react(seq, '👍');
+    await crowd[3].react(seq, '👍', false);
+    await crowd[0].react(seq, '👍', false);
+    await crowd[0].react(seq, '👍');
+    await until(() => room.state.synced && room.messages[0].reactions[0].count === 9);
+    assert.deepEqual(room.messages.map(inWords), (await historyOf(room)).map(inWords));
+    assert.equal(room.messages[0].reactions[0].by.length, 8);
   });
 
   test('a page that is loaded again says what it had still to say, once', async () => {

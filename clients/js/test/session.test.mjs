@@ -387,30 +387,60 @@ test('a secret is shown, and never stored', async () => {
   assert.doesNotMatch([...storage.kept.values()].join(), /swordfish/);
 });
 
-test('a duplicated tab leaves the session, and what waits, to the other', async () => {
+/** The locks of a browser, as far as they are used here, for as long as `use` takes. */
+async function withLocks(use) {
   const held = new Set();
   const locks = {
     async request(name, _, use) {
       if (held.has(name)) return use(null);
       held.add(name);
-      return use({ name });
+      await use({ name });
+      held.delete(name);
     },
   };
-  const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
   Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
   try {
-    const kept = new Map();
-    const first = await inRoom({ storage: memory(kept) });
-    first.line.lose();
-    first.room.send('mine').catch(() => {});
-    const second = script({ storage: memory(new Map(kept)) });
-    await turn();
-    assert.deepEqual([second.line.hello.resume, second.client.rooms[0].pending], [undefined, []]);
-    second.line.welcome([], { session: 'T', token: 'T.1.x' });
-    assert.deepEqual(second.line.types(), ['join']);
-    assert.deepEqual([...held], ['chat S', 'chat T']);
+    await use(held);
   } finally {
-    if (before) Object.defineProperty(globalThis, 'navigator', before);
-    else delete globalThis.navigator;
+    Object.defineProperty(globalThis, 'navigator', { value: undefined, configurable: true });
   }
-});
+}
+
+test('a duplicated tab leaves the session, and what waits, to the other', () => withLocks(async held => {
+  const kept = new Map();
+  const first = await inRoom({ storage: memory(kept) });
+  first.line.lose();
+  first.room.send('mine').catch(() => {});
+  const second = script({ storage: memory(new Map(kept)) });
+  await turn();
+  second.clock.run(200);
+  await turn();
+  assert.deepEqual([second.line.hello.resume, second.client.rooms[0].pending], [undefined, []]);
+  second.line.welcome([], { session: 'T', token: 'T.1.x' });
+  assert.deepEqual(second.line.types(), ['join']);
+  assert.deepEqual([...held], ['chat S', 'chat T']);
+}));
+
+test('a tab that was closed lets the session go, to whoever has a copy and to itself', () => withLocks(async held => {
+  const kept = new Map();
+  const first = await inRoom({ storage: memory(kept) });
+  first.client.close();
+  const second = script({ storage: memory(new Map(kept)) });
+  await turn();
+  second.clock.run(200);
+  await turn();
+  assert.equal(second.line.hello.resume, 'S.1.x');
+  second.client.close();
+  second.client.connect();
+  await turn();
+  second.clock.run(200);
+  await turn();
+  assert.deepEqual([second.lines.length, second.line.hello.resume, [...held]], [2, 'S.1.x', ['chat S']]);
+  second.client.close();
+  second.client.connect();
+  second.client.close();
+  await turn();
+  second.clock.run(200);
+  await turn();
+  assert.deepEqual([second.lines.length, [...held]], [2, []], 'one that was closed again does not come back');
+}));

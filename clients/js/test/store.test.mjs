@@ -115,6 +115,15 @@ test('a gap in which the membership has ended says nothing of changes: whoever i
   assert.deepEqual([texts(back), nextQuestion(back)], [['a'], { type: 'changes', room: ROOM, after: 3 }]);
 });
 
+test('a list of several pages is of as many as it has, whatever each page said of that', () => {
+  const state = after({ ...JOINED, members: [BOB], members_total: 3 });
+  const asked = nextQuestion(state);
+  assert.deepEqual(asked, { type: 'members', room: ROOM, after: 0 });
+  const page = { type: 'members', room: ROOM, members: [ANN, BOB], members_total: 3, more: false };
+  const listed = reduce(state, page, asked);
+  assert.deepEqual([listed.members, listed.membersTotal, listed.synced], [[ANN, BOB], 2, true]);
+});
+
 test('a gap of another life, and one of what was told, change nothing', () => {
   const state = after(JOINED, said(3, 'a'));
   const gap = { type: 'gap', room: ROOM, epoch: EPOCH, from: 2, to: 3, members: [], members_total: 0, topic: '', notices: 'told', changed_at: 0 };

@@ -1,5 +1,6 @@
 // A server that says exactly what a test tells it to, in virtual time.
 
+import './no-locks.mjs';
 import { connect } from '../../dist/index.js';
 import { VirtualClock } from './random.mjs';
 
