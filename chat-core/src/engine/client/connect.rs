@@ -18,7 +18,7 @@ use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::rooms::LeftOff;
 use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Issue, Kind, day};
-use crate::engine::session::welcome::{ResumedRoom, RoomAnswer, Welcome};
+use crate::engine::session::welcome::{Awaited, ResumedRoom, RoomAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::{Admission, ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
@@ -30,6 +30,10 @@ use crate::wire::{self, Hello, RoomStatus, Status, WelcomeLimits};
 
 /// What a client that finds no place is told to wait before it tries again.
 const NO_PLACE_WAIT: Duration = Duration::from_secs(10);
+
+/// Bits of a generation that are drawn, where there are several servers; above them stands with which token its connection came.
+const DRAWN_BITS: u32 = 44;
+const DRAWN_MAX: u64 = (1 << DRAWN_BITS) - 1;
 
 /// The greatest number that every reader of JSON holds.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
@@ -44,7 +48,7 @@ impl Shared {
         self.check_draining()?;
         self.notice_day();
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
-        let generation = self.next_generation();
+        let mut generation = self.next_generation();
         let (identity, named) = match &self.policy {
             None => (None, None),
             Some(policy) => match self.ask_policy(async { policy.admit(&request).await }).await {
@@ -63,14 +67,29 @@ impl Shared {
         if let Some((shown, _)) = &shown {
             self.check_ended(shown.session).await?;
         }
-        if let Some(shown) = shown
+        // Numbered too low, where it was: it is connected until it is taken over from.
+        let mut late = None;
+        while let Some(shown) = shown
             && let Some((cell, connection, known)) =
                 self.resume(shown, generation, &identity, named.clone(), &request)?
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
-            if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions, hello.catch_up) {
+            let (identity, positions) = (identity.clone(), resume.positions.clone());
+            if let Some(told) = self.attach_rooms(&session, identity, known, positions, hello.catch_up) {
                 // By then they all have said where the session stands; or those that have not say it later.
                 let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
+            }
+            let newer = session.cell.lock_for(&session.connection).and_then(|state| state.newer());
+            #[cfg(feature = "fault_injection")]
+            let newer = newer.filter(|_| !crate::fault_injection::is(crate::fault_injection::Bug::NumberByClock));
+            if let Some(newer) = newer {
+                // Who has come with a later token has taken over; with the same, whoever has come to the rooms last, once.
+                if late.is_some() || issue_of(newer) > issue_of(session.connection.generation) {
+                    return Err(taken_over());
+                }
+                generation = self.next_generation_above(generation, newer);
+                late = Some(session);
+                continue;
             }
             self.welcome(&session, hello.id, true);
             return Ok(session);
@@ -136,6 +155,13 @@ impl Shared {
         Generation(drawn)
     }
 
+    /// In place of one that was drawn here: one that is newer than this, which another server has given.
+    fn next_generation_above(&self, drawn: Generation, newest: Generation) -> Generation {
+        let newest = drawn.0 & !DRAWN_MAX | newest.0 & DRAWN_MAX;
+        self.generations.fetch_max(newest, Ordering::Relaxed);
+        self.next_generation()
+    }
+
     /// What ids of sessions are told the time by: the same at several servers though one of their clocks is set.
     pub(crate) fn id_time(&self) -> Wall {
         if self.cluster.is_some() { Wall(self.steady_millis()) } else { self.clock.now().wall }
@@ -148,9 +174,8 @@ impl Shared {
     }
 
     /// Where there are several servers, whoever comes with a later token is the later one, whatever their clocks say; and with one token, who is
-    /// by the clocks.
+    /// by the clocks, until a room has heard of the other.
     fn generation_with(&self, issue: u32, drawn: Generation) -> Generation {
-        const DRAWN_BITS: u32 = 44;
         #[cfg(feature = "fault_injection")]
         if crate::fault_injection::is(crate::fault_injection::Bug::NumberByClock) {
             return drawn;
@@ -159,7 +184,7 @@ impl Shared {
             None => drawn,
             Some(_) => {
                 let issue = u64::from(issue).min((1 << (u64::BITS - DRAWN_BITS)) - 1);
-                Generation(issue << DRAWN_BITS | drawn.0 & ((1 << DRAWN_BITS) - 1))
+                Generation(issue << DRAWN_BITS | drawn.0 & DRAWN_MAX)
             }
         }
     }
@@ -257,7 +282,7 @@ impl Shared {
                 self.connected.fetch_add(1, Ordering::AcqRel);
             }
         }
-        state.welcome = Welcome::Awaited { _rooms: None };
+        state.welcome = Welcome::Awaited(Awaited::default());
         state.rooms.resumed = Default::default();
         // Pending answers die with their connection; keys make retries safe.
         state.answers = Answers::default();
@@ -322,8 +347,7 @@ impl Shared {
         };
         let generation = self.generation_with(next, generation);
         if state.generation > generation {
-            let message = "a newer connection has taken over this session";
-            return Err(Refusal::new(CloseReason::Replaced, RejectCode::NotConnected, message));
+            return Err(taken_over());
         }
         let address = match &state.connection {
             None => self.check_place(request.address, now)?,
@@ -429,7 +453,8 @@ impl Shared {
             return None;
         }
         let (rooms, told) = oneshot::channel();
-        state.welcome = Welcome::Awaited { _rooms: Some(rooms) };
+        let Welcome::Awaited(awaited) = &mut state.welcome else { return None };
+        awaited.rooms = Some(rooms).filter(|_| awaited.late.is_none());
         Some(told)
     }
 
@@ -462,6 +487,7 @@ impl Shared {
             }
         }
         session.connection.wake.wake();
+        session.connection.note_welcomed();
         self.observe(ObserverEvent::Connected { session: session.cell.id, transport: session.connection.transport });
     }
 
@@ -482,7 +508,9 @@ impl Shared {
     pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let reason = connection.closing().map(|closing| closing.reason);
         connection.note_flushed();
-        self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
+        if connection.is_welcomed() {
+            self.observe(ObserverEvent::Disconnected { session: cell.id, reason });
+        }
         let (codes, to_leave) = {
             let Some(mut state) = cell.lock_for(connection) else { return };
             state.connection = None;
@@ -533,6 +561,16 @@ fn of_policy(reject: Reject) -> Reject {
             Reject { message: message.into(), field: None, limit: None, ..reject }
         }
     }
+}
+
+/// With which token a connection came.
+fn issue_of(generation: Generation) -> u64 {
+    generation.0 >> DRAWN_BITS
+}
+
+fn taken_over() -> Refusal {
+    let message = "a newer connection has taken over this session";
+    Refusal::new(CloseReason::Replaced, RejectCode::NotConnected, message)
 }
 
 fn no_place(message: &'static str, limit: usize) -> Refusal {

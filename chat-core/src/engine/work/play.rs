@@ -6,6 +6,7 @@ use crate::domain::{Event, Record, RoomCloseReason};
 use crate::engine::parcel::{Decided, Feed};
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::Letter;
 use crate::engine::rooms::state::Phase;
 use crate::engine::session::subscription::End;
@@ -303,6 +304,9 @@ impl RoomTask {
     fn tell_decided_of(&mut self, now: Now, decided: Decided, is_past: bool, batch: &mut Batch) {
         let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&decided.number));
         let Some(Letter { item, parked, .. }) = letter else { return };
+        if let (InboxItem::Enter { request, .. }, Some(newer)) = (&item, decided.newer) {
+            request.is_late(newer);
+        }
         let mut verdict = decided.verdict;
         let is_shown = matches!(
             &verdict,
