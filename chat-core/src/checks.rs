@@ -49,7 +49,7 @@ pub fn parcel_of_outcome(records: &[Record], note: Option<&Note>, answer: Option
     })));
     let answers = answer.map(|answer| {
         let verdict = answer.cloned().map_err(Clone::clone);
-        Decided { number: 0, epoch: None, after: last, verdict }
+        Decided { number: 0, epoch: None, after: last, verdict, newer: None }
     });
     let answers = answers.into_iter().collect();
     check(&Parcel::Answers { room: room(), ahead: false, answers });

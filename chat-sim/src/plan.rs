@@ -234,9 +234,11 @@ impl Plan {
         self.parts.is_some_and(|parts| parts.clock_off > 0)
     }
 
-    /// Whether servers may tell different times: a server whose clock has stood still is behind from then on.
+    /// Whether servers may tell different times: a server whose clock has stood still is behind from then on, and what was done to the wall clock
+    /// before a server began it goes by.
     pub(crate) fn are_times_apart(&self) -> bool {
-        self.are_clocks_apart() || self.parts.is_some_and(|parts| parts.freezes > 0.0)
+        let begin_later = self.parts.is_some() && self.wrong.restarts > 0.0;
+        self.are_clocks_apart() || begin_later || self.parts.is_some_and(|parts| parts.freezes > 0.0)
     }
 
     /// How long so many bytes take over a line of the slowest kind, which carries its capacity in each latency.

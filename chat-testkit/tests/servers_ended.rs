@@ -3,33 +3,13 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, Clock, Command, ConnectRequest, Connection, Engine, Extent, Hello, Identity, Mono, Now, Policy, Reject,
-    Resume, SystemClock, Wall,
+    Admission, Command, ConnectRequest, Connection, Engine, Extent, Hello, Identity, Policy, Reject, Resume,
 };
-use support::servers::{Two, two_with};
-use tokio::time::Instant;
-
-/// How much the clock of the first server is ahead of the second's.
-const APART: Duration = Duration::from_secs(2);
-
-/// A clock that is ahead.
-struct Ahead(SystemClock, Duration);
-
-impl Clock for Ahead {
-    fn now(&self) -> Now {
-        let Now { wall, mono } = self.0.now();
-        Now { wall: Wall(wall.after(self.1).0), mono }
-    }
-
-    fn instant(&self, mono: Mono) -> Instant {
-        self.0.instant(mono)
-    }
-}
+use support::servers::{Two, two_apart};
 
 /// Everybody is Ann.
 struct AllAnn;
@@ -41,16 +21,9 @@ impl Policy for AllAnn {
     }
 }
 
-/// Two servers: one whose clock is ahead, and one whose clock is behind.
+/// The clock of the first is ahead of the second's.
 fn servers() -> Two {
-    let built = AtomicUsize::new(0);
-    two_with(
-        |_| {},
-        |builder| {
-            let ahead = if built.fetch_add(1, Ordering::Relaxed) == 0 { APART } else { Duration::ZERO };
-            builder.policy(Arc::new(AllAnn)).clock(Arc::new(Ahead(SystemClock::new(), ahead)))
-        },
-    )
+    two_apart(Duration::from_secs(2), |builder| builder.policy(Arc::new(AllAnn)))
 }
 
 async fn ann(engine: &Engine, token: Option<&str>) -> Connection {

@@ -11,7 +11,8 @@ use chat_testkit::servers::Server;
 use support::bent::BentLog;
 use support::servers::{Two, is_closed, leaves_and_messages, messages, two, two_with};
 use support::{
-    GRACE, builder, code, create, fails, founder, joined, newcomer, next_left, pass, say, say_many, settle, take,
+    GRACE, builder, code, come_back, connect, create, fails, founder, joined, newcomer, next_left, nick, pass, say,
+    say_many, settle, submit, take,
 };
 
 /// Who owns the room cannot say for a while whether it still does: as where its lease runs out, and is renewed before anybody takes the room.
@@ -288,4 +289,52 @@ async fn a_copy_that_the_log_cannot_bring_up_to_date_is_read_anew_and_its_reader
         assert_eq!(say(&bob, "here", "k2").await, Ok(Seq(1_105)), "{is_taken_over}");
         assert_eq!(leaves_and_messages(&take(&bob)).1, ["here"], "{is_taken_over}");
     }
+}
+
+/// Who follows has heard of the new owner before that has itself: what it says of who is attached there goes past it. It asks something, is told
+/// the room, and believes that it is known who is there.
+#[tokio::test(start_paused = true)]
+async fn who_was_said_to_be_there_before_the_owner_knew_that_it_is_stays() {
+    let two = two();
+    let ann = founder(&two.engines[0]).await;
+    let mut bob = newcomer(&two.engines[1], "Bob").await;
+    joined(&mut bob).await;
+    two.servers.blind(&two.ends[1], &code());
+    two.servers.give_room(&code(), &two.ends[1]);
+    settle().await;
+    two.servers.see(&two.ends[1], &code());
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(3)));
+    pass(Duration::from_secs(5)).await;
+    assert_eq!(say(&ann, "two", "k2").await, Ok(Seq(4)));
+    pass(GRACE * 2).await;
+    let (left, said) = leaves_and_messages(&take(&bob));
+    assert_eq!((left.as_slice(), said), (&[][..], vec!["one".to_owned(), "two".to_owned()]));
+}
+
+/// What was asked of an owner that did not know whether it is waits there. Where the link breaks, nobody waits for the answer: it is not decided
+/// after the other server has said that nobody is there any more.
+#[tokio::test(start_paused = true)]
+async fn who_was_about_to_come_back_when_the_link_broke_is_not_there_for_ever() {
+    let two = two();
+    let mut ann = founder(&two.engines[0]).await;
+    let bob = newcomer(&two.engines[1], "Bob").await;
+    let token = bob.token();
+    drop(bob);
+    settle().await;
+    two.servers.blind(&two.ends[0], &code());
+    settle().await;
+    drop(come_back(&two.engines[1], &token, None).await);
+    two.cut().await;
+    two.mend().await;
+    drop(newcomer_elsewhere(&two).await);
+    two.servers.see(&two.ends[0], &code());
+    assert_eq!(next_left(&mut ann).await, ("Bob".to_owned(), "timeout".to_owned()));
+}
+
+/// Somebody asks to come in at the server that follows: it says who is attached there.
+async fn newcomer_elsewhere(two: &Two) -> Connection {
+    let cat = connect(&two.engines[1], None).await;
+    drop(submit(&cat, Command::join(code(), nick("Cat"))));
+    settle().await;
+    cat
 }

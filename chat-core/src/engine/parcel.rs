@@ -66,6 +66,9 @@ pub(crate) struct Decided {
     /// What it was.
     #[serde(with = "verdict")]
     pub(crate) verdict: Result<Answer, Reject>,
+    /// Of somebody who has asked to come in and was refused: the connection of the same session that is newer than theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) newer: Option<Generation>,
 }
 
 /// What one server says to another.

@@ -126,6 +126,13 @@ impl Links {
         self.state().troubles.within(place, time)
     }
 
+    /// Whether the server in a place has learned so lately who decides for some room.
+    pub(crate) fn has_learned_within(&self, place: usize, time: Duration) -> bool {
+        let state = self.state();
+        let mut there = state.nodes.values().filter(|inbox| inbox.place == place);
+        there.any(|inbox| inbox.known.has_learned_within(time))
+    }
+
     /// A server's slots are nobody's any more; after a while somebody takes them.
     pub(super) fn depose(self: &Arc<Self>, id: NodeId) {
         let mut state = self.state();

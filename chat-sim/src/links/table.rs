@@ -1,6 +1,7 @@
 //! Whose each slot is: as it is, and as one server knows it, which learns of every change in its own time.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use chat_core::{NodeId, Owner, Slot, Term};
 use tokio::time::Instant;
@@ -49,17 +50,24 @@ pub(super) struct Known {
     giving: BTreeSet<Slot>,
     /// It cannot say of any slot that it is its own.
     is_lapsed: bool,
+    /// When it learned something last.
+    learned: Option<Instant>,
 }
 
 impl Known {
     pub(super) fn new(table: Table) -> Self {
-        Self { table, news: VecDeque::new(), giving: BTreeSet::new(), is_lapsed: false }
+        Self { table, news: VecDeque::new(), giving: BTreeSet::new(), is_lapsed: false, learned: None }
     }
 
     /// It learns of this, after everything before it.
     pub(super) fn learn(&mut self, at: Instant, changes: Vec<(Slot, Owned)>) {
         let last = self.news.back().map(|(at, _)| *at);
         self.news.push_back((last.map_or(at, |last| last.max(at)), changes));
+    }
+
+    /// Whether it has learned anything so lately, or is about to.
+    pub(super) fn has_learned_within(&self, time: Duration) -> bool {
+        self.next_at().is_some() || self.learned.is_some_and(|at| at.elapsed() < time)
     }
 
     /// When it learns something next.
@@ -74,6 +82,7 @@ impl Known {
             && let Some((_, changes)) = self.news.pop_front()
         {
             moved.push(changes.iter().map(|(slot, _)| *slot).collect());
+            self.learned = Some(now);
             for (slot, owned) in changes {
                 self.giving.remove(&slot);
                 self.table.set(slot, owned);

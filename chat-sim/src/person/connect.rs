@@ -19,6 +19,8 @@ use crate::view::{Stay, View};
 
 /// A connection that one has taken over from.
 pub(super) struct Older {
+    /// In which place its server is.
+    place: usize,
     /// Where it was live, and since which join.
     stays: BTreeSet<Stay>,
     /// Since when the newer one is live in one of them.
@@ -153,7 +155,7 @@ impl Person {
     /// Connects while the older connection is still there.
     pub(super) fn take_over(&mut self) {
         let older = self.link.take();
-        let stays = self.live_stays();
+        let (stays, place) = (self.live_stays(), self.place);
         let reads = !self.stalled && !self.is_rough();
         self.connect();
         self.note("takes over");
@@ -161,7 +163,7 @@ impl Person {
             let (name, truth) = (self.name.clone(), Arc::clone(&self.scene.truth));
             let (patience, may_fail) = (self.late(), self.scene.plan.parts.is_some());
             let replaced = Arc::<OnceLock<Instant>>::default();
-            self.older = reads.then(|| Older { stays, replaced: Arc::clone(&replaced) });
+            self.older = reads.then(|| Older { place, stays, replaced: Arc::clone(&replaced) });
             tokio::spawn(async move {
                 // One that was cut off before it was welcomed replaces nobody.
                 let listens = Duration::from_secs(10).max(patience + Duration::from_secs(5));
@@ -177,10 +179,12 @@ impl Person {
         }
     }
 
-    /// Once the newer connection is live where the older one was, the older one is over. In another stay the room does not know the older one.
+    /// Once the newer connection is live where the older one was, the older one is over. In another stay the room does not know the older one; and
+    /// where its server cannot be reached, it is told once that can be, if the newer one is still there.
     pub(super) fn replaces(&mut self) {
-        let Some(Older { stays, .. }) = self.older.as_ref().filter(|_| self.welcomed) else { return };
+        let Some(Older { stays, place, .. }) = self.older.as_ref().filter(|_| self.welcomed) else { return };
         if !self.live_stays().is_disjoint(stays)
+            && !self.was_cut_off(*place)
             && let Some(older) = self.older.take()
         {
             older.replaced.get_or_init(Instant::now);

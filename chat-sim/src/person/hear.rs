@@ -174,7 +174,7 @@ impl Person {
                 Ok(())
             }
             ServerFrame::RoomClosed { room, epoch, .. } => {
-                let may_miss = self.is_cut_off();
+                let may_miss = self.is_cut_off() || self.has_just_learned();
                 self.view(room, frame)?.closed(*epoch, &truth, may_miss)?;
                 self.views.remove(room);
                 Ok(())

@@ -41,7 +41,17 @@ impl Person {
 
     /// Whether the server where one is may just have been unable to reach the one that decides.
     pub(super) fn is_cut_off(&self) -> bool {
-        self.scene.links.as_ref().is_some_and(|links| !links.troubled(self.place, ROUGHLY).is_zero())
+        self.was_cut_off(self.place)
+    }
+
+    /// Whether the server where one is may have learned too late who decides to be told what was decided.
+    pub(super) fn has_just_learned(&self) -> bool {
+        self.scene.links.as_ref().is_some_and(|links| links.has_learned_within(self.place, ROUGHLY))
+    }
+
+    /// Whether the server in a place may just have been unable to reach some other.
+    pub(super) fn was_cut_off(&self, place: usize) -> bool {
+        self.scene.links.as_ref().is_some_and(|links| !links.troubled(place, ROUGHLY).is_zero())
     }
 
     /// Whether the server in a place may not have heard of what others have told all, lately.

@@ -1,10 +1,13 @@
 //! Two servers over one log, for the tests of what happens between them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use chat_core::{Engine, EngineBuilder, Limits, ServerFrame};
+use chat_core::{Clock, Engine, EngineBuilder, Limits, Mono, Now, ServerFrame, SystemClock};
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use chat_testkit::servers::{Server, Servers};
+use tokio::time::Instant;
 
 use super::bent::BentLog;
 use super::{builder, settle};
@@ -35,6 +38,32 @@ pub fn two_with(change: impl Fn(&mut Limits), build: impl Fn(EngineBuilder) -> E
         build(builder).build()
     });
     Two { servers, memory, logs, ends, engines }
+}
+
+/// The same; and the clock of the first is so much ahead.
+pub fn two_apart(ahead: Duration, build: impl Fn(EngineBuilder) -> EngineBuilder) -> Two {
+    let is_first = AtomicBool::new(true);
+    two_with(
+        |_| {},
+        |builder| {
+            let ahead = if is_first.swap(false, Ordering::Relaxed) { ahead } else { Duration::ZERO };
+            build(builder).clock(Arc::new(Ahead(SystemClock::new(), ahead)))
+        },
+    )
+}
+
+/// A clock that is ahead.
+struct Ahead(SystemClock, Duration);
+
+impl Clock for Ahead {
+    fn now(&self) -> Now {
+        let Now { wall, mono } = self.0.now();
+        Now { wall: wall.after(self.1), mono }
+    }
+
+    fn instant(&self, mono: Mono) -> Instant {
+        self.0.instant(mono)
+    }
 }
 
 impl Two {

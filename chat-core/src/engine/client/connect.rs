@@ -20,7 +20,7 @@ use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::rooms::LeftOff;
 use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::token::{Issue, Kind, day};
-use crate::engine::session::welcome::{ResumedRoom, RoomAnswer, Welcome};
+use crate::engine::session::welcome::{Awaited, ResumedRoom, RoomAnswer, Welcome};
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::{Admission, ConnectRequest, ObserverEvent};
 use crate::room::{Caller, Input};
@@ -38,6 +38,10 @@ const ELSEWHERE_WAIT: Duration = Duration::from_secs(1);
 
 const GOES_DOWN: &str = "the server is going down";
 
+/// Bits of a generation that are drawn, where there are several servers; above them stands with which token its connection came.
+const DRAWN_BITS: u32 = 44;
+const DRAWN_MAX: u64 = (1 << DRAWN_BITS) - 1;
+
 /// The greatest number that every reader of JSON holds.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
@@ -53,7 +57,7 @@ impl Shared {
         let request = credentials::shown(request, hello.token.take(), self.policy.is_some())
             .inspect_err(|refusal| self.count_reject(refusal.reject.code))?;
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
-        let generation = self.next_generation();
+        let mut generation = self.next_generation();
         let admission = match &self.policy {
             None => None,
             Some(policy) => {
@@ -75,14 +79,29 @@ impl Shared {
         if let Some((shown, _)) = &shown {
             self.check_ended(shown.session).await?;
         }
-        if let Some(shown) = shown
+        // Numbered too low, where it was: it is connected until it is taken over from.
+        let mut late = None;
+        while let Some(shown) = shown
             && let Some((cell, connection, known)) =
                 self.resume(shown, generation, &identity, admission.clone(), &request)?
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
-            if let Some(told) = self.attach_rooms(&session, identity, known, resume.positions, hello.catch_up) {
+            let (identity, positions) = (identity.clone(), resume.positions.clone());
+            if let Some(told) = self.attach_rooms(&session, identity, known, positions, hello.catch_up) {
                 // By then they all have said where the session stands; or those that have not say it later.
                 let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
+            }
+            let newer = session.cell.lock_for(&session.connection).and_then(|state| state.newer());
+            #[cfg(feature = "fault_injection")]
+            let newer = newer.filter(|_| !crate::fault_injection::is(crate::fault_injection::Bug::NumberByClock));
+            if let Some(newer) = newer {
+                // Who has come with a later token has taken over; with the same, whoever has come to the rooms last, once.
+                if late.is_some() || issue_of(newer) > issue_of(session.connection.generation) {
+                    return Err(taken_over());
+                }
+                generation = self.next_generation_above(generation, newer);
+                late = Some(session);
+                continue;
             }
             self.welcome(&session, hello.id, true);
             return Ok(session);
@@ -148,6 +167,13 @@ impl Shared {
         Generation(drawn)
     }
 
+    /// In place of one that was drawn here: one that is newer than this, which another server has given.
+    fn next_generation_above(&self, drawn: Generation, newest: Generation) -> Generation {
+        let newest = drawn.0 & !DRAWN_MAX | newest.0 & DRAWN_MAX;
+        self.generations.fetch_max(newest, Ordering::Relaxed);
+        self.next_generation()
+    }
+
     /// What ids of sessions are told the time by: the same at several servers though one of their clocks is set.
     pub(crate) fn id_time(&self) -> Wall {
         if self.cluster.is_some() { Wall(self.steady_millis()) } else { self.clock.now().wall }
@@ -160,9 +186,8 @@ impl Shared {
     }
 
     /// Where there are several servers, whoever comes with a later token is the later one, whatever their clocks say; and with one token, who is
-    /// by the clocks.
+    /// by the clocks, until a room has heard of the other.
     fn generation_with(&self, issue: u32, drawn: Generation) -> Generation {
-        const DRAWN_BITS: u32 = 44;
         #[cfg(feature = "fault_injection")]
         if crate::fault_injection::is(crate::fault_injection::Bug::NumberByClock) {
             return drawn;
@@ -171,7 +196,7 @@ impl Shared {
             None => drawn,
             Some(_) => {
                 let issue = u64::from(issue).min((1 << (u64::BITS - DRAWN_BITS)) - 1);
-                Generation(issue << DRAWN_BITS | drawn.0 & ((1 << DRAWN_BITS) - 1))
+                Generation(issue << DRAWN_BITS | drawn.0 & DRAWN_MAX)
             }
         }
     }
@@ -275,7 +300,7 @@ impl Shared {
                 self.connected.fetch_add(1, Ordering::AcqRel);
             }
         }
-        state.welcome = Welcome::Awaited { _rooms: None };
+        state.welcome = Welcome::Awaited(Awaited::default());
         state.rooms.resumed = Default::default();
         // Pending answers die with their connection; keys make retries safe.
         state.answers = Answers::default();
@@ -340,8 +365,7 @@ impl Shared {
         };
         let generation = self.generation_with(next, generation);
         if state.generation > generation {
-            let message = "a newer connection has taken over this session";
-            return Err(Refusal::new(CloseReason::Replaced, RejectCode::NotConnected, message));
+            return Err(taken_over());
         }
         let address = match &state.connection {
             None => self.check_place(request.address, now)?,
@@ -452,7 +476,8 @@ impl Shared {
             return None;
         }
         let (rooms, told) = oneshot::channel();
-        state.welcome = Welcome::Awaited { _rooms: Some(rooms) };
+        let Welcome::Awaited(awaited) = &mut state.welcome else { return None };
+        awaited.rooms = Some(rooms).filter(|_| awaited.late.is_none());
         Some(told)
     }
 
@@ -485,6 +510,7 @@ impl Shared {
             }
         }
         session.connection.wake.wake();
+        session.connection.note_welcomed();
         self.look_at_admission(&session.cell, &session.connection);
         let (identity, transport) = (session.identity(), session.connection.transport);
         tracing::debug!(session = %session.cell.id, transport, is_resumed, "a session is connected");
@@ -511,7 +537,7 @@ impl Shared {
         let transport = connection.transport;
         self.counters.close(transport, reason);
         tracing::debug!(session = %cell.id, transport, reason = reason.map(CloseReason::as_str), "a connection has ended");
-        if self.observer.is_some() {
+        if connection.is_welcomed() && self.observer.is_some() {
             let identity = cell.lock().identity.clone();
             let identity = identity.as_ref();
             self.observe(ObserverEvent::Disconnected { session: cell.id, reason, transport, identity });
@@ -556,6 +582,16 @@ fn not_admitted(reject: Reject) -> Refusal {
         _ => CloseReason::Refused,
     };
     Refusal { close, reconnect_after: reject.retry_after.filter(|_| close.reconnect()), reject }
+}
+
+/// With which token a connection came.
+fn issue_of(generation: Generation) -> u64 {
+    generation.0 >> DRAWN_BITS
+}
+
+fn taken_over() -> Refusal {
+    let message = "a newer connection has taken over this session";
+    Refusal::new(CloseReason::Replaced, RejectCode::NotConnected, message)
 }
 
 fn no_place(message: &'static str, limit: usize) -> Refusal {

@@ -152,7 +152,7 @@ impl<S: Sink> Pull<'_, S> {
         // What an earlier fill held and the socket did not take is not ahead any more; every frame of this one says so.
         state.rooms.roll_back();
         match &state.welcome {
-            Welcome::Awaited { .. } => return,
+            Welcome::Awaited(_) => return,
             Welcome::Due(json) => {
                 let json = json.clone();
                 // What went by before there was anything to be read is nobody's slowness.

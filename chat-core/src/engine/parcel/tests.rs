@@ -76,8 +76,14 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
     };
     let refused = Reject::bad_field("nick", "nick is empty").retry_after(Duration::from_secs(1));
     let answers = vec![
-        Decided { number: 1, epoch: Some(Epoch(7)), after: Offset(9), verdict: Ok(Answer::Entered(Box::new(entered))) },
-        Decided { number: 2, epoch: None, after: Offset(0), verdict: Err(refused) },
+        Decided {
+            number: 1,
+            epoch: Some(Epoch(7)),
+            after: Offset(9),
+            verdict: Ok(Answer::Entered(Box::new(entered))),
+            newer: None,
+        },
+        Decided { number: 2, epoch: None, after: Offset(0), verdict: Err(refused), newer: Some(Generation(7)) },
     ];
     vec![
         (

@@ -40,7 +40,7 @@ impl GuestReply {
 
     fn tell(&mut self, reject: Reject) {
         self.is_answered = true;
-        let decided = Decided { number: self.number, epoch: None, after: Offset(0), verdict: Err(reject) };
+        let decided = Decided { number: self.number, epoch: None, after: Offset(0), verdict: Err(reject), newer: None };
         let answers = Parcel::Answers { room: self.room.clone(), ahead: false, answers: vec![decided] };
         self.send(&answers);
     }

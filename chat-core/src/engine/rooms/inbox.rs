@@ -12,7 +12,8 @@ use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::room::{Answer, Caller, Input, ReadPosition};
 use crate::types::{
-    Epoch, Generation, Nick, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits, Wall,
+    CloseReason, Epoch, Generation, Nick, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits,
+    Wall,
 };
 use crate::wire::{RemovalReason, RoomStatus, Status};
 
@@ -120,6 +121,19 @@ impl JoinRequest {
         match self {
             Self::Command(reply) | Self::Drawn { reply, .. } => reply.claim_members(limits),
             Self::Resume(resuming) => resuming.members_bytes_max,
+        }
+    }
+
+    /// The room knows a newer connection of the session, which came by another server. Who comes back may be numbered anew; whose connection is
+    /// welcomed already has been replaced.
+    pub(crate) fn is_late(&self, newer: Generation) {
+        match self {
+            Self::Command(reply) | Self::Drawn { reply, .. } => reply.connection.close(CloseReason::Replaced),
+            Self::Resume(back) => {
+                if let Some(mut state) = back.cell.lock_for(&back.connection) {
+                    state.is_late(newer);
+                }
+            }
         }
     }
 

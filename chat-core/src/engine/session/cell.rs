@@ -18,7 +18,7 @@ use crate::engine::session::policy_queue::PolicyQueue;
 use crate::engine::session::reply::Answered;
 use crate::engine::session::rooms::{Arrival, Pace, RoomSlot, Rooms, SeldomHeard};
 use crate::engine::session::subscription::Subscription;
-use crate::engine::session::welcome::Welcome;
+use crate::engine::session::welcome::{Awaited, Welcome};
 use crate::locks::lock;
 use crate::types::{EngineLimits, Generation, Identity, Mono, Seq, SessionId, SessionLimits};
 use crate::wire::FrameKind;
@@ -140,7 +140,7 @@ impl SessionCell {
                 generation: Generation(0),
                 identity,
                 newest_used: 0,
-                welcome: Welcome::Awaited { _rooms: None },
+                welcome: Welcome::Awaited(Awaited::default()),
                 answers: Answers::default(),
                 rooms: Rooms::default(),
                 asking: None,
@@ -254,7 +254,7 @@ impl SessionState {
     /// Keeps where it stands in its rooms and lets go of the rooms, and of all that was for the connection: a session may be without
     /// one for a day, and is not to keep the backlogs of closed rooms for so long.
     pub(crate) fn leave_off(&mut self) {
-        (self.welcome, self.answers) = (Welcome::Awaited { _rooms: None }, Answers::default());
+        (self.welcome, self.answers) = (Welcome::Awaited(Awaited::default()), Answers::default());
         self.rooms.leave_off();
     }
 

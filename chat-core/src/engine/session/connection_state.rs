@@ -32,6 +32,8 @@ pub(crate) struct ConnectionState {
     /// Whether the subscriptions it reads are looked at one by one: since any of them had an end, or something to tell that is none of the
     /// room's; likewise.
     looks_at_subscriptions: AtomicBool,
+    /// Whether its client was told who it is, and the observer of it.
+    is_welcomed: AtomicBool,
     /// Whether the transport was ever unable to write what was due. A reader that never was is never told of a gap.
     pub(crate) was_blocked: AtomicBool,
     closing: Mutex<Option<Box<Closing>>>,
@@ -85,6 +87,7 @@ impl ConnectionState {
             is_closing: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
             looks_at_subscriptions: AtomicBool::new(false),
+            is_welcomed: AtomicBool::new(false),
             was_blocked: AtomicBool::new(false),
             closing: Mutex::new(None),
             stalled: AtomicWaker::new(),
@@ -225,6 +228,14 @@ impl ConnectionState {
     /// may be read.
     pub(crate) fn looks_at_subscriptions(&self) -> bool {
         self.looks_at_subscriptions.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn note_welcomed(&self) {
+        self.is_welcomed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_welcomed(&self) -> bool {
+        self.is_welcomed.load(Ordering::Acquire)
     }
 
     pub(crate) fn note_blocked(&self) {

@@ -2,7 +2,7 @@
 
 use crate::engine::session::cell::SessionState;
 use crate::engine::session::welcome::{ResumedRoom, RoomAnswer, Welcome};
-use crate::types::RoomCode;
+use crate::types::{Generation, RoomCode};
 use crate::wire::{self, FrameKind, RoomStatus, Status};
 
 impl SessionState {
@@ -16,10 +16,10 @@ impl SessionState {
         let is_it = |room: &ResumedRoom| room.code.as_str() == status.room && room.is_awaited();
         let Some(index) = self.rooms.resumed.iter().position(is_it) else { return false };
         match &mut self.welcome {
-            Welcome::Awaited { _rooms: rooms } => {
+            Welcome::Awaited(awaited) => {
                 self.rooms.resumed[index].answer = RoomAnswer::Told(status);
                 if !self.rooms.resumed.iter().any(ResumedRoom::is_awaited) {
-                    *rooms = None;
+                    awaited.rooms = None;
                 }
             }
             #[cfg(feature = "fault_injection")]
@@ -33,6 +33,22 @@ impl SessionState {
             }
         }
         true
+    }
+
+    /// A room knows a newer connection of the session than this one, which came by another server. Nothing else is waited for, as long as the
+    /// client has not been told anything.
+    pub(crate) fn is_late(&mut self, newest: Generation) {
+        if let Welcome::Awaited(awaited) = &mut self.welcome {
+            (awaited.rooms, awaited.late) = (None, awaited.late.max(Some(newest)));
+        }
+    }
+
+    /// The newest connection that is newer than this one, as far as its rooms have said before it is welcomed.
+    pub(crate) fn newer(&self) -> Option<Generation> {
+        match &self.welcome {
+            Welcome::Awaited(awaited) => awaited.late,
+            Welcome::Due(_) | Welcome::Told => None,
+        }
     }
 
     /// What the welcome says of the rooms. One that has said nothing yet says it in a frame of its own.

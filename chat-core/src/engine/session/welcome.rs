@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::types::{Position, RoomCode};
+use crate::types::{Generation, Position, RoomCode};
 use crate::wire::{RoomStatus, Status};
 
 /// A room that has been asked where a session stands in it, or could not say.
@@ -24,10 +24,19 @@ pub(crate) enum RoomAnswer {
     Unavailable,
 }
 
+/// What the first frame of a connection waits for.
+#[derive(Default)]
+pub(crate) struct Awaited {
+    /// Dropped when the last room has said where the session stands, or one of them that it is late.
+    pub(crate) rooms: Option<oneshot::Sender<()>>,
+    /// The newest connection that a room knows which is newer than this one: it came by another server, and maybe with the same token.
+    pub(crate) late: Option<Generation>,
+}
+
 /// Whether the first frame of a connection is out.
 pub(crate) enum Welcome {
-    /// Rooms are still being asked where they stand. Dropped when the last of them has said it.
-    Awaited { _rooms: Option<oneshot::Sender<()>> },
+    /// Rooms are still being asked where they stand.
+    Awaited(Awaited),
     /// It is due.
     Due(bytes::Bytes),
     /// It is out.

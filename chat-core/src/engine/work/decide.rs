@@ -110,11 +110,24 @@ impl RoomTask {
     /// Decides an entry. Where several servers disagree about which of two connections is the newer, the one that the room takes for the older
     /// may try again: nobody is told that they have left who have not.
     fn enter(&mut self, now: Now, input: &Input, batch: &mut Batch) -> Result<Answer, Reject> {
-        let is_older = self.shared.cluster.is_some()
-            && input.caller().is_some_and(|by| self.state.room.generation_of(by.session) > Some(by.generation));
+        let is_older = self.newer(input).is_some();
         let unmisled = self.without_what_was_lost(input);
         self.decide_entry(now, unmisled.as_ref().unwrap_or(input), batch)
             .map_err(|reject| if is_older { unavailable() } else { reject })
+    }
+
+    /// The connection of the session that is newer than the one which asks to come in, as far as the room knows: it came by another server.
+    fn newer(&self, input: &Input) -> Option<Generation> {
+        let by = input.caller().filter(|_| self.shared.cluster.is_some() && input.is_entry())?;
+        self.state.room.generation_of(by.session).filter(|newest| *newest > by.generation)
+    }
+
+    /// Of which newer connection whoever was not let in is told. Who comes back has come last, and is; who comes in for the first time is the older
+    /// one of two, where the other is there.
+    fn tells_newer(&self, input: &Input) -> Option<Generation> {
+        let (newer, by) = (self.newer(input)?, input.caller()?);
+        let is_there = || self.state.room.member_of(&Caller { generation: newer, ..by.clone() }).is_some();
+        Some(newer).filter(|_| matches!(input, Input::Attach { .. }) || is_there())
     }
 
     /// Makes of what the room has decided what is to be told to whoever asked.
@@ -139,9 +152,17 @@ impl RoomTask {
                 }
                 let after = batch.records.last().map_or(self.state.room.last_offset(), |last| last.offset);
                 let (number, epoch) = (asked.reply.number, self.state.phase_epoch());
-                Outcome::Decided(Box::new(Decided { number, epoch, after, verdict }))
+                let newer = if verdict.is_err() { self.tells_newer(&asked.input) } else { None };
+                Outcome::Decided(Box::new(Decided { number, epoch, after, verdict, newer }))
             }
-            (_, Err(reject)) => Outcome::Rejected(reject),
+            (item, Err(reject)) => {
+                if let (InboxItem::Enter { input, request, .. }, false) = (item, self.state.follows())
+                    && let Some(newer) = self.tells_newer(input)
+                {
+                    request.is_late(newer);
+                }
+                Outcome::Rejected(reject)
+            }
             (
                 InboxItem::Command { input: Input::Members { after, .. }, reply },
                 Ok(Answer::Members { page, total }),

@@ -116,7 +116,15 @@ impl RoomTask {
         }
         let lost = part.letters.extract_if(.., |_, letter| letter.to == node);
         let lost: Vec<_> = lost.map(|(_, letter)| letter.item).collect();
-        lost.into_iter().for_each(|item| self.cell.refuse(item, unavailable()));
+        // What was asked from there is not waited for any more. Decided after what that server says next, it would bring back who has gone.
+        let is_from_there =
+            |parked: &Parked| matches!(&parked.item, InboxItem::Asked(asked) if asked.reply.node == node);
+        let (vain, left): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut part.parked).into_iter().partition(is_from_there);
+        part.parked = left;
+        lost.into_iter()
+            .chain(vain.into_iter().map(|parked| parked.item))
+            .for_each(|item| self.cell.refuse(item, unavailable()));
     }
 
     fn refuse_overdue(&mut self, now: Mono) {

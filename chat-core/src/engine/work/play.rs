@@ -6,6 +6,7 @@ use crate::domain::{Event, Record, RoomCloseReason};
 use crate::engine::parcel::{Decided, Feed};
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::Letter;
 use crate::engine::rooms::state::Phase;
 use crate::engine::session::subscription::End;
@@ -50,11 +51,12 @@ impl RoomTask {
                 }
             }
         }
-        if !self.is_ahead_of(&feed)
-            && let Err(error) = self.catch_up(feed.epoch, feed.after).await
-        {
-            self.unread(&error);
-            return self.fall_out_of_step();
+        if !self.is_ahead_of(&feed) {
+            if let Err(error) = self.catch_up(feed.epoch, feed.after).await {
+                self.unread(&error);
+                return self.fall_out_of_step();
+            }
+            self.let_readers_follow().await;
         }
         let (now, is_fresh, mut begins) = (self.now(), feed.fresh.is_some(), feed.fresh);
         let mut batch = Batch::default();
@@ -212,7 +214,7 @@ impl RoomTask {
     /// Notes what the owner has noted. What is told afresh is nothing new: whoever comes in here is told how far they have read.
     fn replay_note(&mut self, now: Now, note: Note, is_afresh: bool) {
         let Note::Read { member, through } = note else {
-            self.note_reader(&note);
+            self.note_reader(now, &note);
             return self.state.room.note(now, note);
         };
         let scope = self.state.room.member(member).map(|member| member.scope.clone());
@@ -233,16 +235,20 @@ impl RoomTask {
     }
 
     /// Keeps in mind who reads here and is not attached any more, as far as the owner knows: they are ended with their membership.
-    fn note_reader(&mut self, note: &Note) {
+    fn note_reader(&mut self, now: Now, note: &Note) {
         let Some(part) = &mut self.state.part else { return };
         match note {
             Note::Detached { session, generation } => {
-                let reader = self.state.subscribers.get(session);
-                if reader.is_some_and(|reader| reader.connection.generation <= *generation) {
+                let reader = self.state.subscribers.get(session).map(|reader| reader.connection.generation);
+                if reader.is_some_and(|reader| reader <= *generation) {
                     part.dangling.push(*session);
                     // As far as the owner knows, and it may not have been told.
                     let again = self.shared.clock.now().mono.after(FOLLOW_AGAIN);
                     part.follow_at.get_or_insert(again);
+                }
+                if reader == Some(*generation) {
+                    // What was said of them came before the owner knew that it is. It is said once more.
+                    part.follow_at = Some(now.mono);
                 }
             }
             Note::Attached { session, generation, .. } => {
@@ -332,6 +338,9 @@ impl RoomTask {
     fn tell_decided_of(&mut self, now: Now, decided: Decided, is_past: bool, batch: &mut Batch) {
         let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&decided.number));
         let Some(Letter { item, parked, .. }) = letter else { return };
+        if let (InboxItem::Enter { request, .. }, Some(newer)) = (&item, decided.newer) {
+            request.is_late(newer);
+        }
         let mut verdict = decided.verdict;
         let is_shown = matches!(
             &verdict,
