@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 9] = [
+const LIBRARIES: [&str; 10] = [
     "chat-core",
     "chat-serve",
     "chat-testkit",
     "cluster-postgres",
     "log-postgres",
     "log-redb",
+    "policy-jwt",
     "transport-ws",
     "transport-sse",
     "transport-socketio",
