@@ -225,6 +225,21 @@ async fn a_person_enters_the_rooms_they_were_let_in_for_and_no_others() {
     client.say("TEA", "hi").await;
 }
 
+/// The room has not yet heard of the one when the other is good already.
+#[tokio::test(start_paused = true)]
+async fn a_join_on_its_way_does_not_outrun_a_token_that_forbids_it() {
+    let (engine, passes) = engine();
+    passes.put("lunch", ann().with_rooms([code("LUNCH")]));
+    passes.put("none", ann().with_rooms([]));
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    let client = Client::of(&engine, "lunch").await;
+    client.submit(join("LUNCH", "Ann"));
+    client.submit(auth("none"));
+    client.told().await;
+    assert_eq!(bob.told().await, ["2 +Ann", "3 -Ann left"]);
+    assert_eq!(client.refused(send("LUNCH", "hi")).await.code, RejectCode::NotMember);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_comes_back_to_the_rooms_that_its_token_still_names() {
     let (engine, passes) = engine();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 12] = [
+const LIBRARIES: [&str; 13] = [
     "chat-core",
     "chat-metrics",
     "chat-serve",
@@ -14,6 +14,7 @@ const LIBRARIES: [&str; 12] = [
     "cluster-postgres",
     "log-postgres",
     "log-redb",
+    "policy-jwt",
     "transport-ws",
     "transport-sse",
     "transport-socketio",

@@ -16,6 +16,7 @@ mod operator;
 mod page;
 mod run;
 mod signals;
+mod users;
 mod webhook;
 
 pub use admin::{ADMIN_TOKEN_VARIABLE, Admin, AdminError, AdminFlags};
@@ -29,4 +30,5 @@ pub use logging::{LogFlags, LogFormat, LogLevel};
 pub use operator::Operator;
 pub use page::page;
 pub use run::{block_on, run, run_with};
+pub use users::{GuestsMay, UserFlags};
 pub use webhook::{Sending, WEBHOOK_SECRET_VARIABLE, WebhookFlags, WebhookStartError};

@@ -19,6 +19,7 @@ use super::data::Kept;
 use super::descriptors::Descriptors;
 use super::flags::Flags;
 use super::signals::{Asked, Signals};
+use super::users::UserFlags;
 
 /// After how many tasks the runtime asks the kernel what is new. 16: with many readers nearly every task writes to a socket, which
 /// takes 10 us or more. After tokio's 61, whoever speaks would wait for up to a millisecond until they are read, and the readers
@@ -45,7 +46,7 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
 ///
 /// Fails, with words on standard error, when the address cannot be listened on, or the certificate not used.
 pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOnce(SocketAddr)) -> ExitCode {
-    run_with(Arc::new(Kept::Nowhere), flags, engine, router, greet).await
+    run_with(Arc::new(Kept::Nowhere), flags, UserFlags::default(), engine, router, greet).await
 }
 
 /// As [`run`], and also until what rooms are kept in is another server's. That is no failure: whoever starts servers that have failed is not to start
@@ -53,6 +54,7 @@ pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOn
 pub async fn run_with(
     kept: Arc<Kept>,
     flags: &Flags,
+    users: UserFlags,
     engine: Engine,
     router: Router,
     greet: impl FnOnce(SocketAddr),
@@ -89,7 +91,8 @@ pub async fn run_with(
     greet(at);
     let spread = flags.drain_spread();
     let config = ServeConfig { tls: tls.clone(), ..flags.serve(descriptors.connections_max()) };
-    let reloads = Reloads::begin(tls.clone());
+    let reads_files = tls.is_some() || users.jwt_key.is_some();
+    let reloads = Reloads::begin(tls.clone(), users);
     let router = flags.guard(router);
     let passed_on = kept.serve_passed_on(router.clone(), config.clone()).map(|task| AbortOnDrop(tokio::spawn(task)));
     let ended = async move {
@@ -104,7 +107,7 @@ pub async fn run_with(
             };
             match asked {
                 Asked::End => break,
-                Asked::TerminalGone if tls.is_none() => break,
+                Asked::TerminalGone if !reads_files => break,
                 Asked::TerminalGone | Asked::Reload => reloads.ask(),
             }
         }
@@ -135,9 +138,9 @@ impl Drop for AbortOnDrop {
 struct Reloads(SyncSender<()>);
 
 impl Reloads {
-    fn begin(tls: Option<Tls>) -> Self {
+    fn begin(tls: Option<Tls>, users: UserFlags) -> Self {
         let (ask, asked) = mpsc::sync_channel(1);
-        let all = move || asked.iter().for_each(|()| reload(tls.as_ref()));
+        let all = move || asked.iter().for_each(|()| reload(tls.as_ref(), &users));
         // Where there cannot be a thread, that is told once somebody asks.
         let _ = thread::Builder::new().name("reload".to_owned()).spawn(all);
         Self(ask)
@@ -154,11 +157,20 @@ impl Reloads {
 }
 
 /// Reads again what can be read again.
-fn reload(tls: Option<&Tls>) {
-    match tls.map(Tls::reload) {
-        None => tell("There is nothing to reload."),
+fn reload(tls: Option<&Tls>, users: &UserFlags) {
+    let (tls, key) = (tls.map(Tls::reload), users.reload());
+    if tls.is_none() && key.is_none() {
+        tell("There is nothing to reload.");
+    }
+    match tls {
+        None => {}
         Some(Ok(())) => tell("The certificate was read again."),
         Some(Err(error)) => tell(format_args!("Cannot use TLS anew: {error}; the old certificate stays.")),
+    }
+    match key {
+        None => {}
+        Some(Ok(())) => tell("The key of tokens was read again."),
+        Some(Err(error)) => tell(format_args!("Cannot use the key of tokens anew: {error}; the old one stays.")),
     }
 }
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use axum::Router;
 use chat_core::Engine;
 use examples::{
-    AdminFlags, ConfigFlags, Configured, DataFlags, Flags, LogFlags, Operator, block_on, command, configure, health,
-    page, run_with, say, tell,
+    AdminFlags, ConfigFlags, Configured, DataFlags, Flags, LogFlags, Operator, UserFlags, block_on, command, configure,
+    health, page, run_with, say, tell,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
+use transport_ws::WsConfig;
 
 /// A chat server with its page. Rooms go with their last member, and live in memory unless --data names a folder or a database, or --cluster one that
 /// several servers share.
@@ -32,6 +33,8 @@ struct Arguments {
     admin: AdminFlags,
     #[command(flatten)]
     log: LogFlags,
+    #[command(flatten)]
+    users: UserFlags,
 }
 
 /// What the program does besides serving.
@@ -62,9 +65,8 @@ fn main() -> ExitCode {
     if configured.arguments.config.check_config {
         return check(&configured);
     }
-    let Arguments { task, flags, data, admin, log, .. } = configured.arguments;
-    match task {
-        None => block_on(serve(flags, data, admin, log)),
+    match configured.arguments.task {
+        None => block_on(serve(configured.arguments)),
         Some(Task::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command::<Arguments>(), "server", &mut script);
@@ -88,9 +90,19 @@ fn check(configured: &Configured<Arguments>) -> ExitCode {
     }
 }
 
-async fn serve(flags: Flags, data: DataFlags, admin: AdminFlags, log: LogFlags) -> ExitCode {
+async fn serve(arguments: Arguments) -> ExitCode {
+    let Arguments { flags, data, admin, log, users, .. } = arguments;
     log.begin();
-    let engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
+    let mut engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
+    match users.policy() {
+        Ok(None) => {}
+        Ok(Some(policy)) => engine = engine.policy(policy),
+        Err(error) => {
+            tell(format_args!("Cannot use the key of tokens: {error}"));
+            return ExitCode::FAILURE;
+        }
+    }
+    let credentials = users.credentials();
     let (engine, kept) = match data.open(engine).await {
         Ok((engine, kept)) => (engine.build(), Arc::new(kept)),
         Err(error) => {
@@ -105,11 +117,12 @@ async fn serve(flags: Flags, data: DataFlags, admin: AdminFlags, log: LogFlags) 
             return ExitCode::FAILURE;
         }
     };
-    let sse = SseConfig { pass_on: kept.pass_on(), ..flags.sse() };
-    let socketio = SocketIoConfig { pass_on: kept.pass_on(), ..flags.socketio() };
+    let ws = WsConfig { credentials: credentials.clone(), ..flags.ws() };
+    let sse = SseConfig { pass_on: kept.pass_on(), credentials: credentials.clone(), ..flags.sse() };
+    let socketio = SocketIoConfig { pass_on: kept.pass_on(), credentials, ..flags.socketio() };
     let router = Router::new()
         .merge(page())
-        .merge(transport_ws::routes(engine.clone(), flags.ws()))
+        .merge(transport_ws::routes(engine.clone(), ws))
         .merge(transport_sse::routes(engine.clone(), sse))
         .merge(transport_socketio::routes(engine.clone(), socketio))
         .merge(health(engine.clone(), Arc::clone(&kept)));
@@ -124,7 +137,7 @@ async fn serve(flags: Flags, data: DataFlags, admin: AdminFlags, log: LogFlags) 
         tell(format_args!("Metrics are at http://{}/metrics", admin.at));
     }
     let greet = |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()));
-    let ended = run_with(Arc::clone(&kept), &flags, engine, router, greet).await;
+    let ended = run_with(Arc::clone(&kept), &flags, users, engine, router, greet).await;
     // It holds the engine, and that the log.
     drop(admin);
     sending.end().await;

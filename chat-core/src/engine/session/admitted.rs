@@ -44,10 +44,13 @@ impl Admitted {
         Arc::clone(&lock(&self.current).admission)
     }
 
-    /// Takes the place of the one before.
+    /// Takes the place of the one before. One that ends no later is not told again: a client that has nothing newer would answer with the same,
+    /// again and again.
     pub(crate) fn renew(&self, admission: Arc<Admission>) {
         let mut current = lock(&self.current);
-        (current.admission, current.is_told) = (admission, false);
+        let end = |admission: &Admission| admission.expires_at.unwrap_or(Wall(u64::MAX));
+        current.is_told &= end(&admission) <= end(&current.admission);
+        current.admission = admission;
     }
 
     /// It is to be looked at then. `false` where it is sooner anyway: however often it is renewed, one timer is enough.
@@ -94,6 +97,10 @@ mod tests {
         assert_eq!(admitted.expiry(Wall(10_000), 60_000), Expiry::In(30_000));
         assert_eq!(admitted.expiry(Wall(40_000), 60_000), Expiry::Tell(Wall(100_000)));
         assert_eq!(admitted.expiry(Wall(50_000), 60_000), Expiry::In(50_000));
+        for same_or_sooner in [100_000, 90_000] {
+            admitted.renew(Arc::new(Admission::guest().with_expiry(Wall(same_or_sooner))));
+            assert_eq!(admitted.expiry(Wall(60_000), 60_000), Expiry::In(same_or_sooner - 60_000));
+        }
         admitted.renew(Arc::new(Admission::guest().with_expiry(Wall(200_000))));
         assert_eq!(admitted.expiry(Wall(100_000), 60_000), Expiry::In(40_000));
         assert_eq!(admitted.expiry(Wall(150_000), 60_000), Expiry::Tell(Wall(200_000)));

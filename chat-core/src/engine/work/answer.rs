@@ -11,6 +11,7 @@ use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::{PendingJoined, Read, encoder};
+use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::session::rooms::Arrival;
@@ -19,7 +20,9 @@ use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
-use crate::room::{Actor, Answer, BanLine, Entered, Entry, Input, Member, OwnerSeat, Repeated, Room, SendPermit};
+use crate::room::{
+    Actor, Answer, BanLine, Caller, Entered, Entry, Input, Member, OwnerSeat, Repeated, Room, SendPermit,
+};
 #[cfg(feature = "fault_injection")]
 use crate::types::Seq;
 use crate::types::{Generation, MemberId, Position, Reject, RejectCode, RoomCode, SessionId};
@@ -63,6 +66,17 @@ pub(crate) fn admit(
         role: you.role,
         has_owner: room.owner_seat() != OwnerSeat::Free,
     }
+}
+
+/// Has somebody leave who may not be here any more.
+fn send_away(shared: &Arc<Shared>, code: &RoomCode, cell: &SessionCell, generation: Generation) {
+    let identity = cell.lock().identity.clone();
+    let by = Caller { session: cell.id, generation, identity, network: None, named: None };
+    let item = match shared.cluster {
+        None => InboxItem::Host { input: Input::Leave { by }, answer: oneshot::channel().0 },
+        Some(_) => InboxItem::End { by, whole: true },
+    };
+    shared.enqueue(code, item);
 }
 
 /// Has the host give somebody who came in the role that the policy says, as far as the room has it to give.
@@ -295,7 +309,10 @@ fn enter(
         JoinRequest::Resume(_) => {}
     }
     connection.wake.wake();
-    if let Some(said) = connection.role() {
+    if connection.may_enter(Some(&feed.code)).is_err() {
+        // Another admission has come while this was on its way, and found nobody here who had to leave.
+        send_away(shared, &feed.code, &cell, connection.generation);
+    } else if let Some(said) = connection.role() {
         appoint(shared, &feed.code, said, stands, has_owner);
     }
     Ok(())

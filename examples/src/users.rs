@@ -1,0 +1,131 @@
+//! The command line of a server that knows the users of an application: by which tokens, where they are looked for, and what guests may.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use chat_serve::Credentials;
+use clap::ValueEnum;
+use policy_jwt::{Guests, JwtConfig, JwtPolicy, KeyError};
+
+/// Flags about who people are.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct UserFlags {
+    /// Know people by JSON Web Tokens that were signed with the key in this file, which is read again at SIGHUP: a public key in PEM (RS256,
+    /// EdDSA), a JSON Web Key Set, or a secret of 32 bytes or more (HS256)
+    ///
+    /// A token says who somebody is (sub) and until when (exp); and, where it has them, what they are called (name), what they are in rooms
+    /// (chat_role: owner, moderator, member) and which rooms they may enter (chat_rooms).
+    #[arg(long, value_name = "FILE")]
+    pub jwt_key: Option<PathBuf>,
+
+    /// What those may who show no token
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = GuestsMay::Allow, requires = "jwt_key")]
+    pub guests: GuestsMay,
+
+    /// Take tokens that are for this (aud), and no others; may be given several times. Without it a token that is for anybody is refused
+    #[arg(long = "jwt-audience", value_name = "NAME", requires = "jwt_key")]
+    pub jwt_audiences: Vec<String>,
+
+    /// Take tokens that this has made (iss), and no others; may be given several times
+    #[arg(long = "jwt-issuer", value_name = "NAME", requires = "jwt_key")]
+    pub jwt_issuers: Vec<String>,
+
+    /// Look for the token in this cookie too, of pages that may connect: beside `Authorization: Bearer` and what a client says first
+    #[arg(long, value_name = "NAME", requires = "jwt_key")]
+    pub auth_cookie: Option<String>,
+
+    /// Look for the token in this parameter of the address too. Addresses end up in the logs of proxies: it should be good for a minute
+    #[arg(long, value_name = "NAME", requires = "jwt_key")]
+    pub auth_query: Option<String>,
+
+    /// Once it is made: what is read again is its key.
+    #[arg(skip)]
+    policy: OnceLock<Arc<JwtPolicy>>,
+}
+
+/// What those may who show no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub enum GuestsMay {
+    /// Whatever anybody may
+    #[default]
+    Allow,
+    /// Not come in
+    Deny,
+    /// Join rooms that are there, and read
+    Read,
+}
+
+impl UserFlags {
+    /// The policy that the flags name, if they name one; always the same.
+    ///
+    /// # Errors
+    /// Where the key cannot be used.
+    pub fn policy(&self) -> Result<Option<Arc<JwtPolicy>>, KeyError> {
+        let Some(file) = &self.jwt_key else { return Ok(None) };
+        if let Some(policy) = self.policy.get() {
+            return Ok(Some(Arc::clone(policy)));
+        }
+        let policy = Arc::new(JwtPolicy::load(file, self.config())?);
+        Ok(Some(Arc::clone(self.policy.get_or_init(|| policy))))
+    }
+
+    /// Reads its key again; nothing, where there is no policy.
+    ///
+    /// # Errors
+    /// Where the key cannot be used: that from before stays.
+    pub(crate) fn reload(&self) -> Option<Result<(), KeyError>> {
+        self.policy.get().map(|policy| policy.reload())
+    }
+
+    fn config(&self) -> JwtConfig {
+        let config = JwtConfig::default().with_guests(match self.guests {
+            GuestsMay::Allow => Guests::Allow,
+            GuestsMay::Deny => Guests::Deny,
+            GuestsMay::Read => Guests::Read,
+        });
+        let config = self.jwt_audiences.iter().fold(config, JwtConfig::with_audience);
+        self.jwt_issuers.iter().fold(config, JwtConfig::with_issuer)
+    }
+
+    /// Where tokens are looked for, over every transport.
+    pub fn credentials(&self) -> Credentials {
+        let credentials = self.auth_cookie.iter().fold(Credentials::default(), Credentials::cookie);
+        self.auth_query.iter().fold(credentials, Credentials::query)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        users: UserFlags,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<UserFlags, String> {
+        let named = ["server"].iter().chain(arguments);
+        Arguments::try_parse_from(named).map(|arguments| arguments.users).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_server_without_a_key_knows_nobody_and_takes_no_flag_about_users() {
+        let none = parse(&[]).expect("nothing is wrong");
+        assert!(none.policy().expect("there is no key").is_none() && none.reload().is_none());
+        for flag in
+            ["--guests=deny", "--jwt-audience=chat", "--jwt-issuer=us", "--auth-cookie=pass", "--auth-query=ticket"]
+        {
+            assert!(parse(&[flag]).expect_err(flag).contains("--jwt-key"), "{flag}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_looked_for_where_the_flags_say() {
+        let flags = parse(&["--jwt-key", "key", "--auth-cookie", "pass", "--auth-query", "ticket"]).expect("right");
+        assert_eq!(flags.credentials(), Credentials::default().cookie("pass").query("ticket"));
+        assert_eq!(parse(&[]).expect("nothing is wrong").credentials(), Credentials::default());
+    }
+}
