@@ -26,7 +26,7 @@ export interface Entrance {
   data?: JsonObject;
   /** What the room asks newcomers for. It is not stored. */
   secret?: string;
-  /** For the policy of the server. */
+  /** For the policy of the server. They are not stored, either. */
   params?: JsonObject;
 }
 
@@ -236,7 +236,7 @@ export class Room extends Emitter<RoomEvents> {
   get stored(): StoredRoom | null {
     const { code, status } = this.#state;
     if (code === null || this.#leaving !== null || status === 'ended') return null;
-    const { secret, ...entrance } = this.#entrance;
+    const { secret, params, ...entrance } = this.#entrance;
     return { code, entrance, outbox: this.#outbox.entries };
   }
 

@@ -400,12 +400,13 @@ test('what was stored is taken up again, and what is spoilt is not', async () =>
   assert.equal(full.room.state.status, 'live');
 });
 
-test('a secret is shown, and never stored', async () => {
+test('a secret and what is for the policy are shown, and never stored', async () => {
   const storage = memory();
   const it = script({ storage });
   it.line.welcome();
-  const joining = it.client.join(ROOM, { nick: 'Bob', secret: 'swordfish' });
-  assert.equal(it.line.asked('join').secret, 'swordfish');
+  const joining = it.client.join(ROOM, { nick: 'Bob', secret: 'swordfish', params: { invite: 'swordfish' } });
+  const { secret, params } = it.line.asked('join');
+  assert.deepEqual([secret, params], ['swordfish', { invite: 'swordfish' }]);
   it.line.answer('join', JOINED);
   await joining;
   assert.doesNotMatch([...storage.kept.values()].join(), /swordfish/);
