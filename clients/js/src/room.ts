@@ -26,7 +26,7 @@ export interface Entrance {
   data?: JsonObject;
   /** What the room asks newcomers for. It is not stored. */
   secret?: string;
-  /** For the policy of the server. */
+  /** For the policy of the server. They are not stored, either. */
   params?: JsonObject;
 }
 
@@ -236,7 +236,7 @@ export class Room extends Emitter<RoomEvents> {
   get stored(): StoredRoom | null {
     const { code, status } = this.#state;
     if (code === null || this.#leaving !== null || status === 'ended') return null;
-    const { secret, ...entrance } = this.#entrance;
+    const { secret, params, ...entrance } = this.#entrance;
     return { code, entrance, outbox: this.#outbox.entries };
   }
 
@@ -267,7 +267,8 @@ export class Room extends Emitter<RoomEvents> {
     // Where it does not go on from what is held, its `joined` follows.
     if (isLive) return this.#set(resumed(this.#state, told!), true);
     if (this.#state.status === 'ended') return;
-    const isKnown = this.#state.epoch !== null;
+    // Who asks to come in does so, whatever has become of an earlier membership.
+    const isKnown = this.position !== null;
     const { reason, until } = told ?? {};
     if (isKnown && status === 'closed') return this.#end({ why: 'closed' });
     // Who was put out does not go back unasked.
@@ -341,7 +342,8 @@ export class Room extends Emitter<RoomEvents> {
 
   /** An answer by which more is held; of another life of the room it says nothing. */
   #ingest(answer: ServerFrame | ChatError, asked: ClientFrame): void {
-    if (!(answer instanceof ChatError) && 'room' in answer && answer.room === this.code) this.#set(reduce(this.#state, answer as RoomFrame, asked), true);
+    if (answer instanceof ChatError || !('room' in answer) || answer.room !== this.code) return;
+    this.#set(reduce(this.#state, answer as RoomFrame, asked), true);
   }
 
   /** Asks for what was missed, one question at a time, until what is held equals the log. */
@@ -382,11 +384,12 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Goes in, after the position that is held: one that is of no use to the server counts as none. */
   #ask(): void {
-    if (this.#isEntering) return;
+    const { code, status } = this.#state;
+    if (this.#isEntering || status === 'live') return;
     this.#isEntering = true;
-    const { code } = this.#state;
     const after = positionOf(this.#state);
-    const frame = { type: this.#isMaker ? 'create' : 'join', ...(code !== null && { room: code }), ...this.#entrance, ...(after !== null && { after, catch_up: this.#host.catchUp }) };
+    const where = { type: this.#isMaker ? 'create' : 'join', ...(code !== null && { room: code }) };
+    const frame = { ...where, ...this.#entrance, ...(after !== null && { after, catch_up: this.#host.catchUp }) };
     this.#host.ask(frame, answer => {
       this.#isEntering = false;
       // A `joined` was taken as a frame of the room.
@@ -401,15 +404,13 @@ export class Room extends Emitter<RoomEvents> {
     if (this.#leaving !== null) return this.#gone();
     if (error.code === 'already_member') {
       this.#state = newRoom(this.code);
-      return this.#host.restart();
+      return this.#pause('entering', PAUSE_MS, () => this.#host.restart());
     }
     // One's own ghost may have the nick still, and what is busy passes.
     if (isPassing(error) || (error.code === 'nick_taken' && error.retryAfterMs !== undefined && (isKnown || this.#tries > 1))) {
       return this.#pause('entering', error.retryAfterMs ?? PAUSE_MS, () => this.#ask());
     }
     this.#end({ why: error.code === 'banned' ? 'banned' : 'refused', error, ...(error.until !== undefined && { until: error.until }) });
-    this.#entered?.reject(error);
-    this.#entered = null;
     if (!isKnown) this.#host.remove(this);
   }
 
@@ -420,7 +421,10 @@ export class Room extends Emitter<RoomEvents> {
 
   #ended(): void {
     this.#outbox.clear(new ChatError('left', 'one is not in the room any more'));
-    this.emit('ended', this.#state.ended!);
+    const { ended } = this.#state;
+    this.#entered?.reject(ended!.error ?? new ChatError('left', 'one is not in the room any more'));
+    this.#entered = null;
+    this.emit('ended', ended!);
     if (this.#leaving !== null) this.#gone();
     this.#host.save();
   }

@@ -169,7 +169,7 @@ test('where the server has the session in the room already, it is shown afresh',
   it.clock.run(250);
   it.line.welcome([{ room: ROOM, status: 'unknown' }]);
   it.line.refuse('join', 'already_member');
-  it.clock.run(250);
+  it.clock.run(1_000);
   assert.deepEqual([it.lines.length, it.line.hello.positions], [3, {}]);
   it.line.live(5);
   it.line.tell({ ...JOINED, seq: 5, history: [message(4, 'x')] });
@@ -206,6 +206,30 @@ test('a join that is refused fails with its code, and what passes is waited for'
   it.line.refuse('join', 'banned', { until: AT });
   await assert.rejects(joining, error => isChatError(error, 'banned') && error.until === AT && error.message === 'banned');
   assert.equal(it.client.rooms.length, 0);
+});
+
+test('whoever asks for a room anew while a join waits is let in once', async () => {
+  const it = script();
+  it.line.welcome();
+  const first = it.client.join(ROOM, { nick: 'Bob' });
+  it.line.refuse('join', 'unavailable', { retry_after_ms: 700 });
+  const second = it.client.join(ROOM, { nick: 'Bobby' });
+  await assert.rejects(first, refusedWith('closed'));
+  it.line.answer('join', JOINED);
+  await second;
+  it.clock.run(10_000);
+  assert.deepEqual(it.line.types(), ['join', 'join']);
+});
+
+test('whoever was put out and asks to come back does so, over a lost connection too', async () => {
+  const it = await inRoom();
+  it.line.tell({ type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'kicked', by: 1 });
+  const joining = it.client.join(ROOM, { nick: 'Bob' });
+  it.line.lose();
+  it.clock.run(250);
+  it.line.welcome([{ room: ROOM, status: 'left', reason: 'kicked' }]);
+  it.line.answer('join', { ...JOINED, seq: 4, entered: 4, you: { ...BOB, member: 3 }, members: [{ ...BOB, member: 3 }, ANN] });
+  assert.equal((await joining).state.you.member, 3);
 });
 
 test('a room that the session was in, and nobody here asked for, is told of', () => {
@@ -376,12 +400,13 @@ test('what was stored is taken up again, and what is spoilt is not', async () =>
   assert.equal(full.room.state.status, 'live');
 });
 
-test('a secret is shown, and never stored', async () => {
+test('a secret and what is for the policy are shown, and never stored', async () => {
   const storage = memory();
   const it = script({ storage });
   it.line.welcome();
-  const joining = it.client.join(ROOM, { nick: 'Bob', secret: 'swordfish' });
-  assert.equal(it.line.asked('join').secret, 'swordfish');
+  const joining = it.client.join(ROOM, { nick: 'Bob', secret: 'swordfish', params: { invite: 'swordfish' } });
+  const { secret, params } = it.line.asked('join');
+  assert.deepEqual([secret, params], ['swordfish', { invite: 'swordfish' }]);
   it.line.answer('join', JOINED);
   await joining;
   assert.doesNotMatch([...storage.kept.values()].join(), /swordfish/);
