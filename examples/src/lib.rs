@@ -3,6 +3,7 @@
 // They panic where nobody can be written to; `say` and `tell` do not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod backup;
 mod cluster;
 mod config;
 mod console;
@@ -15,6 +16,7 @@ mod page;
 mod run;
 mod signals;
 
+pub use backup::{Made, NoBackup, backup, restore};
 pub use cluster::ClusterFlags;
 pub use config::{ConfigFlags, Configured, NotConfigured, command, configure};
 pub use console::{say, tell};

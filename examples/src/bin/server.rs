@@ -3,14 +3,16 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::env;
+use std::fmt::Display;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
 use chat_core::Engine;
 use examples::{
-    ConfigFlags, Configured, DataFlags, Flags, Operator, block_on, command, configure, health, page, run_with, say,
-    tell,
+    ConfigFlags, Configured, DataFlags, Flags, Operator, backup, block_on, command, configure, health, page, restore,
+    run_with, say, tell,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -33,6 +35,21 @@ struct Arguments {
 /// What the program does besides serving.
 #[derive(clap::Subcommand)]
 enum Task {
+    /// Copy the rooms in a folder, with the secret that sessions are signed with, to another that has none: also while a server has them open,
+    /// and then everything that it has acked until now
+    Backup {
+        /// The folder that the server is given as --data
+        dir: PathBuf,
+        /// Where the backup is to be
+        to: PathBuf,
+    },
+    /// Make rooms of a backup, in a folder that has none
+    Restore {
+        /// The backup
+        from: PathBuf,
+        /// The folder that the server is to be given as --data
+        dir: PathBuf,
+    },
     /// Print what has a shell complete this command line
     Completions {
         /// The shell
@@ -61,6 +78,15 @@ fn main() -> ExitCode {
     let Arguments { task, flags, data, .. } = configured.arguments;
     match task {
         None => block_on(serve(flags, data)),
+        Some(Task::Backup { dir, to }) => match backup(&dir, &to) {
+            Ok(made) if made.is_whole() => done(format_args!("Backed up to {}: {made}.", to.display())),
+            Ok(made) => failed(format_args!("Backed up to {}, but the log is damaged: {made}.", to.display())),
+            Err(error) => failed(error),
+        },
+        Some(Task::Restore { from, dir }) => match restore(&from, &dir) {
+            Ok(()) => done(format_args!("Restored to {}.", dir.display())),
+            Err(error) => failed(error),
+        },
         Some(Task::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command::<Arguments>(), "server", &mut script);
@@ -68,6 +94,16 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+fn done(what: impl Display) -> ExitCode {
+    say(what);
+    ExitCode::SUCCESS
+}
+
+fn failed(what: impl Display) -> ExitCode {
+    tell(what);
+    ExitCode::FAILURE
 }
 
 /// Says what would be used, or what cannot be.
