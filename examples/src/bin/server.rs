@@ -4,6 +4,7 @@
 
 use std::env;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use std::sync::Arc;
 use axum::Router;
 use chat_core::Engine;
 use examples::{
-    ConfigFlags, Configured, DataFlags, Flags, Operator, backup, block_on, command, configure, health, page, restore,
-    run_with, say, tell,
+    ConfigFlags, Configured, DataFlags, Flags, Operator, backup, block_on, command, configure, health, healthcheck,
+    page, restore, run_with, say, tell,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -49,6 +50,11 @@ enum Task {
         from: PathBuf,
         /// The folder that the server is to be given as --data
         dir: PathBuf,
+    },
+    /// Ask the server that listens at --listen, or as CHAT_LISTEN says, whether it is alive
+    Healthcheck {
+        /// Where it listens, where that is not in the environment
+        address: Option<SocketAddr>,
     },
     /// Print what has a shell complete this command line
     Completions {
@@ -87,6 +93,13 @@ fn main() -> ExitCode {
             Ok(()) => done(format_args!("Restored to {}.", dir.display())),
             Err(error) => failed(error),
         },
+        Some(Task::Healthcheck { address }) => {
+            let at = address.unwrap_or(flags.listen);
+            match healthcheck(at, flags.tls_cert.is_some()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(format_args!("{at} does not answer: {error}")),
+            }
+        }
         Some(Task::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command::<Arguments>(), "server", &mut script);
