@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,11 @@ use cluster_postgres::{JoinError, PgCluster, Standing};
 use log_postgres::PgLog;
 use log_redb::{OpenError, Options, RedbLog, Retention};
 
+#[cfg(target_os = "linux")]
+use super::backup::BackupDoor;
 use super::cluster::{ClusterFlags, Others, hand_over, serve_others};
+#[cfg(target_os = "linux")]
+use super::console::tell;
 use super::webhook::WebhookFlags;
 
 /// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
@@ -104,11 +108,43 @@ pub enum Kept {
     /// In nothing: they go with the process.
     Nowhere,
     /// In a file.
-    File(Arc<RedbLog>),
+    File(RoomsFile),
     /// In a database.
     Database(Arc<PgLog>),
     /// In a database that other servers share.
     Cluster(Arc<PgLog>, Arc<PgCluster>),
+}
+
+/// A file of rooms that is open.
+pub struct RoomsFile {
+    log: Arc<RedbLog>,
+    /// Where backups are asked for.
+    #[cfg(target_os = "linux")]
+    _door: Option<BackupDoor>,
+}
+
+impl RoomsFile {
+    fn new(dir: &Path, log: Arc<RedbLog>) -> Self {
+        #[cfg(target_os = "linux")]
+        return Self { _door: open_door(dir, &log), log };
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = dir;
+            Self { log }
+        }
+    }
+}
+
+/// A server that cannot be asked for backups serves nevertheless.
+#[cfg(target_os = "linux")]
+fn open_door(dir: &Path, log: &Arc<RedbLog>) -> Option<BackupDoor> {
+    match BackupDoor::open(dir, Arc::clone(log)) {
+        Ok(door) => Some(door),
+        Err(error) => {
+            tell(format_args!("No backup can be made while this server runs: {error}"));
+            None
+        }
+    }
 }
 
 impl Kept {
@@ -164,7 +200,7 @@ impl Kept {
     pub async fn close(&self) -> Result<(), String> {
         match self {
             Self::Nowhere => Ok(()),
-            Self::File(log) => log.close().await.map_err(|error| error.to_string()),
+            Self::File(file) => file.log.close().await.map_err(|error| error.to_string()),
             Self::Database(log) | Self::Cluster(log, _) => log.close().await.map_err(|error| error.to_string()),
         }
     }
@@ -265,7 +301,7 @@ impl DataFlags {
         let kept = is_kept.then(|| log_redb::secret(dir)).transpose()?;
         let secret = from_environment.or(kept).expect("without the one the other is made");
         let engine = engine.log(Arc::clone(&log) as _).expect("it was opened just now, for this engine");
-        Ok((engine.secret(secret).lasting_secret(kept.unwrap_or(secret)), Kept::File(log)))
+        Ok((engine.secret(secret).lasting_secret(kept.unwrap_or(secret)), Kept::File(RoomsFile::new(dir, log))))
     }
 
     /// Whether the secrets in the environment can be used, where there are some.

@@ -4,6 +4,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod admin;
+mod backup;
 mod cluster;
 mod config;
 mod console;
@@ -11,21 +12,25 @@ mod data;
 mod descriptors;
 mod flags;
 mod health;
+mod healthcheck;
 mod logging;
 mod operator;
 mod page;
 mod run;
+mod service_manager;
 mod signals;
 mod users;
 mod webhook;
 
 pub use admin::{ADMIN_TOKEN_VARIABLE, Admin, AdminError, AdminFlags};
+pub use backup::{Made, NoBackup, backup, restore};
 pub use cluster::ClusterFlags;
 pub use config::{ConfigFlags, Configured, NotConfigured, command, configure};
 pub use console::{say, tell};
 pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Place, SECRET_VARIABLE};
 pub use flags::Flags;
 pub use health::health;
+pub use healthcheck::healthcheck;
 pub use logging::{LogFlags, LogFormat, LogLevel};
 pub use operator::Operator;
 pub use page::page;

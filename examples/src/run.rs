@@ -18,6 +18,7 @@ use super::console::tell;
 use super::data::Kept;
 use super::descriptors::Descriptors;
 use super::flags::Flags;
+use super::service_manager::ServiceManager;
 use super::signals::{Asked, Signals};
 use super::users::UserFlags;
 
@@ -89,6 +90,10 @@ pub async fn run_with(
         );
     }
     greet(at);
+    let manager = Arc::new(ServiceManager::from_environment());
+    manager.ready();
+    let beats = Arc::clone(&manager);
+    let beating = AbortOnDrop(tokio::spawn(async move { beats.beat().await }));
     let spread = flags.drain_spread();
     let config = ServeConfig { tls: tls.clone(), ..flags.serve(descriptors.connections_max()) };
     let reads_files = tls.is_some() || users.jwt_key.is_some();
@@ -111,6 +116,7 @@ pub async fn run_with(
                 Asked::TerminalGone | Asked::Reload => reloads.ask(),
             }
         }
+        manager.stopping();
         tell("Going down; a second signal ends at once.");
         tokio::spawn(async move {
             while signals.next().await != Asked::End {}
@@ -120,7 +126,7 @@ pub async fn run_with(
         engine.drain(spread).await;
     };
     serve(listener, router, config, ended).await;
-    drop(passed_on);
+    drop((passed_on, beating));
     ExitCode::SUCCESS
 }
 

@@ -3,14 +3,17 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 use std::env;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
 use chat_core::Engine;
 use examples::{
-    AdminFlags, ConfigFlags, Configured, DataFlags, Flags, LogFlags, Operator, UserFlags, block_on, command, configure,
-    health, page, run_with, say, tell,
+    AdminFlags, ConfigFlags, Configured, DataFlags, Flags, LogFlags, Operator, UserFlags, backup, block_on, command,
+    configure, health, healthcheck, page, restore, run_with, say, tell,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -40,6 +43,26 @@ struct Arguments {
 /// What the program does besides serving.
 #[derive(clap::Subcommand)]
 enum Task {
+    /// Copy the rooms in a folder, with the secret that sessions are signed with, to another that has none: also while a server has them open,
+    /// and then everything that it has acked until now
+    Backup {
+        /// The folder that the server is given as --data
+        dir: PathBuf,
+        /// Where the backup is to be
+        to: PathBuf,
+    },
+    /// Make rooms of a backup, in a folder that has none
+    Restore {
+        /// The backup
+        from: PathBuf,
+        /// The folder that the server is to be given as --data
+        dir: PathBuf,
+    },
+    /// Ask the server that listens at --listen, or as CHAT_LISTEN says, whether it is alive
+    Healthcheck {
+        /// Where it listens, where that is not in the environment
+        address: Option<SocketAddr>,
+    },
     /// Print what has a shell complete this command line
     Completions {
         /// The shell
@@ -67,6 +90,22 @@ fn main() -> ExitCode {
     }
     match configured.arguments.task {
         None => block_on(serve(configured.arguments)),
+        Some(Task::Backup { dir, to }) => match backup(&dir, &to) {
+            Ok(made) if made.is_whole() => done(format_args!("Backed up to {}: {made}.", to.display())),
+            Ok(made) => failed(format_args!("Backed up to {}, but the log is damaged: {made}.", to.display())),
+            Err(error) => failed(error),
+        },
+        Some(Task::Restore { from, dir }) => match restore(&from, &dir) {
+            Ok(()) => done(format_args!("Restored to {}.", dir.display())),
+            Err(error) => failed(error),
+        },
+        Some(Task::Healthcheck { address }) => {
+            let at = address.unwrap_or(configured.arguments.flags.listen);
+            match healthcheck(at, configured.arguments.flags.tls_cert.is_some()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(format_args!("{at} does not answer: {error}")),
+            }
+        }
         Some(Task::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command::<Arguments>(), "server", &mut script);
@@ -74,6 +113,16 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+fn done(what: impl Display) -> ExitCode {
+    say(what);
+    ExitCode::SUCCESS
+}
+
+fn failed(what: impl Display) -> ExitCode {
+    tell(what);
+    ExitCode::FAILURE
 }
 
 /// Says what would be used, or what cannot be.
