@@ -57,7 +57,8 @@ pub use domain::{
 #[cfg(feature = "engine")]
 pub use engine::{
     Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef,
-    Framing, Moderation, Positions, Refusal, Reply, Stats,
+    Framing, HistoryPage, MembersPage, Moderation, Positions, Receipt, Refusal, Reply, RoomHandle, RoomInfo,
+    RoomMember, Say, Stats,
 };
 #[cfg(feature = "engine")]
 pub use ports::{

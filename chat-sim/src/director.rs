@@ -107,7 +107,7 @@ impl Director {
             for look in 1..=LOOKS {
                 let mut said = Vec::new();
                 for server in self.servers() {
-                    let bans = timeout(PATIENCE, server.engine.bans(&room, None, None)).await;
+                    let bans = timeout(PATIENCE, server.engine.room(&room).bans(None, None)).await;
                     hold!(bans.is_ok(), Promise::Answered, "{room}: the host is not told who is banned");
                     said.push(bans.map(|bans| bans.map_err(|reject| reject.code)));
                 }

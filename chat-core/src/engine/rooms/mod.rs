@@ -7,6 +7,7 @@ pub(crate) mod cell;
 pub(crate) mod debts;
 pub(crate) mod from_peer;
 pub(crate) mod guest_reply;
+pub(crate) mod host_view;
 pub(crate) mod inbox;
 pub(crate) mod part;
 pub(crate) mod registry;

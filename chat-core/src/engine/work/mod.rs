@@ -13,6 +13,7 @@ pub(crate) mod evidence;
 mod follow;
 pub(crate) mod freeze;
 mod guests;
+mod host;
 pub(crate) mod load;
 mod name;
 mod ownership;
