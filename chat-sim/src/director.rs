@@ -1,6 +1,7 @@
 //! Who leads a world from its storm to its end: lets things happen that no person does, and asks what must be so once they have.
 
 mod acts;
+mod host;
 mod parting;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ impl Director {
             self.start(place);
         }
         let end = Instant::now() + self.ground.plan.storm;
+        self.speak(end);
         self.storm(people, end).await?;
         while Instant::now() < self.parted_until {
             self.pass(people, Duration::from_secs(1)).await?;
