@@ -58,7 +58,7 @@ pub use domain::{
 pub use engine::{
     Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef,
     Framing, HistoryPage, MembersPage, Moderation, Positions, Receipt, Refusal, Reply, RoomHandle, RoomInfo,
-    RoomMember, Say, Stats,
+    RoomMember, Say, SessionEntry, Stats,
 };
 #[cfg(feature = "engine")]
 pub use ports::{

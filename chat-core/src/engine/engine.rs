@@ -132,7 +132,7 @@ impl Engine {
         sender.ok_or_else(|| Reject::new(RejectCode::NotConnected, "the session has no connection right now"))
     }
 
-    /// Whether [`Engine::end`] would end the session by this token: a true one, which may be superseded.
+    /// Whether [`Engine::end_by_token`] would end the session by this token: a true one, which may be superseded.
     ///
     /// # Errors
     /// `bad_token` when it is not the session's, or is too old; also where the session is of an identity and not in memory, because whose it
@@ -151,7 +151,7 @@ impl Engine {
     /// As [`Engine::may_end`]; what the policy says; `rate_limited` past
     /// [`address_end_burst`](crate::EngineLimits::address_end_burst); `at_capacity` past [`ended_max`](crate::EngineLimits::ended_max);
     /// `unavailable` when the log cannot remember it, `draining` when the server is going down.
-    pub async fn end(
+    pub async fn end_by_token(
         &self,
         request: &ConnectRequest,
         session: SessionId,

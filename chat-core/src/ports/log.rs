@@ -58,6 +58,18 @@ pub enum EndedWho {
     Person(Identity),
 }
 
+impl From<SessionId> for EndedWho {
+    fn from(session: SessionId) -> Self {
+        Self::Session(session)
+    }
+}
+
+impl From<Identity> for EndedWho {
+    fn from(identity: Identity) -> Self {
+        Self::Person(identity)
+    }
+}
+
 /// An append that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@ pub(crate) mod command_sender;
 pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod end;
+pub(crate) mod host_end;
 pub(crate) mod pull;
 pub(crate) mod renew;
 mod slots;
