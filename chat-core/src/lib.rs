@@ -57,8 +57,8 @@ pub use domain::{
 #[cfg(feature = "engine")]
 pub use engine::{
     Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef,
-    Framing, HistoryPage, MembersPage, Moderation, Positions, Receipt, Refusal, Reply, RoomHandle, RoomInfo,
-    RoomMember, Say, SessionEntry, Stats,
+    Framing, HistoryPage, MembersPage, Moderation, Positions, Receipt, Refusal, Reply, RoomEntry, RoomHandle, RoomInfo,
+    RoomMember, RoomsPage, Say, SessionEntry, Stats,
 };
 #[cfg(feature = "engine")]
 pub use ports::{
