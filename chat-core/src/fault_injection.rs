@@ -20,6 +20,8 @@ pub enum Bug {
     DeliverPastKick,
     /// A send under a known key is said again.
     ForgetKey,
+    /// The host says again what it has said under the same key.
+    ForgetHostKey,
     /// A lost connection is not told to its rooms.
     ForgetDetach,
     /// A reader that waits for a gap a second time is not woken for it.
@@ -136,13 +138,14 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 50] = [
+    pub const ALL: [Bug; 51] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
         Self::AckBeforeAppend,
         Self::DeliverPastKick,
         Self::ForgetKey,
+        Self::ForgetHostKey,
         Self::ForgetDetach,
         Self::OversleepGap,
         Self::ForgetScrub,

@@ -116,11 +116,11 @@ async fn a_session_without_a_connection_is_ended_by_its_token_alone() {
     host.frames().await;
     let other = Client::new(&engine).await;
     let refused = engine
-        .end(&ConnectRequest::default(), session, &other.token(), Extent::Session)
+        .end_by_token(&ConnectRequest::default(), session, &other.token(), Extent::Session)
         .await
         .expect_err("of another session");
     assert_eq!(refused.code, RejectCode::BadToken);
-    engine.end(&ConnectRequest::default(), session, &token, Extent::Session).await.expect("it is hers");
+    engine.end_by_token(&ConnectRequest::default(), session, &token, Extent::Session).await.expect("it is hers");
     assert_eq!(host.told().await, ["3 -Ann left"], "and not by the grace");
     assert!(is_bad(&engine, &token, None).await);
     assert_eq!(engine.stats().sessions_detached, 1, "the one that was made for who came back in vain");
@@ -208,11 +208,12 @@ async fn an_address_that_ends_too_many_sessions_has_to_wait() {
     let refused = ann.refused(Command::end()).await;
     assert_eq!((refused.code, refused.retry_after), (RejectCode::RateLimited, Some(secs(300))));
     let request = from("192.0.2.1");
-    let refused = engine.end(&request, session_of(&token), &token, Extent::Session).await.expect_err("neither so");
+    let refused =
+        engine.end_by_token(&request, session_of(&token), &token, Extent::Session).await.expect_err("neither so");
     assert_eq!(refused.code, RejectCode::RateLimited);
     Client::calling_from(&engine, "192.0.2.2").await.session.call(Command::end()).await.expect("others may");
     pass(secs(300)).await;
-    engine.end(&request, session_of(&token), &token, Extent::Session).await.expect("and in time it may, too");
+    engine.end_by_token(&request, session_of(&token), &token, Extent::Session).await.expect("and in time it may, too");
     assert_eq!(ann.refused(Command::end()).await.code, RejectCode::RateLimited);
 }
 
@@ -226,7 +227,7 @@ async fn a_server_that_goes_down_ends_nothing() {
         async move { engine.drain(secs(0)).await }
     });
     settle().await;
-    let end = engine.end(&ConnectRequest::default(), session_of(&token), &token, Extent::Session).await;
+    let end = engine.end_by_token(&ConnectRequest::default(), session_of(&token), &token, Extent::Session).await;
     assert_eq!(end.expect_err("it goes down").code, RejectCode::Draining);
     assert_eq!(engine.stats().ended, 0);
     drop(ann);
@@ -239,7 +240,7 @@ async fn a_policy_is_asked_about_an_end_without_a_connection_too() {
     let eve = Client::of(&engine, "eve").await;
     let token = eve.token();
     drop(eve);
-    let end = engine.end(&ConnectRequest::default(), session_of(&token), &token, Extent::Person).await;
+    let end = engine.end_by_token(&ConnectRequest::default(), session_of(&token), &token, Extent::Person).await;
     assert_eq!(end.expect_err("not by Eve").code, RejectCode::Forbidden);
     assert!(!is_bad(&engine, &token, Some("eve")).await);
 }
@@ -278,7 +279,7 @@ async fn an_observer_is_told_who_was_ended_once() {
     let (guest, ann) = (Client::new(&engine).await, Client::of(&engine, "ann").await);
     let (token, session) = (guest.token(), guest.session.session_id());
     for _ in 0..2 {
-        let ended = engine.end(&ConnectRequest::default(), session, &token, Extent::Session).await;
+        let ended = engine.end_by_token(&ConnectRequest::default(), session, &token, Extent::Session).await;
         ended.expect("it is theirs");
     }
     ann.session.call(end_all()).await.expect("everybody may");

@@ -122,20 +122,20 @@ async fn the_host_reads_who_is_kept_out() {
         limits.lift_rates();
     });
     let lunch = code("LUNCH");
-    assert_eq!(engine.bans(&lunch, None, None).await.map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
+    assert_eq!(engine.room(&lunch).bans(None, None).await.map_err(|reject| reject.code), Err(RejectCode::RoomNotFound));
     let _ann = Client::in_room(&engine, "LUNCH", "Ann").await;
-    assert_eq!(engine.bans(&lunch, None, None).await.map(|page| (page.bans, page.more)), Ok((Vec::new(), false)));
+    assert_eq!(engine.room(&lunch).bans(None, None).await.map(|page| (page.bans, page.more)), Ok((Vec::new(), false)));
     for who in ["Bob", "Cid", "Dan"] {
         let joined = Client::new(&engine).await.enter("LUNCH", who).await;
         engine.moderate(&lunch, Moderation::Ban(joined.you.member)).await.expect("he is there");
     }
-    let first = engine.bans(&lunch, None, None).await.expect("the room is there");
+    let first = engine.room(&lunch).bans(None, None).await.expect("the room is there");
     let names: Vec<_> = first.bans.iter().map(|ban| ban.nick.as_ref().map(|nick| nick.as_str())).collect();
     assert_eq!((names, first.more), (vec![Some("Bob"), Some("Cid")], true));
     let last = first.bans.last().map(|ban| ban.ban);
-    let rest = engine.bans(&lunch, last, Some(100)).await.expect("the room is there");
+    let rest = engine.room(&lunch).bans(last, Some(100)).await.expect("the room is there");
     assert_eq!((rest.bans.len(), rest.more), (1, false));
     engine.moderate(&lunch, Moderation::Unban(first.bans[0].ban)).await.expect("it holds");
-    let one = engine.bans(&lunch, None, Some(1)).await.expect("the room is there");
+    let one = engine.room(&lunch).bans(None, Some(1)).await.expect("the room is there");
     assert_eq!((one.bans[0].ban, one.more), (BanId(2), true));
 }

@@ -1,6 +1,7 @@
 //! Who leads a world from its storm to its end: lets things happen that no person does, and asks what must be so once they have.
 
 mod acts;
+mod host;
 mod parting;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ impl Director {
             self.start(place);
         }
         let end = Instant::now() + self.ground.plan.storm;
+        self.speak(end);
         self.storm(people, end).await?;
         while Instant::now() < self.parted_until {
             self.pass(people, Duration::from_secs(1)).await?;
@@ -107,7 +109,7 @@ impl Director {
             for look in 1..=LOOKS {
                 let mut said = Vec::new();
                 for server in self.servers() {
-                    let bans = timeout(PATIENCE, server.engine.bans(&room, None, None)).await;
+                    let bans = timeout(PATIENCE, server.engine.room(&room).bans(None, None)).await;
                     hold!(bans.is_ok(), Promise::Answered, "{room}: the host is not told who is banned");
                     said.push(bans.map(|bans| bans.map_err(|reject| reject.code)));
                 }

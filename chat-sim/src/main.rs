@@ -100,6 +100,8 @@ enum About {
     Servers,
     /// Several servers that lose each other, stand still, die, and take each other's rooms.
     Failover,
+    /// A host that speaks, and says nothing twice.
+    Host,
 }
 
 impl From<About> for Kind {
@@ -117,6 +119,7 @@ impl From<About> for Kind {
             About::Networks => Self::Networks,
             About::Servers => Self::Servers,
             About::Failover => Self::Failover,
+            About::Host => Self::Host,
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) homes: u8,
     /// Whether people are often kept out by where they come from.
     pub(crate) bans: bool,
+    /// Whether the host says something now and then, under keys, again where it was not answered.
+    pub(crate) host: bool,
     /// Whether owners set much for their rooms, and people show secrets.
     pub(crate) sets: bool,
     /// Whether people often take back what was said, edit it, or react to it.
@@ -179,6 +181,7 @@ impl Plan {
             homes: 1,
             kicks: false,
             bans: false,
+            host: false,
             sets: false,
             takes_back: false,
             away: if rng.random_bool(0.3) { 0.4 } else { 0.1 },
@@ -213,6 +216,7 @@ impl Plan {
             Kind::Networks => plan.keep_out(rng),
             Kind::Servers => plan.share(rng),
             Kind::Failover => plan.part(rng),
+            Kind::Host => plan.speak(rng),
         }
         plan
     }
@@ -375,6 +379,17 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The host speaks in rooms whose log and servers fail: in half of these worlds several servers that lose each other.
+    fn speak(&mut self, rng: &mut StdRng) {
+        if rng.random_bool(0.5) {
+            self.part(rng);
+        }
+        (self.has_log, self.host) = (true, true);
+        self.wrong.restarts = self.wrong.restarts.max(0.1);
+    }
+}
+
 /// What a world is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -402,6 +417,8 @@ pub enum Kind {
     Servers,
     /// Several servers that lose each other, stand still, die, and take each other's rooms.
     Failover,
+    /// A host that speaks, and says nothing twice.
+    Host,
 }
 
 impl Kind {

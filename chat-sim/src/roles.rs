@@ -85,7 +85,9 @@ impl Roles {
                 let moderates = matches!(self.role(by), Some(Role::Owner | Role::Moderator));
                 hold!(moderates, Promise::Roles, "{room}: {record:?} by who is {:?}", self.role(by));
             }
-            (Event::Sent { .. }, Some(by)) => drop(self.authors.insert(record.seq.unwrap_or_default(), by)),
+            (Event::Sent { .. }, by) => {
+                self.authors.insert(record.seq.unwrap_or_default(), by.unwrap_or(MemberId::HOST));
+            }
             (Event::Edited { target, .. }, by) => {
                 let author = self.authors.get(target).copied();
                 hold!(author == by, Promise::Roles, "{room}: {record:?} of what {author:?} said");

@@ -274,7 +274,7 @@ impl Screen {
         let shown = message.reactions.iter();
         let reactions = shown.map(|one| (one.name.to_string(), (one.count, one.by.iter().copied().collect())));
         let says = (!message.redacted).then(|| says(&message.text, message.data.as_ref()));
-        let fresh = Held { by: message.member, says, reactions: reactions.collect(), as_of };
+        let fresh = Held { by: message.member.unwrap_or(MemberId::HOST), says, reactions: reactions.collect(), as_of };
         // Of the same event, too: what is held may have missed a change before it.
         if self.held.get(&message.seq).is_none_or(|held| as_of >= held.as_of) {
             self.held.insert(message.seq, fresh);

@@ -68,6 +68,9 @@ impl Observer for WhileUp {
     }
 }
 
+/// The names that the host of a world speaks under: none that people have.
+pub(crate) const HOST_NAMES: [&str; 2] = ["Host", "Weather"];
+
 impl Server {
     /// Begins to serve, in one of the places that a world has for servers.
     /// Its wall clock is off by so many milliseconds.
@@ -84,6 +87,8 @@ impl Server {
             .clock(Arc::clone(&clock) as _)
             .secret(ground.secret)
             .seed(seed)
+            .host_names(HOST_NAMES)
+            .expect("valid nicks")
             .observer(Arc::new(WhileUp { witness, embedder, down: is_down.clone() }));
         if ground.plan.pairs || ground.plan.embedder.is_some() {
             builder = builder.policy(Arc::clone(&ground.embedder) as _);

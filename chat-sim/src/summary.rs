@@ -146,7 +146,10 @@ pub(crate) fn summary_of_record(record: &Record) -> String {
 /// A message in the words of its frame, as it is since it was edited so often.
 pub(crate) fn summary_of_message(record: &Record, content: &Content, edits: u32) -> String {
     let Event::Sent { nick, keyed, reply_to, .. } = &record.event else { return String::new() };
-    let key = keyed.as_ref().map_or(String::new(), |keyed| format!(" #{}", keyed.key.as_str()));
+    let key = keyed
+        .as_ref()
+        .filter(|_| record.by.is_some())
+        .map_or(String::new(), |keyed| format!(" #{}", keyed.key.as_str()));
     let rest = format!("{}{key} @{}", answers(*reply_to), record.at);
     let seq = record.seq.unwrap_or_default();
     format!("{seq} {}: {}{}{rest}", nick.as_str(), says_of(content), times(edits))

@@ -206,8 +206,16 @@ impl Truth {
             hold!(is_over, Promise::Lifetime, "nobody is there, and {room} {epoch} goes on with {members:?}");
             let mut keys: HashSet<(&Scope, &Key)> = HashSet::new();
             let mut scopes = BTreeMap::new();
+            let mut of_host: HashSet<&Key> = HashSet::new();
             for record in &life.records {
                 match (&record.event, record.by) {
+                    (Event::Sent { keyed: Some(keyed), .. }, None) => {
+                        hold!(
+                            of_host.insert(&keyed.key),
+                            Promise::Receipt,
+                            "{room} {epoch}: the host says {record:?} again"
+                        );
+                    }
                     (Event::Joined { scope, .. }, Some(member)) => drop(scopes.insert(member, scope)),
                     (
                         Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. },

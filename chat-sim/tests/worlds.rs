@@ -171,6 +171,16 @@ fn a_key_that_is_forgotten_is_found() {
 }
 
 #[test]
+fn a_key_of_the_hosts_that_is_forgotten_is_found() {
+    is_found_in(Bug::ForgetHostKey, Kind::Host, 8, &[Promise::Receipt]);
+}
+
+#[test]
+fn what_the_host_says_is_said_once_whatever_becomes_of_servers_and_logs() {
+    all_is_well(0..16, &Settings { kind: Some(Kind::Host), ..by(TransportKind::Ws) });
+}
+
+#[test]
 fn a_lost_connection_that_is_not_told_is_found() {
     is_found(Bug::ForgetDetach, 8, &[Promise::Lifetime]);
 }

@@ -175,7 +175,7 @@ async fn who_cannot_leave_because_the_log_fails_goes_by_the_grace() {
     drop(guest);
     settle().await;
     log.plan(fails(&[Operation::Append]));
-    engine.end(&ConnectRequest::default(), id, &token, Extent::Session).await.expect("that can be written");
+    engine.end_by_token(&ConnectRequest::default(), id, &token, Extent::Session).await.expect("that can be written");
     settle().await;
     seconds(10).await;
     assert!(log.faults(Operation::Append) > 0, "the leave has failed");
@@ -200,7 +200,7 @@ async fn who_is_ended_while_the_log_is_out_of_reach_is_not_there_for_ever() {
     // Two records fill a batch: what follows it waits.
     let terms = BanTerms::default().with_sweep();
     let banned = submit(&host, Command::ban(code(), MemberId(2)).with_terms(terms));
-    engine.end(&ConnectRequest::default(), id, &token, Extent::Session).await.expect("the room is not asked");
+    engine.end_by_token(&ConnectRequest::default(), id, &token, Extent::Session).await.expect("the room is not asked");
     settle().await;
     log.plan(fails(&[Operation::Append, Operation::Read]));
     assert_eq!(log.release_all(), 1);

@@ -132,7 +132,7 @@ async fn nobody_changes_where_another_program_on_the_log_cannot_read_it() {
         let change = MemberChange::new().data(data(r#"{"by":"host"}"#));
         let by_host = engine.moderate(&code(), Moderation::ChangeMember(MemberId(1), change)).await;
         assert_eq!(by_host.is_ok(), is_offered);
-        let written: Vec<_> = memory.records(&code()).iter().map(|record| record.event.version()).collect();
+        let written: Vec<_> = memory.records(&code()).iter().map(|record| record.version()).collect();
         assert_eq!(written.iter().max(), Some(&version));
         ann.call(Command::leave(code())).await.expect("she is in it");
         settle().await;

@@ -144,7 +144,7 @@ async fn a_session_is_ended_where_the_link_is_back_before_the_other_server_knows
     two.servers.mend_for(second, first);
     settle().await;
     let request = ConnectRequest::default();
-    two.engines[0].end(&request, session, &token, Extent::Session).await.expect("it is his");
+    two.engines[0].end_by_token(&request, session, &token, Extent::Session).await.expect("it is his");
     two.servers.mend_for(first, second);
     settle().await;
     let resume = Some(Resume { token, positions: Vec::new() });
@@ -308,7 +308,7 @@ async fn a_session_that_is_ended_while_the_link_is_down_is_ended_at_the_other_se
     two.cut().await;
     for (session, token) in [&bob_is, &cat_is] {
         let request = ConnectRequest::default();
-        two.engines[0].end(&request, *session, token, Extent::Session).await.expect("it is theirs");
+        two.engines[0].end_by_token(&request, *session, token, Extent::Session).await.expect("it is theirs");
     }
     two.mend().await;
     let is_end = |frame| matches!(frame, ServerFrame::Closing { code, .. } if code == CloseReason::Ended.code());

@@ -112,7 +112,7 @@ async fn nothing_is_set_that_another_program_on_the_log_cannot_read() {
         assert_eq!(asked, if is_offered { Ok(()) } else { Err(RejectCode::Unavailable) });
         let by_host = engine.moderate(&code(), Moderation::Settings(change().listed(true))).await;
         assert_eq!(by_host.is_ok(), is_offered);
-        let written: Vec<_> = memory.records(&code()).iter().map(|record| record.event.version()).collect();
+        let written: Vec<_> = memory.records(&code()).iter().map(|record| record.version()).collect();
         assert_eq!(written.iter().max(), Some(&version));
         ann.call(Command::leave(code())).await.expect("she is in it");
         settle().await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chat_core::room::{Answer, Decision, Entry, Input, More, Note, Repeated};
 use chat_core::{Event, LeaveReason, Mono, Now, Record, RejectCode, Role, RoomCloseReason, RoomLimits, Scope, Wall};
 use chat_testkit::model::{Model, Person, Refusal};
-use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, small_limits};
+use chat_testkit::strategies::{Cast, Play, Step, any_command, any_run, cases, host_names, small_limits};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -15,7 +15,7 @@ use proptest::test_runner::TestRunner;
 fn runs_reach_every_refusal_and_every_kind_of_fact() {
     let mut runner = TestRunner::deterministic();
     let mut reached = BTreeSet::new();
-    for _ in 0..3_000 {
+    for _ in 0..4_000 {
         let run = (small_limits(), any_run(100)).new_tree(&mut runner).expect("nothing is filtered away");
         let (limits, steps) = run.current();
         live(limits, &steps, &mut reached);
@@ -62,6 +62,10 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "sent with data",
         "sent with data alone",
         "sent in answer",
+        "said by the host",
+        "said by the host in an empty room",
+        "a retry of the host's",
+        "refused: nick_taken by the host",
         "edited",
         "edited again",
         "edited to what stands",
@@ -167,6 +171,7 @@ proptest! {
 fn live(limits: RoomLimits, steps: &[Step], reached: &mut BTreeSet<String>) {
     let limits = Arc::new(limits);
     let (mut model, mut cast) = (Model::new(Arc::clone(&limits)), Cast::new());
+    model.keep_for_host(host_names());
     let mut now = Now { wall: Wall(1_795_370_400_000), mono: Mono(0) };
     let mut log = Vec::new();
     for step in steps {
@@ -229,6 +234,12 @@ fn note_what(
         Ok(decision) => decision,
         Err(refusal) => {
             reach(&format!("refused: {}", refusal.code.as_str()));
+            if let Input::Join { nick, .. } | Input::Create { nick, .. } = input
+                && refusal.code == RejectCode::NickTaken
+                && host_names().like(&nick.key()).is_some()
+            {
+                reach("refused: nick_taken by the host");
+            }
             if matches!(input, Input::Me { .. }) && refusal.code == RejectCode::RateLimited {
                 reach("refused: rate_limited by a change just before");
             }
@@ -257,6 +268,8 @@ fn note_what(
             Event::Left { held: Some(_), .. } => "left: the seat is held".to_owned(),
             Event::Left { reason: LeaveReason::Timeout, .. } => "left: timed out".to_owned(),
             Event::Left { .. } => format!("left: {told}"),
+            Event::Sent { .. } if record.by.is_none() && in_the_empty => "said by the host in an empty room".to_owned(),
+            Event::Sent { .. } if record.by.is_none() => "said by the host".to_owned(),
             Event::Sent { data: Some(_), text, .. } if text.as_str().is_empty() => "sent with data alone".to_owned(),
             Event::Sent { data: Some(_), .. } => "sent with data".to_owned(),
             Event::Sent { reply_to: Some(_), .. } => "sent in answer".to_owned(),
@@ -381,6 +394,9 @@ fn note_what(
         (Answer::Sent { .. }, Input::Send { as_sent: Some(_), key: Some(_), .. }) => {
             reach("a send under a rewritten text");
         }
+        (Answer::Sent { repeated: Repeated::Retry, .. }, Input::Say { .. }) => {
+            reach("a retry of the host's");
+        }
         (Answer::Sent { repeated: Repeated::Retry, .. }, Input::Edit { .. }) => {
             reach("an edit that is a retry");
         }
@@ -459,6 +475,7 @@ fn note_what_is_forgotten(log: &[Record], reached: &mut BTreeSet<String>) {
                     reached.insert("a ban is over".to_owned());
                 }
             }
+            Event::Sent { keyed: Some(_), .. } if record.by.is_none() => {}
             Event::Sent { keyed: Some(keyed), .. } | Event::Edited { keyed: Some(keyed), .. } => {
                 let key = (scopes[&record.by], &keyed.key);
                 if keys.contains(&key) {

@@ -201,7 +201,7 @@ async fn play(steps: &[Step]) {
                 let is_done = match which % 2 {
                     0 => server
                         .engine()
-                        .end(&ConnectRequest::default(), model.session, &token, Extent::Session)
+                        .end_by_token(&ConnectRequest::default(), model.session, &token, Extent::Session)
                         .await
                         .is_ok(),
                     // From another connection.

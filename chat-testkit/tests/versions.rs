@@ -19,7 +19,7 @@ async fn nothing_is_written_that_another_program_on_the_log_cannot_read() {
         bob.call(Command::leave(code())).await.expect("he is in it");
         join(&bob, "Bob").await.expect("and may come again");
         while joined(&mut bob).await.you.member.0 != again {}
-        let written: Vec<_> = memory.records(&code()).iter().map(|record| record.event.version()).collect();
+        let written: Vec<_> = memory.records(&code()).iter().map(|record| record.version()).collect();
         assert_eq!(written.iter().max(), Some(&version));
         for session in [&bob, &ann] {
             session.call(Command::leave(code())).await.expect("they are in it");

@@ -41,7 +41,7 @@ impl Encoded {
 
 /// What a program has to know to read a record.
 pub(crate) fn version_of(record: &Record) -> i16 {
-    i16::try_from(record.event.version().0).expect("there are few versions")
+    i16::try_from(record.version().0).expect("there are few versions")
 }
 
 /// What a stored record cannot be.

@@ -260,7 +260,7 @@ impl Encoded {
 
 /// What a program has to know to read a record, as the byte that its row begins with.
 fn version_of(record: &Record) -> u8 {
-    u8::try_from(record.event.version().0).expect("there are few versions")
+    u8::try_from(record.version().0).expect("there are few versions")
 }
 
 /// A record with what leads to its neighbours.

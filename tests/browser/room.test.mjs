@@ -526,3 +526,16 @@ test('reactions that were missed are asked for, and go with what is taken back',
   assert.deepEqual(reactions(fold(now, redacted(21, 2)), 2), []);
   assert.deepEqual(reactions(fold(now, swept(21, ANN.member, 1, 20)), 2), []);
 });
+
+test('what the server itself says is nobody\'s, has no colour, and stands in a group of its own', () => {
+  const host = (seq, nick, text) => {
+    const { member, color, ...frame } = message(seq, text);
+    return { ...frame, host: true, nick };
+  };
+  const room = fold(fresh(), joined({ seq: 1 }), message(2, 'hi', ANN), host(3, 'Bot', '<b>one</b>'), host(4, 'Bot', 'two'), host(5, 'Desk', 'three'));
+  const rows = rowsOf(room).filter(row => row.kind === 'message');
+  assert.deepEqual(rows.map(row => [row.host, row.nick, row.first, row.mine]), [
+    [false, 'Ann', true, false], [true, 'Bot', true, false], [true, 'Bot', false, false], [true, 'Desk', true, false],
+  ]);
+  assert.deepEqual(rows.map(row => row.color), [ANN.color, undefined, undefined, undefined]);
+});

@@ -44,7 +44,7 @@ pub(crate) async fn submit(
         Ok(Taken::End { session, token, id, extent }) => {
             let from =
                 ConnectRequest { transport: "sse", address: shared.config.address.find(&head), credentials: None };
-            let ended = shared.engine.end(&from, session, &token, extent).await;
+            let ended = shared.engine.end_by_token(&from, session, &token, extent).await;
             answer::response(ended.map_or_else(|reject| answer::refusal(id, reject), |()| answer::ended(id)))
         }
         Err(Untaken::Refused(reject)) => answer::response(answer::refusal(None, reject)),

@@ -170,11 +170,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held: Option<Wall>,
     },
-    /// The record's `by` said something.
+    /// The record's `by` said something; where that is nobody, the host did.
     Sent {
         /// The sender's name at that time.
         nick: Nick,
-        /// The sender's colour.
+        /// The sender's colour. The host has none: it stands there as 0, and is not told.
         color: Color,
         /// As it is now; empty once it was taken back and the log has forgotten it, and where there is data alone.
         text: Body,
@@ -377,6 +377,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it is a message of the host's.
+    pub fn is_of_host(&self) -> bool {
+        self.by.is_none() && self.event.is_message()
+    }
+
     /// Whose membership it ends, if anybody's. The end of an incarnation ends all of them, and is nobody's in particular.
     pub fn leaver(&self) -> Option<MemberId> {
         match &self.event {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Role};
+use super::event::{Event, Record, Role};
 
 /// What a program has to know to read a record, or a snapshot of records.
 ///
@@ -18,7 +18,7 @@ impl RecordVersion {
     /// A join says what may be seen, and who comes back has their number again: a program that does not know it takes that for a bug, and
     /// shows everybody everything. A message says that it was taken back or edited, and a record that the log has been amended for it; it
     /// may have data, answer another, and be reacted to. There are moderators, and an owner who is lost is the owner still when they come
-    /// back soon. People have data, and change what they are shown as.
+    /// back soon. People have data, and change what they are shown as. The host says something: a message that is nobody's.
     pub const PERSONS: Self = Self(2);
     /// The latest that this program reads.
     pub const LATEST: Self = Self::PERSONS;
@@ -30,9 +30,16 @@ impl Default for RecordVersion {
     }
 }
 
-impl Event {
+impl Record {
     /// The version that a program has to know to read this.
     pub fn version(&self) -> RecordVersion {
+        if self.is_of_host() { RecordVersion::PERSONS } else { self.event.version() }
+    }
+}
+
+impl Event {
+    /// The same, whoever it is by.
+    fn version(&self) -> RecordVersion {
         match self {
             Self::Joined { sees: Some(_), .. }
             | Self::Sent { amended: Some(_), .. }
@@ -72,7 +79,7 @@ mod tests {
         for (version, lines) in WRITTEN {
             for line in lines.lines() {
                 let record: Record = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
-                assert_eq!(record.event.version(), version, "{line}");
+                assert_eq!(record.version(), version, "{line}");
                 assert_eq!(serde_json::to_string(&record).expect("it can be stored"), line);
             }
         }

@@ -31,7 +31,8 @@ use crate::engine::work::put_away;
 use crate::engine::work::run;
 use crate::engine::work::sweep;
 use crate::ports::{Clock, Cluster, Log, LogClaim, LogInUse, Observer, Policy, SystemClock};
-use crate::types::Limits;
+use crate::room::HostNames;
+use crate::types::{Limits, Reject};
 
 /// What an engine is to be made of; see [`Engine::builder`](crate::Engine::builder).
 #[derive(Default)]
@@ -46,6 +47,7 @@ pub struct EngineBuilder {
     secret: Option<[u8; 32]>,
     old_secret: Option<[u8; 32]>,
     lasting_secret: Option<[u8; 32]>,
+    host_names: HostNames,
     ids: IdSource,
 }
 
@@ -122,6 +124,17 @@ impl EngineBuilder {
         self
     }
 
+    /// The names that the host speaks under ([`RoomHandle::say`](crate::RoomHandle::say)). From now on nobody takes one of them, or one that looks
+    /// like it: `nick_taken`. Whoever has it already keeps it until they leave or change, and whomever the policy gives it
+    /// ([`Admission::named`](crate::Admission::named)) has it. Servers that share their rooms have the same names.
+    ///
+    /// # Errors
+    /// That of a nick which is none: `too_long` or `bad_field`.
+    pub fn host_names<T: AsRef<str>>(mut self, names: impl IntoIterator<Item = T>) -> Result<Self, Reject> {
+        self.host_names = HostNames::parse(names)?;
+        Ok(self)
+    }
+
     /// Draws every id, epoch and room code from this seed, so that a run can be repeated. For simulations alone: whoever knows
     /// the seed knows what will be drawn.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -146,6 +159,7 @@ impl EngineBuilder {
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             room_limits: Arc::new(self.limits.room.clone()),
+            host_names: self.host_names,
             renew_on: AtomicU16::new(NEVER),
             clock: SteadyClock::new(clock, &self.limits.room, Arc::clone(&timers)),
             log,

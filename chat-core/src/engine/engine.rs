@@ -4,17 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-use crate::domain::{BanTerms, Extent, MemberChange, Role, RoomCloseReason, SettingsChange};
+use crate::domain::{BanTerms, Extent, MemberChange, Role, SettingsChange};
 use crate::engine::client::command_sender::CommandSender;
 use crate::engine::client::connection::Connection;
-use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::token::claimed;
 use crate::engine::shared::room_tags::RoomTag;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::ConnectRequest;
-use crate::room::{Actor, Answer, BanLine, Input, More};
 use crate::types::{BanId, Limits, MemberId, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
 use crate::wire::Hello;
 
@@ -56,16 +52,6 @@ pub enum Moderation {
     Protect,
     /// End the room for everyone.
     Close,
-}
-
-/// Those who are kept out of a room, one page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BansPage {
-    /// In the order of their numbers.
-    pub bans: Vec<BanLine>,
-    /// Whether others follow: those after the last of these.
-    pub more: bool,
 }
 
 /// Counts of an engine, as of one moment.
@@ -159,7 +145,7 @@ impl Engine {
         sender.ok_or_else(|| Reject::new(RejectCode::NotConnected, "the session has no connection right now"))
     }
 
-    /// Whether [`Engine::end`] would end the session by this token: a true one, which may be superseded.
+    /// Whether [`Engine::end_by_token`] would end the session by this token: a true one, which may be superseded.
     ///
     /// # Errors
     /// `bad_token` when it is not the session's, or is too old; also where the session is of an identity and not in memory, because whose it
@@ -178,7 +164,7 @@ impl Engine {
     /// As [`Engine::may_end`]; what the policy says; `rate_limited` past
     /// [`address_end_burst`](crate::EngineLimits::address_end_burst); `at_capacity` past [`ended_max`](crate::EngineLimits::ended_max);
     /// `unavailable` when the log cannot remember it, `draining` when the server is going down.
-    pub async fn end(
+    pub async fn end_by_token(
         &self,
         request: &ConnectRequest,
         session: SessionId,
@@ -217,47 +203,21 @@ impl Engine {
     /// `too_long` of a setting past its bound. The room's reject: `room_not_found`, `member_not_found`, `message_not_found`, `ban_not_found`,
     /// `bans_full`, `roles_full`, `unavailable`, `busy`; `bad_field` where a room would be left without an owner.
     pub async fn moderate(&self, room: &RoomCode, moderation: Moderation) -> Result<Seq, Reject> {
-        let by = Actor::Host;
-        let input = match moderation {
-            Moderation::Kick(member) => Input::Kick { by, member },
-            Moderation::Ban(member) => Input::Ban { by, member, terms: BanTerms::default() },
-            Moderation::BanOn(member, terms) => Input::Ban { by, member, terms },
-            Moderation::Unban(ban) => Input::Unban { by, ban },
-            Moderation::RedactAll(member, from) => Input::RedactAll { by, member, from },
-            Moderation::Redact(seq) => Input::Redact { by, target: seq, evidence: None },
-            Moderation::SetTopic(topic) => Input::SetTopic { by, topic },
-            Moderation::Settings(change) => {
-                let change = change.map_secret(|secret| self.shared.room_secrets.keep(room, &secret));
-                Input::Settings { by, change }
-            }
-            Moderation::ChangeMember(member, change) => Input::ChangeMember { member, change },
-            Moderation::SetRole(member, role) => Input::SetRole { by, member, role },
-            Moderation::Protect => Input::Protect,
-            Moderation::Close => Input::Close { cause: RoomCloseReason::Host },
-        };
-        match self.ask(room, input).await? {
-            Answer::Done { seq } => Ok(seq),
-            other => unreachable!("what is done is answered as done, and not with {other:?}"),
+        let room = self.room(room);
+        match moderation {
+            Moderation::Kick(member) => room.kick(member).await,
+            Moderation::Ban(member) => room.ban(member, BanTerms::default()).await,
+            Moderation::BanOn(member, terms) => room.ban(member, terms).await,
+            Moderation::Unban(ban) => room.unban(ban).await,
+            Moderation::RedactAll(member, from) => room.redact_all(member, from).await,
+            Moderation::Redact(seq) => room.redact(seq).await,
+            Moderation::SetTopic(topic) => room.topic(topic).await,
+            Moderation::Settings(change) => room.settings(change).await,
+            Moderation::ChangeMember(member, change) => room.change_member(member, change).await,
+            Moderation::SetRole(member, role) => room.role(member, role).await,
+            Moderation::Protect => room.protect().await,
+            Moderation::Close => room.close().await,
         }
-    }
-
-    /// Who is kept out of a room, in the order of their bans: after the ban `after`, at most `limit` of them, and no more than
-    /// [`bans_page_max`](crate::RoomLimits::bans_page_max). What is over is not there.
-    ///
-    /// # Errors
-    /// `room_not_found`, `unavailable`, `busy`.
-    pub async fn bans(&self, room: &RoomCode, after: Option<BanId>, limit: Option<u32>) -> Result<BansPage, Reject> {
-        match self.ask(room, Input::Bans { by: Actor::Host, after, limit }).await? {
-            Answer::Bans { page, more } => Ok(BansPage { bans: page, more: more == More::Yes }),
-            other => unreachable!("who asks for bans is shown them, and not {other:?}"),
-        }
-    }
-
-    /// What a room says to the host.
-    async fn ask(&self, room: &RoomCode, input: Input) -> Result<Answer, Reject> {
-        let (answer, answered) = oneshot::channel();
-        self.shared.enqueue(room, InboxItem::Host { input, answer });
-        answered.await.unwrap_or_else(|_| Err(crate::engine::shared::unavailable()))
     }
 
     /// The codes of all rooms in memory, in no order.

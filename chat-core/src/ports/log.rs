@@ -61,6 +61,18 @@ pub enum EndedWho {
     Person(Identity),
 }
 
+impl From<SessionId> for EndedWho {
+    fn from(session: SessionId) -> Self {
+        Self::Session(session)
+    }
+}
+
+impl From<Identity> for EndedWho {
+    fn from(identity: Identity) -> Self {
+        Self::Person(identity)
+    }
+}
+
 /// A durable home for the records of many rooms.
 ///
 /// A batch is appended whole or not at all. An `append` that has returned `Ok` is there for every later `read`, over

@@ -5,6 +5,7 @@
 use super::attendance::Attendance;
 use super::decision::{Answer, Decision};
 use super::draft::Draft;
+use super::host_names::HostNames;
 use super::input::{Actor, Caller, Input};
 use super::ledger::Ledger;
 use super::members::Member;
@@ -23,6 +24,7 @@ pub(super) struct Rules<'a> {
     pub(super) reads: &'a ReadPositions,
     pub(super) limits: &'a RoomLimits,
     pub(super) writes: RecordVersion,
+    pub(super) host_names: &'a HostNames,
     pub(super) now: Now,
 }
 
@@ -40,7 +42,10 @@ impl<'a> Rules<'a> {
         let alive = self.ledger.epoch().is_some();
         match input {
             Input::Create { .. } if alive => Err(Reject::new(RejectCode::NameTaken, "this room exists already")),
-            Input::Create { by, nick, data, epoch, salt } => Ok(self.create(by, nick, data.as_ref(), *epoch, *salt)),
+            Input::Create { by, nick, data, epoch, salt } => {
+                self.check_is_not_hosts(by, nick)?;
+                Ok(self.create(by, nick, data.as_ref(), *epoch, *salt))
+            }
             _ if !alive => Err(Reject::new(RejectCode::RoomNotFound, "there is no such room")),
             Input::Join { by, nick, data, history, after, secret } => {
                 self.join(by, (nick, data.as_ref()), *history, *after, *secret)
@@ -55,6 +60,7 @@ impl<'a> Rules<'a> {
                 let edit = Edit { target: *target, content, as_sent: as_sent.as_ref(), key: key.as_ref() };
                 self.edit(by, edit, *permit, evidence.as_deref())
             }
+            Input::Say { name, said, key } => self.say(name, said, key.as_ref()),
             Input::Leave { by } => self.leave(by),
             Input::History { by, anchor, limit } => self.history(by, *anchor, *limit),
             Input::Changes { by, after } => self.changes(by, *after),
@@ -75,6 +81,7 @@ impl<'a> Rules<'a> {
             Input::Settings { by, change } => self.change_settings(by, change),
             Input::SetRole { by, member, role } => self.set_role(by, *member, *role),
             Input::Protect => self.protect(),
+            Input::Look => Ok(self.draft().finish(None, Answer::Nothing)),
             Input::Close { cause } => Ok(self.close(*cause)),
             Input::Elapsed => Ok(self.elapsed()),
         }

@@ -53,12 +53,12 @@ impl<'a> Draft<'a> {
         self.head
     }
 
-    /// The decision on what a member says. The same as `push` and `finish`, without moving the record from one to the other: of all
+    /// The decision on what a member says, or the host. The same as `push` and `finish`, without moving the record from one to the other: of all
     /// events this one occurs the most.
     #[inline]
-    pub(super) fn say(self, by: MemberId, said: Event, note: Option<Note>) -> Decision {
+    pub(super) fn say(self, by: Option<MemberId>, said: Event, note: Option<Note>) -> Decision {
         let (seq, at) = (self.head.next(), self.at);
-        let record = Record { offset: self.offset.next(), seq: Some(seq), at, by: Some(by), event: said };
+        let record = Record { offset: self.offset.next(), seq: Some(seq), at, by, event: said };
         let answer = Answer::Sent { seq, at, repeated: Repeated::First };
         Decision { records: SmallVec::from_buf([record]), note, answer }
     }

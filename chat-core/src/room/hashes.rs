@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13Wide};
 
 use crate::domain::{Content, Digest, Said};
-use crate::types::{Key, PersonHash, ReactionName, Scope, Seq};
+use crate::types::{Key, Nick, PersonHash, ReactionName, Scope, Seq};
 
 /// A person, hashed with the salt of the room's incarnation.
 ///
@@ -33,6 +33,13 @@ impl ScopeHash {
                 hasher.write(&session.bits().to_le_bytes());
             }
         }
+        Self(hasher.finish())
+    }
+
+    /// Of the host, in the incarnation with this salt: no person has the same.
+    pub(super) fn of_host(salt: u64) -> Self {
+        let mut hasher = SipHasher13::new_with_keys(salt, 0);
+        hasher.write_u8(3);
         Self(hasher.finish())
     }
 
@@ -81,11 +88,16 @@ const EDIT: u8 = 0xFD;
 /// The digest of what somebody sends, in the incarnation with this salt: of a text alone what it was before there was more.
 pub(super) fn digest(salt: u64, said: &Said) -> Digest {
     let mut hasher = SipHasher13Wide::new_with_keys(salt, 0);
-    write_content(&mut hasher, &said.content);
-    if let Some(seq) = said.reply_to {
-        hasher.write_u8(REPLY_TO);
-        hasher.write(&seq.0.to_le_bytes());
-    }
+    write_said(&mut hasher, said);
+    Digest(hasher.finish128().as_u128())
+}
+
+/// The digest of what the host says under one of its names. Under another key of the hash: it is never that of somebody's.
+pub(super) fn digest_of_host(salt: u64, name: &Nick, said: &Said) -> Digest {
+    let mut hasher = SipHasher13Wide::new_with_keys(salt, 3);
+    hasher.write(name.as_str().as_bytes());
+    hasher.write_u8(DATA);
+    write_said(&mut hasher, said);
     Digest(hasher.finish128().as_u128())
 }
 
@@ -105,6 +117,14 @@ pub(super) fn digest_of_reaction(salt: u64, target: Seq, name: &ReactionName, on
     hasher.write_u8(on.into());
     hasher.write(name.as_str().as_bytes());
     Digest(hasher.finish128().as_u128())
+}
+
+fn write_said(hasher: &mut SipHasher13Wide, said: &Said) {
+    write_content(hasher, &said.content);
+    if let Some(seq) = said.reply_to {
+        hasher.write_u8(REPLY_TO);
+        hasher.write(&seq.0.to_le_bytes());
+    }
 }
 
 fn write_content(hasher: &mut SipHasher13Wide, content: &Content) {
@@ -137,6 +157,10 @@ mod tests {
         let name = ReactionName::parse("hi").expect("a valid name");
         let reaction = |target, on| digest_of_reaction(1, Seq(target), &name, on);
         assert_eq!(reaction(3, true), reaction(3, true));
+        let (bot, desk) = (Nick::parse("Bot").expect("a valid nick"), Nick::parse("Desk").expect("a valid nick"));
+        let of_host = [digest_of_host(1, &bot, &said), digest_of_host(1, &desk, &said)];
+        assert!(of_host[0] != of_host[1] && !of_host.contains(&digest(1, &said)));
+        assert!(![&ann, &bob].map(|scope| ScopeHash::new(1, scope)).contains(&ScopeHash::of_host(1)));
         let others = [digest(1, &said), digest_of_edit(1, Seq(3), &said.content)];
         assert!(!others.contains(&reaction(3, true)));
         assert!(![reaction(4, true), reaction(3, false)].contains(&reaction(3, true)));

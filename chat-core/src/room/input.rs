@@ -43,7 +43,7 @@ impl Caller {
     }
 }
 
-/// Somebody who moderates: a member, within their role, or the host, without bound.
+/// Somebody who looks or moderates: a member, within their role, or the host, without bound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Actor {
@@ -51,6 +51,40 @@ pub enum Actor {
     Member(Caller),
     /// The program the room is embedded in; may do everything.
     Host,
+}
+
+/// Who looks, as it is written: a member as the caller alone, as when nobody else could, and the host by that word.
+mod looking {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Actor, Caller};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Word {
+        Host,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Read {
+        Host(Word),
+        Member(Caller),
+    }
+
+    pub(super) fn serialize<S: Serializer>(by: &Actor, serializer: S) -> Result<S::Ok, S::Error> {
+        match by {
+            Actor::Host => Word::Host.serialize(serializer),
+            Actor::Member(caller) => caller.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Actor, D::Error> {
+        Ok(match Read::deserialize(deserializer)? {
+            Read::Host(Word::Host) => Actor::Host,
+            Read::Member(caller) => Actor::Member(caller),
+        })
+    }
 }
 
 /// Whether the session's token bucket had something left for this send. Decided here and not before, because the
@@ -165,6 +199,17 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<Box<Evidence>>,
     },
+    /// Say something as the host. For the host alone to ask.
+    Say {
+        /// Under which of its names.
+        #[serde(deserialize_with = "checked")]
+        name: Nick,
+        /// What to tell.
+        said: Said,
+        /// Makes a retry safe.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
+        key: Option<Key>,
+    },
     /// Stop being a member.
     Leave {
         /// The session that asks, and the person it is.
@@ -172,8 +217,9 @@ pub enum Input {
     },
     /// Name messages.
     History {
-        /// The session that asks, and the person it is.
-        by: Caller,
+        /// A member, or the host, who sees all of them.
+        #[serde(with = "looking")]
+        by: Actor,
         /// Which messages.
         anchor: HistoryAnchor,
         /// How many at most.
@@ -189,8 +235,9 @@ pub enum Input {
     },
     /// Name members.
     Members {
-        /// The session that asks, and the person it is.
-        by: Caller,
+        /// A member, or the host.
+        #[serde(with = "looking")]
+        by: Actor,
         /// Members after this one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<MemberId>,
@@ -333,6 +380,8 @@ pub enum Input {
     },
     /// From now on only the host says who is the owner. For the host alone to ask.
     Protect,
+    /// Look at the room as it is: nothing follows. For the host alone to ask.
+    Look,
     /// End the incarnation of the room, whoever is in it.
     Close {
         /// What members are told in `room_closed`.
@@ -358,15 +407,15 @@ impl Input {
             | Self::Send { by, .. }
             | Self::Edit { by, .. }
             | Self::Leave { by }
-            | Self::History { by, .. }
             | Self::Changes { by, .. }
-            | Self::Members { by, .. }
             | Self::Typing { by, .. }
             | Self::Live { by, .. }
             | Self::Signal { by, .. }
             | Self::Read { by, .. }
             | Self::React { by, .. } => Some(by),
-            Self::Redact { by, .. }
+            Self::History { by, .. }
+            | Self::Members { by, .. }
+            | Self::Redact { by, .. }
             | Self::Kick { by, .. }
             | Self::Ban { by, .. }
             | Self::Unban { by, .. }
@@ -378,9 +427,13 @@ impl Input {
                 Actor::Member(by) => Some(by),
                 Actor::Host => None,
             },
-            Self::ChangeMember { .. } | Self::Settle { .. } | Self::Protect | Self::Close { .. } | Self::Elapsed => {
-                None
-            }
+            Self::ChangeMember { .. }
+            | Self::Say { .. }
+            | Self::Settle { .. }
+            | Self::Protect
+            | Self::Look
+            | Self::Close { .. }
+            | Self::Elapsed => None,
         }
     }
 }
@@ -391,7 +444,7 @@ impl Input {
 pub struct Evidence {
     /// The life that it is of.
     pub epoch: Epoch,
-    /// Who said it.
+    /// Who said it; [`MemberId::HOST`] where that is the host.
     pub by: MemberId,
     /// When it was said.
     pub at: Wall,
@@ -411,7 +464,7 @@ impl Evidence {
         let Event::Sent { text, data, amended, .. } = &record.event else { return None };
         Some(Self {
             epoch,
-            by: record.by?,
+            by: record.by.unwrap_or(MemberId::HOST),
             at: record.at,
             content: Content::text(text.clone()).with_data(data.clone()),
             edits: amended.as_ref().map_or(0, |amended| amended.n),

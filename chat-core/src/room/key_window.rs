@@ -108,6 +108,11 @@ impl KeyWindow {
         self.by_key.len()
     }
 
+    /// Whether nothing is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
     /// Bytes that it holds.
     pub(super) fn weight(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>()

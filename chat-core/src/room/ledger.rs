@@ -56,6 +56,9 @@ pub struct Ledger {
     bans: Seldom<Bans>,
     marks: Marks,
     keys: Seldom<KeyWindow>,
+    /// Those of the host, apart: nobody pushes them out, and they push out nobody's.
+    #[serde(default, skip_serializing_if = "KeyWindow::is_empty")]
+    host_keys: Seldom<KeyWindow>,
     /// When the last member went, if none is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     empty: Option<Wall>,
@@ -122,6 +125,7 @@ impl Ledger {
             bans: Seldom::default(),
             marks: Marks::default(),
             keys: Seldom::default(),
+            host_keys: Seldom::default(),
             empty: None,
             lost: false,
             owed: Seldom::default(),
@@ -168,6 +172,7 @@ impl Ledger {
             + self.bans.weight()
             + self.marks.weight()
             + self.keys.weight()
+            + self.host_keys.weight()
             + self.owed.weight()
             + self.changes.weight()
             + self.slow_mode.weight()
@@ -179,7 +184,8 @@ impl Ledger {
 
     /// Bytes of the parts that not every room has.
     fn parts(&self) -> usize {
-        let of_messages = self.keys.room() + self.owed.room() + self.changes.room() + self.reactions.room();
+        let of_messages =
+            self.keys.room() + self.host_keys.room() + self.owed.room() + self.changes.room() + self.reactions.room();
         of_messages + self.put_out.room() + self.bans.room()
     }
 

@@ -70,8 +70,22 @@ impl Rules<'_> {
         if by.named.as_deref().is_some_and(|named| named.nick.is_some()) {
             return Ok(());
         }
+        self.check_is_not_hosts(by, nick)?;
         match self.ledger.member_with_nick(&nick.key(), own) {
             Some(holder) => Err(self.nick_taken(holder.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// Nobody takes a name that looks like one of the host's, with the same exception.
+    pub(super) fn check_is_not_hosts(self, by: &Caller, nick: &Nick) -> Result<(), Reject> {
+        let is_given = by.named.as_deref().is_some_and(|named| named.nick.is_some());
+        match self.host_names.like(&nick.key()).filter(|_| !is_given) {
+            Some(_) => {
+                let reject =
+                    Reject::new(RejectCode::NickTaken, "the host of the room speaks under this nick, or one like it");
+                Err(Reject { field: Some("nick"), ..reject })
+            }
             None => Ok(()),
         }
     }

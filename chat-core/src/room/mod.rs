@@ -19,6 +19,7 @@ mod draft;
 mod editing;
 mod former;
 mod hashes;
+mod host_names;
 mod input;
 mod invariants;
 mod joining;
@@ -71,6 +72,7 @@ use ledger::Depth;
 pub use bans::BanLine;
 pub use changes::Changed;
 pub use decision::{Answer, ChangesSlice, Decision, Entered, Entry, HistorySlice, More, NewerSlice, Note, Repeated};
+pub use host_names::HostNames;
 pub use input::{Actor, Caller, Evidence, Input, SendPermit};
 pub use ledger::Ledger;
 pub use live::LiveText;
@@ -115,13 +117,15 @@ pub struct Room {
     reads: ReadPositions,
     limits: Arc<RoomLimits>,
     writes: RecordVersion,
+    host_names: HostNames,
 }
 
 impl Room {
     /// No incarnation yet: everything but [`Input::Create`] is refused with `room_not_found`.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
         let (attendance, time, reads) = (Attendance::default(), RoomTime::default(), ReadPositions::default());
-        Self { ledger: Ledger::new(&limits), attendance, time, reads, limits, writes: RecordVersion::LATEST }
+        let (writes, host_names) = (RecordVersion::LATEST, HostNames::default());
+        Self { ledger: Ledger::new(&limits), attendance, time, reads, limits, writes, host_names }
     }
 
     /// As of a ledger read back, with nobody attached. Note [`Note::Recovered`] next: it says when that is.
@@ -130,13 +134,21 @@ impl Room {
         #[cfg(feature = "fault_injection")]
         let ledger = ledger.with_what_is_read_back();
         let (attendance, time) = (apply::nobody_attached(&ledger), RoomTime::default());
-        Self { attendance, ledger, time, reads: ReadPositions::default(), limits, writes: RecordVersion::LATEST }
+        let (reads, writes, host_names) = (ReadPositions::default(), RecordVersion::LATEST, HostNames::default());
+        Self { attendance, ledger, time, reads, limits, writes, host_names }
     }
 
     /// From now on it decides on no record of a later version: another program would not read it. At first it writes all that this
     /// program reads.
     pub fn write_up_to(&mut self, version: RecordVersion) {
         self.writes = version;
+    }
+
+    /// From now on the host speaks under these names, and nobody who comes in or changes takes one. At first there is none.
+    pub fn keep_for_host(&mut self, names: &HostNames) {
+        if self.host_names != *names {
+            self.host_names = names.clone();
+        }
     }
 
     /// What would follow from an input, or why not. Nothing has changed yet.
@@ -419,8 +431,8 @@ impl Room {
     }
 
     fn rules(&self, now: Now) -> Rules<'_> {
-        let Self { ledger, attendance, time, reads, limits, writes } = self;
-        Rules { ledger, attendance, time: *time, reads, limits, writes: *writes, now }
+        let Self { ledger, attendance, time, reads, limits, writes, host_names } = self;
+        Rules { ledger, attendance, time: *time, reads, limits, writes: *writes, host_names, now }
     }
 
     fn check_settled(&self, depth: Depth) {

@@ -3,15 +3,15 @@
 use super::changes::Changed;
 use super::decide::Rules;
 use super::decision::{Answer, ChangesSlice, Decision, HistorySlice, More};
-use super::input::Caller;
+use super::input::{Actor, Caller};
 use super::sweeps::Sweep;
 use crate::domain::HistoryAnchor;
 use crate::types::{MemberId, Reject, RejectCode, Seq};
 
 impl Rules<'_> {
     /// Names the messages of a page. A place before all that somebody sees is where that begins, and one past the end is the end.
-    pub(super) fn history(self, by: &Caller, anchor: HistoryAnchor, limit: Option<u32>) -> Result<Decision, Reject> {
-        let sees = self.member(by)?.sees;
+    pub(super) fn history(self, by: &Actor, anchor: HistoryAnchor, limit: Option<u32>) -> Result<Decision, Reject> {
+        let sees = self.standing(by)?.sees();
         let (head, count) = (self.ledger.head(), self.history_count(limit));
         let (place, older, newer) = match anchor {
             HistoryAnchor::Newest => (head.next(), count, 0),
@@ -71,8 +71,8 @@ impl Rules<'_> {
     }
 
     /// Members with a higher number than this, one page.
-    pub(super) fn members(self, by: &Caller, after: Option<MemberId>, limit: Option<u32>) -> Result<Decision, Reject> {
-        self.member(by)?;
+    pub(super) fn members(self, by: &Actor, after: Option<MemberId>, limit: Option<u32>) -> Result<Decision, Reject> {
+        self.standing(by)?;
         let page_max = self.limits.members_page_max;
         let count = limit.map_or(page_max, |limit| page_max.min(limit as usize));
         let page = self.ledger.members_after(after).take(count).map(|member| member.id).collect();

@@ -43,20 +43,22 @@ impl Standing {
         }
     }
 
+    /// The floor of what they see; none for the host.
+    pub(super) fn sees(self) -> Seq {
+        match self {
+            Self::Host => Seq(0),
+            Self::Member { sees, .. } => sees,
+        }
+    }
+
     /// Whether they know of the message with this number: nobody learns of one before their floor, not even by being refused it.
     pub(super) fn knows_of(self, message: Seq) -> bool {
-        match self {
-            Self::Host => true,
-            Self::Member { sees, .. } => message > sees,
-        }
+        message > self.sees()
     }
 
     /// The first event that they know of.
     pub(super) fn first_known(self) -> Seq {
-        match self {
-            Self::Host => Seq(1),
-            Self::Member { sees, .. } => sees.next(),
-        }
+        self.sees().next()
     }
 
     /// Whether they may do this, to somebody of that role where it is done to somebody: nobody acts on an equal or a higher role.

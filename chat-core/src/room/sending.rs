@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::decide::Rules;
 use super::decision::{Answer, Decision, Note, Repeated};
 use super::input::{Caller, SendPermit};
+use super::key_window::Kept;
 use super::members::Member;
 use crate::domain::{Content, Event, Keyed, RecordVersion, Said, TypingState};
-use crate::types::{Key, Reject, RejectCode};
+use crate::types::{Color, Key, Nick, Reject, RejectCode, Seq};
 
 /// When to try again what only later records can say. 10 s: as where others have to go first.
 const LATER_RETRY: Duration = Duration::from_secs(10);
@@ -31,13 +32,31 @@ impl Rules<'_> {
         }
         self.check_may_speak(member)?;
         check_is_paid(permit)?;
-        self.check_reply(member, said)?;
+        self.check_reply(member.sees, said)?;
         let (nick, color, reply_to) = (member.nick.clone(), member.color, said.reply_to);
         let Content { text, data } = said.content.clone();
         let event = Event::Sent { nick, color, text, keyed, amended: None, data, reply_to };
         let typing = self.attendance.is_typing(member.id);
         let note = typing.then_some(Note::Typing { member: member.id, state: TypingState::Off });
-        Ok(self.draft().say(member.id, event, note))
+        Ok(self.draft().say(Some(member.id), event, note))
+    }
+
+    /// The host says something: without being there, at any time, and as often as it likes. The answer to a retry comes first, too.
+    pub(super) fn say(self, name: &Nick, said: &Said, key: Option<&Key>) -> Result<Decision, Reject> {
+        let not_listed = || Reject::bad_field("name", "name is none of the host's: list it where the engine is built");
+        let nick = self.host_names.like(&name.key()).ok_or_else(not_listed)?.clone();
+        self.check_content(&said.content)?;
+        let keyed = key.map(|key| Keyed { key: key.clone(), digest: self.ledger.digest_of_host(&nick, said) });
+        if let Some(keyed) = &keyed
+            && let Some(answer) = answer_of_before(self.ledger.said_before(&keyed.key), keyed)?
+        {
+            return Ok(self.draft().finish(None, answer));
+        }
+        self.check_reply(Seq(0), said)?;
+        self.check_may_be_written()?;
+        let (reply_to, Content { text, data }) = (said.reply_to, said.content.clone());
+        let event = Event::Sent { nick, color: Color(0), text, keyed, amended: None, data, reply_to };
+        Ok(self.draft().say(None, event, None))
     }
 
     /// A policy may have made more of it than a client may send.
@@ -59,9 +78,9 @@ impl Rules<'_> {
 
     /// What somebody says may answer a message that they see, and have data, once every program can read that.
     #[inline]
-    pub(super) fn check_reply(self, member: &Member, said: &Said) -> Result<(), Reject> {
+    fn check_reply(self, sees: Seq, said: &Said) -> Result<(), Reject> {
         let Said { content: Content { data, .. }, reply_to } = said;
-        if reply_to.is_some_and(|seq| seq <= member.sees || seq > self.ledger.head()) {
+        if reply_to.is_some_and(|seq| seq <= sees || seq > self.ledger.head()) {
             return Err(Reject::bad_field("reply_to", "reply_to is no event that you see"));
         }
         match data.is_some() || reply_to.is_some() {
@@ -76,12 +95,7 @@ impl Rules<'_> {
     /// `key_conflict`: it was something else.
     pub(super) fn answered_before(self, member: &Member, keyed: Option<&Keyed>) -> Result<Option<Answer>, Reject> {
         let Some(keyed) = keyed else { return Ok(None) };
-        let Some(first) = self.ledger.sent_before(&member.scope, &keyed.key) else { return Ok(None) };
-        if first.digest != keyed.digest {
-            let reject = Reject::new(RejectCode::KeyConflict, "this key was used for something else");
-            return Err(Reject { field: Some("key"), ..reject });
-        }
-        Ok(Some(Answer::Sent { seq: first.seq, at: first.at, repeated: Repeated::Retry }))
+        answer_of_before(self.ledger.sent_before(&member.scope, &keyed.key), keyed)
     }
 
     /// Whether what only later programs read may be recorded by now.
@@ -89,10 +103,19 @@ impl Rules<'_> {
         if self.writes >= RecordVersion::PERSONS {
             return Ok(());
         }
-        let message =
-            "messages have data, answer others and are edited once no program writes to this log that cannot read it";
+        let message = "messages have data, answer others, are edited and are the host's once no program writes to this log that cannot read it";
         Err(Reject::new(RejectCode::Unavailable, message).retry_after(LATER_RETRY))
     }
+}
+
+/// The answer of before, where the same was said.
+fn answer_of_before(first: Option<&Kept>, keyed: &Keyed) -> Result<Option<Answer>, Reject> {
+    let Some(first) = first else { return Ok(None) };
+    if first.digest != keyed.digest {
+        let reject = Reject::new(RejectCode::KeyConflict, "this key was used for something else");
+        return Err(Reject { field: Some("key"), ..reject });
+    }
+    Ok(Some(Answer::Sent { seq: first.seq, at: first.at, repeated: Repeated::Retry }))
 }
 
 pub(super) fn check_is_paid(permit: SendPermit) -> Result<(), Reject> {

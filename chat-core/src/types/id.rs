@@ -66,6 +66,11 @@ impl Epoch {
 #[serde(transparent)]
 pub struct MemberId(pub u32);
 
+impl MemberId {
+    /// Stands for the host where the author of a message is told by a number. No member has it.
+    pub const HOST: Self = Self(0);
+}
+
 /// Which attach of a session: a later connection of it has a higher one.
 ///
 /// What an older generation does late (a detach that arrives after the page has already reconnected) is ignored.
@@ -85,7 +90,7 @@ impl Generation {
 pub struct CommandId(pub u64);
 
 /// A member's colour: an index 0..=15 into whatever palette the client paints with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Color(pub u8);
 

@@ -26,9 +26,12 @@ struct Told<'a> {
     seq: Seq,
     #[serde(with = "rfc3339")]
     at: Wall,
-    member: MemberId,
+    /// Nobody where the host said it.
+    #[serde(default)]
+    member: Option<MemberId>,
     #[serde(borrow)]
     nick: Cow<'a, str>,
+    #[serde(default)]
     color: Color,
     #[serde(borrow)]
     text: Cow<'a, str>,
@@ -60,6 +63,10 @@ impl<'a> Told<'a> {
         (told.r#type == FrameKind::Message.as_str()).then_some(told)
     }
 
+    fn author(&self) -> MemberId {
+        self.member.unwrap_or(MemberId::HOST)
+    }
+
     fn written(&self, now: &Now<'_>) -> Vec<u8> {
         let (text, data, edited) = match now {
             Now::Nothing => ("", None, 0),
@@ -70,9 +77,8 @@ impl<'a> Told<'a> {
             &mut out,
             &MessageBody {
                 head: Head { room: &self.room, seq: self.seq, at: self.at },
-                member: self.member,
+                member: self.member.map(|member| (member, self.color)),
                 nick: &self.nick,
-                color: self.color.0,
                 text,
                 data,
                 reply_to: self.reply_to,
@@ -100,9 +106,9 @@ pub(crate) fn as_edited(message: &[u8], content: &Content, n: u32) -> Option<Vec
     Some(told.written(&Now::Content(content, n)))
 }
 
-/// Who wrote a message, from its encoded frame. `None` for a frame that is no message.
+/// Who wrote a message, [`MemberId::HOST`] for the host, from its encoded frame. `None` for a frame that is no message.
 pub(crate) fn author(message: &[u8]) -> Option<MemberId> {
-    Told::read(message).map(|told| told.member)
+    Told::read(message).map(|told| told.author())
 }
 
 /// What the frame of a message shows of it, as of an event. `None` for a frame that is no message.
@@ -115,7 +121,7 @@ pub(crate) fn evidence(message: &[u8], epoch: Epoch, as_of: Seq) -> Option<Evide
     let data = told.data.and_then(|raw| Data::parse(raw.get(), usize::MAX).ok());
     Some(Evidence {
         epoch,
-        by: told.member,
+        by: told.author(),
         at: told.at,
         content: Content::text(text).with_data(data),
         edits: told.edited,
@@ -240,6 +246,30 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&bare), format!(r#"{{"type":"message",{HEAD},{rest}}}"#));
         assert_eq!((tombstone(&bare), as_edited(&bare, &now, 3)), (None, None));
         assert!(evidence(&bare, Epoch(3), Seq(20)).is_some_and(|shown| shown.is_taken_back));
+    }
+
+    #[test]
+    fn what_the_host_said_names_no_member_however_it_is_written_anew() {
+        let mut out = Vec::new();
+        let keyed = Some(crate::domain::Keyed {
+            key: crate::types::Key::parse("feed:1").expect("valid"),
+            digest: crate::domain::Digest(3),
+        });
+        let Event::Sent { nick, text, .. } = sent("{}") else { unreachable!("it is a message") };
+        let said = Event::Sent { nick, color: Color(0), text, keyed, amended: None, data: None, reply_to: None };
+        let room = RoomCode::parse("TLBSWGOC").expect("valid");
+        encode_event(&room, &Record { by: None, ..record(said) }, &mut out).expect("it is told");
+        let rest = r#""host":true,"nick":"Bob","text":"hi \"you\"""#;
+        assert_eq!(String::from_utf8_lossy(&out), format!(r#"{{"type":"message",{HEAD},{rest}}}"#), "nor its key");
+        assert_eq!(author(&out), Some(MemberId::HOST));
+        assert_eq!(evidence(&out, Epoch(3), Seq(20)).map(|shown| shown.by), Some(MemberId::HOST));
+        let bare = tombstone(&out).expect("it is a message");
+        let rest = r#""host":true,"nick":"Bob","text":"","redacted":true"#;
+        assert_eq!(String::from_utf8_lossy(&bare), format!(r#"{{"type":"message",{HEAD},{rest}}}"#));
+        let list = br#"[{"name":"+1","count":1,"by":[2]}]"#;
+        assert!(with_reactions(&out, list).is_some());
+        let read: crate::wire::MessageFrame = serde_json::from_slice(&bare).expect("a client reads it");
+        assert!(read.host && read.member.is_none() && read.color.is_none() && read.redacted);
     }
 
     #[test]

@@ -17,15 +17,15 @@ pub(crate) fn encode_event(room: &RoomCode, record: &Record, out: &mut Vec<u8>) 
             out,
             &MessageBody {
                 head,
-                member: record.by.expect("a message has a sender"),
+                member: record.by.map(|by| (by, *color)),
                 nick: nick.as_str(),
-                color: color.0,
                 text: text.as_str(),
                 data: data.as_ref().map(Data::as_str),
                 reply_to: *reply_to,
                 edited: amended.as_ref().map_or(0, |amended| amended.n),
                 is_taken_back: record.event.is_taken_back(),
-                key: keyed.as_ref().map(|keyed| keyed.key.as_str()),
+                // A member's own client looks for it; what the host numbers its messages by is nobody's business.
+                key: keyed.as_ref().filter(|_| record.by.is_some()).map(|keyed| keyed.key.as_str()),
                 reactions: record.event.frozen_reactions(),
             },
         ),

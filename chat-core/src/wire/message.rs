@@ -19,9 +19,16 @@ pub struct MessageFrame {
     pub seq: Seq,
     #[serde(with = "rfc3339")]
     pub at: Wall,
-    pub member: MemberId,
+    /// Who said it; absent where the host did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub member: Option<MemberId>,
+    /// Whether the host of the room said it, and no member.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub host: bool,
     pub nick: String,
-    pub color: Color,
+    /// That of the member.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub color: Option<Color>,
     pub text: String,
     /// What a program has attached to it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -83,9 +90,9 @@ impl ChangedMessage {
 /// The message frame of the hot path: borrows everything.
 pub(super) struct MessageBody<'a> {
     pub(super) head: Head<'a>,
-    pub(super) member: MemberId,
+    /// The member who said it, and their colour; the host where that is nobody.
+    pub(super) member: Option<(MemberId, Color)>,
     pub(super) nick: &'a str,
-    pub(super) color: u8,
     pub(super) text: &'a str,
     /// As JSON.
     pub(super) data: Option<&'a str>,
@@ -109,12 +116,19 @@ pub(super) fn write_message(out: &mut Vec<u8>, message: &MessageBody<'_>) -> Fra
     // Field by field, so that nothing is copied before it is written.
     out.extend_from_slice(b"{\"type\":\"message\",");
     write_head(out, message.head);
-    out.extend_from_slice(b",\"member\":");
-    push(out, &message.member);
+    match &message.member {
+        Some((member, _)) => {
+            out.extend_from_slice(b",\"member\":");
+            push(out, member);
+        }
+        None => out.extend_from_slice(b",\"host\":true"),
+    }
     out.extend_from_slice(b",\"nick\":");
     push(out, message.nick);
-    out.extend_from_slice(b",\"color\":");
-    push(out, &message.color);
+    if let Some((_, color)) = &message.member {
+        out.extend_from_slice(b",\"color\":");
+        push(out, color);
+    }
     out.extend_from_slice(b",\"text\":");
     push(out, message.text);
     if message.is_taken_back {

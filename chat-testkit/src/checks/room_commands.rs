@@ -18,6 +18,8 @@ use crate::strategies::{Act, After, Asked, Attempt, Known, Mod, Pass, Side, Spot
 const STEPS_MAX: usize = 120;
 /// Nicks of which some look alike.
 const NICKS: [&str; 10] = ["Ann", "ann", "\u{410}nn", "Bob", "B\u{43E}b", "mary", "rnary", "Cid", "Dan", "Eve"];
+/// Two of the host's, a look-alike, and one that is not.
+const HOST_NAMES: [&str; 4] = ["Bot", "b\u{43E}t", "Eve", "Ann"];
 const TEXTS: [&str; 5] = ["hi", "hello", "h\u{EB}llo \u{1F98A}", "twelve chars", "thirteen char"];
 const DATA: [&str; 3] = ["{}", "{\"a\":1}", "{\"a\": 12345}"];
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -77,6 +79,7 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         signal_ttl: Duration::from_secs(9),
         keys_per_scope_max: 3,
         keys_max: 5,
+        host_keys_max: choices.below(4),
         marks_max: 1 + choices.below(6),
         former_max: 3,
         former_networks_max: choices.below(4),
@@ -119,7 +122,7 @@ fn pass(choices: &mut Choices<'_>) -> Pass {
 }
 
 fn act(choices: &mut Choices<'_>) -> Act {
-    match choices.below(40) {
+    match choices.below(42) {
         0 => Act::Create { who: newcomer(choices), nick: nick(choices), data: person_data(choices) },
         1 | 2 => Act::Join {
             who: newcomer(choices),
@@ -141,14 +144,14 @@ fn act(choices: &mut Choices<'_>) -> Act {
         },
         7 => Act::Leave { who: insider(choices) },
         8 => Act::History {
-            who: insider(choices),
+            by: looker(choices),
             at: choices
                 .in_256(160)
                 .then(|| (choices.one_of(&[Side::Before, Side::After, Side::Around]), spot(choices))),
             limit: count(choices),
         },
         9 => Act::Members {
-            who: insider(choices),
+            by: looker(choices),
             after: choices.in_256(128).then(|| target(choices)),
             limit: count(choices),
         },
@@ -231,6 +234,13 @@ fn act(choices: &mut Choices<'_>) -> Act {
             on: choices.in_256(180),
             key: choices.in_256(50).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
         },
+        39 | 40 => Act::Say {
+            name: Nick::parse(choices.one_of(&HOST_NAMES)).expect("a valid nick"),
+            text: text(choices),
+            key: choices.in_256(150).then(|| Key::parse(choices.one_of(&KEYS)).expect("visible ASCII")),
+            data: data(choices),
+            reply_to: choices.in_256(40).then(|| spot(choices)),
+        },
         _ => Act::Lose { decisions: choices.below(4) },
     }
 }
@@ -286,6 +296,10 @@ fn moderator(choices: &mut Choices<'_>) -> Mod {
         2 => Mod::Moderator,
         _ => Mod::Person(insider(choices)),
     }
+}
+
+fn looker(choices: &mut Choices<'_>) -> Mod {
+    if choices.in_256(30) { Mod::Host } else { Mod::Person(insider(choices)) }
 }
 
 fn nick(choices: &mut Choices<'_>) -> Nick {

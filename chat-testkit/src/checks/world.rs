@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use crate::model::{Model, Refusal, without_digest};
-use crate::strategies::{Cast, Play, Step};
+use crate::strategies::{Cast, Play, Step, host_names};
 
 /// More consequences of one moment than any run has.
 const CONSEQUENCES_MAX: usize = 32;
@@ -39,9 +39,11 @@ pub struct World {
 impl World {
     /// Nothing has happened yet.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
+        let mut model = Model::new(Arc::clone(&limits));
+        model.keep_for_host(host_names());
         Self {
             room: Room::new(Arc::clone(&limits)),
-            model: Model::new(Arc::clone(&limits)),
+            model,
             limits,
             cast: Cast::new(),
             now: Now { wall: Wall(1_795_370_400_000), mono: Mono(5_000) },
@@ -105,6 +107,7 @@ impl World {
 
     fn decide(&mut self, input: &Input) -> TestCaseResult {
         self.room.write_up_to(self.writes);
+        self.room.keep_for_host(&host_names());
         let expected = self.model.expect(self.now, input);
         let decided = self.room.decide(self.now, input);
         let comparable = decided.as_ref().map(without_digests).map_err(Refusal::from);
@@ -125,7 +128,7 @@ impl World {
         let of_reactions = if is_sweep(input) { self.limits.reactions_per_person_max } else { 0 };
         prop_assert!(decided.records.len() <= 5 + of_reactions, "never more than 5 records: {:?}", decided.records);
         for record in &decided.records {
-            prop_assert!(record.event.version() <= self.writes, "{:?} where {:?} is", record, self.writes);
+            prop_assert!(record.version() <= self.writes, "{:?} where {:?} is", record, self.writes);
             self.room.apply(self.now, record);
         }
         if let Some(note) = decided.note {
@@ -172,6 +175,9 @@ impl World {
     fn check_digests(&mut self, input: &Input, records: &[Record]) -> TestCaseResult {
         let sent = match input {
             Input::Send { said, as_sent, .. } => format!("{:?}", as_sent.as_ref().unwrap_or(said)),
+            Input::Say { name, said, .. } => {
+                format!("the host as {:?}: {said:?}", host_names().like(&name.key()))
+            }
             Input::Edit { target, content, as_sent, .. } => {
                 format!("{target} says {:?}", as_sent.as_ref().unwrap_or(content))
             }

@@ -12,8 +12,8 @@ use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
 use super::{
-    AsSent, Model, Refusal, Told, bans, edits, enter, owed, pages, people, reactions, roles, seat, settings, slots,
-    sweeps, time,
+    AsSent, Model, Refusal, Told, bans, edits, enter, host, owed, pages, people, reactions, roles, seat, settings,
+    slots, sweeps, time,
 };
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
@@ -39,14 +39,15 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
             let (target, permit, evidence) = (*target, *permit, evidence.as_deref());
             edits::edit(model, now, by, edits::Asked { target, content, as_sent, key, permit, evidence })
         }
+        Input::Say { name, said, key } => host::say(model, now, name, said, key.as_ref()),
         Input::Leave { by } => leave(model, now, by),
         Input::History { by, anchor, limit } => {
-            let sees = member(model, by)?.sees;
+            let sees = acting(model, by)?.map_or(Seq(0), |person| person.sees);
             Ok(decision(Vec::new(), None, Answer::History(Box::new(pages::page(model, *anchor, *limit, sees)))))
         }
         Input::Changes { by, after } => sweeps::missed(model, member(model, by)?.sees, *after),
         Input::Members { by, after, limit } => {
-            member(model, by)?;
+            acting(model, by)?;
             Ok(members(model, *after, *limit))
         }
         Input::Typing { by, state } => {
@@ -81,6 +82,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Settings { by, change } => set(model, now, by, change),
         Input::SetRole { by, member, role } => roles::set_role(model, now, by, *member, *role),
         Input::Protect => roles::protect(model, now),
+        Input::Look => Ok(decision(Vec::new(), None, Answer::Nothing)),
         Input::Close { cause } => {
             let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: *cause }, None);
             Ok(decision(vec![closed], None, Answer::Done { seq: model.head() }))

@@ -117,7 +117,7 @@ pub(super) fn paid(permit: SendPermit) -> Result<(), Refusal> {
     }
 }
 
-fn check_version(model: &Model) -> Result<(), Refusal> {
+pub(super) fn check_version(model: &Model) -> Result<(), Refusal> {
     let retry_after = Some(Duration::from_secs(10));
     match model.writes >= RecordVersion::PERSONS {
         true => Ok(()),
@@ -176,7 +176,7 @@ fn standing(facts: &[Record], message: Seq) -> Option<Standing> {
         }
     }
     let is_taken_back = facts::messages(facts).into_iter().any(|other| other.seq == message && other.redacted);
-    Some(Standing { by: said.by?, at: said.at, content, edits, is_taken_back })
+    Some(Standing { by: said.by.unwrap_or(MemberId::HOST), at: said.at, content, edits, is_taken_back })
 }
 
 impl Model {

@@ -23,6 +23,7 @@ pub(super) fn create(
     if model.epoch().is_some() {
         return Err(refusal(RejectCode::NameTaken, None));
     }
+    people::is_not_hosts(model, by, asked.0)?;
     let mut then = model.clone();
     let created = then.add(now, Told::No, None, Event::Created { epoch, salt }, None);
     let joined = then.add(

@@ -251,6 +251,9 @@ pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<Keye
         else {
             continue;
         };
+        if record.by.is_none() {
+            continue;
+        }
         let scope = scope_of(&facts[..number], record.by);
         if kept.len() < max && kept.iter().filter(|other| other.scope == scope).count() < per_scope_max {
             kept.push(KeyedMessage {
@@ -263,6 +266,28 @@ pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<Keye
         }
     }
     kept
+}
+
+/// What the host said under a key.
+pub(super) struct HostKeyed {
+    pub(super) key: Key,
+    pub(super) as_sent: AsSent,
+    pub(super) seq: Seq,
+    pub(super) at: Wall,
+}
+
+/// The keys of the host that are still remembered: the newest.
+pub(super) fn host_keys(facts: &[Fact], max: usize) -> Vec<HostKeyed> {
+    let keyed = facts.iter().rev().filter_map(|(record, as_sent)| match &record.event {
+        Event::Sent { keyed: Some(keyed), .. } if record.by.is_none() => Some(HostKeyed {
+            key: keyed.key.clone(),
+            as_sent: as_sent.clone().expect("what has a key was said"),
+            seq: record.seq.expect("it is told"),
+            at: record.at,
+        }),
+        _ => None,
+    });
+    keyed.take(max).collect()
 }
 
 /// Who somebody is to the room: their join says it.

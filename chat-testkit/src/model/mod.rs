@@ -4,8 +4,8 @@
 //! is a member? what may follow?) is answered by reading the diary from the start of this life. Nothing is cached, so
 //! nothing can be forgotten when something changes.
 //!
-//! The rules are in fifteen files: who comes in (`enter`), as what they are shown (`people`), what they are shown (`pages`), what they do (`act`), what they
-//! say (`edits`), who may do what (`roles`), whose the room is (`seat`), what is set (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who
+//! The rules are in sixteen files: who comes in (`enter`), as what they are shown (`people`), what they are shown (`pages`), what they do (`act`), what they
+//! say (`edits`), what the host says (`host`), who may do what (`roles`), whose the room is (`seat`), what is set (`settings`), who is kept out (`bans`), what was changed (`sweeps`), who
 //! reacts to what (`reactions`), what a log has still to be told (`owed`), what members show (`slots`), who is here and what runs out (`presence`), and what time
 //! it is in the room (`time`).
 //!
@@ -31,6 +31,7 @@ mod bans;
 mod edits;
 mod enter;
 mod facts;
+mod host;
 mod outcome;
 mod owed;
 mod pages;
@@ -48,10 +49,10 @@ mod time;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::room::{Caller, Decision, Input, Note, OwedChange};
+use chat_core::room::{Caller, Decision, HostNames, Input, Note, OwedChange};
 use chat_core::{
-    Content, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Notices, Now, Offset, PersonHash, ReactionName, Record,
-    RecordVersion, Reject, RejectCode, RoomLimits, Said, Seq, SessionId, Topic, Wall,
+    Content, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Nick, Notices, Now, Offset, PersonHash, ReactionName,
+    Record, RecordVersion, Reject, RejectCode, RoomLimits, Said, Seq, SessionId, Topic, Wall,
 };
 
 pub use facts::Person;
@@ -62,6 +63,7 @@ pub use slots::{Growing, Shown};
 pub struct Model {
     limits: Arc<RoomLimits>,
     writes: RecordVersion,
+    host_names: HostNames,
     diary: Vec<Line>,
 }
 
@@ -87,12 +89,13 @@ enum What {
     Restarted,
 }
 
-/// What a client had sent, before any policy.
+/// What a client had sent, before any policy; or the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum AsSent {
     Send(Said),
     Edit { target: Seq, content: Content },
     React { target: Seq, name: ReactionName, on: bool },
+    Say { name: Nick, said: Said },
 }
 
 /// A fact, and of a message, an edit or a reaction what the client had sent.
@@ -114,7 +117,12 @@ pub struct Refusal {
 impl Model {
     /// A room of which no life has begun.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
-        Self { limits, writes: RecordVersion::LATEST, diary: Vec::new() }
+        Self { limits, writes: RecordVersion::LATEST, host_names: HostNames::default(), diary: Vec::new() }
+    }
+
+    /// From now on the host speaks under these names.
+    pub fn keep_for_host(&mut self, names: HostNames) {
+        self.host_names = names;
     }
 
     /// From now on it decides on no record of a later version.
@@ -267,7 +275,7 @@ impl Model {
     pub fn forgotten(&self) -> Vec<(Seq, MemberId, bool)> {
         let marks = self.marks();
         let said = facts::messages(&self.facts()).into_iter().filter(|message| !marks.contains(&message.seq));
-        said.map(|message| (message.seq, message.by.expect("a message is somebody's"), message.redacted)).collect()
+        said.map(|message| (message.seq, message.by.unwrap_or(MemberId::HOST), message.redacted)).collect()
     }
 
     /// The last event that changed an earlier message; 0 for none.
@@ -374,6 +382,7 @@ fn as_sent(input: &Input) -> Option<AsSent> {
         Input::Edit { target, content, as_sent, .. } => {
             Some(AsSent::Edit { target: *target, content: as_sent.as_ref().unwrap_or(content).clone() })
         }
+        Input::Say { name, said, .. } => Some(AsSent::Say { name: name.clone(), said: said.clone() }),
         Input::React { target, name, on, .. } => Some(AsSent::React { target: *target, name: name.clone(), on: *on }),
         _ => None,
     }

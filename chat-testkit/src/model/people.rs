@@ -7,7 +7,7 @@ use chat_core::{Event, MemberChange, MemberId, Nick, Now, PersonData, RecordVers
 
 use super::facts::Person;
 use super::outcome::{decision, done, member, refusal};
-use super::{Model, Refusal};
+use super::{Model, Refusal, host};
 
 /// A name and data, after the policy.
 pub(super) fn shown(by: &Caller, nick: Nick, data: Option<PersonData>) -> (Nick, Option<PersonData>) {
@@ -26,12 +26,22 @@ pub(super) fn may_have(
     own: Option<MemberId>,
 ) -> Result<(), Refusal> {
     let is_given = by.named.as_ref().is_some_and(|named| named.nick.is_some());
+    is_not_hosts(model, by, nick)?;
     let others = model.members().into_iter().filter(|person| Some(person.id) != own);
     let holder = others.into_iter().find(|person| person.nick_key.looks_like(&nick.key()));
     let Some(holder) = holder.filter(|_| !is_given) else { return Ok(()) };
     let away = model.presence().away.into_iter().find(|(member, _)| *member == holder.id);
     let left = away.map(|(_, since)| since.after(model.limits.grace).since(now.mono).max(Duration::from_millis(1)));
     Err(Refusal { retry_after: left, ..refusal(RejectCode::NickTaken, Some("nick")) })
+}
+
+/// Nobody is called as the host is, unless the policy calls them so.
+pub(super) fn is_not_hosts(model: &Model, by: &Caller, nick: &Nick) -> Result<(), Refusal> {
+    let is_given = by.named.as_ref().is_some_and(|named| named.nick.is_some());
+    match host::name_like(model, nick).filter(|_| !is_given) {
+        Some(_) => Err(refusal(RejectCode::NickTaken, Some("nick"))),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn me(model: &Model, now: Now, by: &Caller, change: &MemberChange) -> Result<Decision, Refusal> {

@@ -84,18 +84,24 @@ impl Cast {
                 let (by, evidence) = (self.caller(who, model), evidence(asked, target, model));
                 Input::Edit { by, target, content, as_sent, key, permit, evidence }
             }
+            Act::Say { name, text, key, data, reply_to } => {
+                let reply_to = reply_to.map(|answered| seq(answered, model));
+                let said = Said::from(Content::text(text).with_data(data)).with_reply_to(reply_to);
+                Input::Say { name, said, key }
+            }
+            Act::Look => Input::Look,
             Act::Leave { who } => Input::Leave { by: self.caller(who, model) },
-            Act::History { who, at, limit } => {
+            Act::History { by, at, limit } => {
                 let anchor = at.map_or(HistoryAnchor::Newest, |(side, spot)| match side {
                     Side::Before => HistoryAnchor::Before(seq(spot, model)),
                     Side::After => HistoryAnchor::After(seq(spot, model)),
                     Side::Around => HistoryAnchor::Around(seq(spot, model)),
                 });
-                Input::History { by: self.caller(who, model), anchor, limit }
+                Input::History { by: self.actor(by, model), anchor, limit }
             }
-            Act::Members { who, after, limit } => {
+            Act::Members { by, after, limit } => {
                 let after = after.map(|after| member(after, model));
-                Input::Members { by: self.caller(who, model), after, limit }
+                Input::Members { by: self.actor(by, model), after, limit }
             }
             Act::Typing { who, state } => Input::Typing { by: self.caller(who, model), state },
             Act::Live { who, message, text } => {

@@ -16,7 +16,8 @@ use super::people::{few_member_changes, few_person_data};
 use super::settings::{few_changes, few_secrets};
 use super::steps::{Act, After, Asked, Attempt, Known, Mod, Pass, Side, Spot, Step, Target, Who};
 use super::types::{
-    few_data, few_keys, few_nicks, few_reaction_names, few_signal_data, few_signal_names, few_texts, few_topics,
+    few_data, few_host_names, few_keys, few_nicks, few_reaction_names, few_signal_data, few_signal_names, few_texts,
+    few_topics,
 };
 
 /// Bounds so small that a run of a few dozen steps hits them all.
@@ -64,6 +65,7 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 signal_ttl: Duration::from_secs(9),
                 keys_per_scope_max: 2 + marks_max % 2,
                 keys_max: 5,
+                host_keys_max: [2, 3, 0][history_max % 3],
                 marks_max,
                 former_max: 3,
                 former_networks_max: [2, 0, 1, 3][(history_max + changes_max) % 4],
@@ -139,7 +141,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
             .prop_map(|(who, (text, data, reply_to), as_sent, key, permit)| {
                 Act::Send { who, text, as_sent, key, permit, data, reply_to }
             }),
-        14 => edit(),
+        19 => edit(),
         4 => (insider(), few_member_changes()).prop_map(|(who, change)| Act::Me { who, change }),
         1 => (target(), few_member_changes()).prop_map(|(member, change)| Act::ChangeMember { member, change }),
         3 => (insider(), select(vec![TypingState::On, TypingState::On, TypingState::Off]))
@@ -152,13 +154,15 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
         10 => showing().boxed(),
         1 => back().prop_map(|through| Act::Settle { through }),
         2 => (moderator(), person(), option::of(back())).prop_map(|(by, member, from)| Act::RedactAll { by, member, from }),
-        2 => (moderator(), option::of(0..4_u32), count()).prop_map(|(by, after, limit)| Act::Bans { by, after, limit }),
+        3 => (moderator(), option::of(0..4_u32), count()).prop_map(|(by, after, limit)| Act::Bans { by, after, limit }),
         1 => (moderator(), few_topics()).prop_map(|(by, topic)| Act::SetTopic { by, topic }),
         2 => (moderator(), few_changes()).prop_map(|(by, change)| Act::Settings { by, change }),
-        3 => (insider(), option::weighted(0.8, (side(), said())), count())
-            .prop_map(|(who, at, limit)| Act::History { who, at, limit }),
-        1 => (insider(), option::of(target()), count())
-            .prop_map(|(who, after, limit)| Act::Members { who, after, limit }),
+        3 => (looker(), option::weighted(0.8, (side(), said())), count())
+            .prop_map(|(by, at, limit)| Act::History { by, at, limit }),
+        1 => (looker(), option::of(target()), count())
+            .prop_map(|(by, after, limit)| Act::Members { by, after, limit }),
+        3 => (few_host_names(), words(), option::weighted(0.6, few_keys()))
+            .prop_map(|(name, (text, data, reply_to), key)| Act::Say { name, text, key, data, reply_to }).boxed(),
     ];
     let come = prop_oneof![
         3 => (newcomer(), shown(), count(), option::of(after()), option::weighted(0.4, few_secrets()))
@@ -231,6 +235,11 @@ fn moderator() -> impl Strategy<Value = Mod> + Clone {
         1 => Just(Mod::Moderator),
         2 => Just(Mod::Host),
     ]
+}
+
+/// Mostly a member, and the host now and then.
+fn looker() -> impl Strategy<Value = Mod> + Clone {
+    prop_oneof![6 => insider().prop_map(Mod::Person), 1 => Just(Mod::Host)]
 }
 
 fn target() -> impl Strategy<Value = Target> + Clone {

@@ -79,8 +79,16 @@ pub enum Act {
     Leave {
         who: Who,
     },
+    Say {
+        name: Nick,
+        text: Body,
+        key: Option<Key>,
+        data: Option<Data>,
+        reply_to: Option<Spot>,
+    },
+    Look,
     History {
-        who: Who,
+        by: Mod,
         at: Option<(Side, Spot)>,
         limit: Option<u32>,
     },
@@ -89,7 +97,7 @@ pub enum Act {
         after: Spot,
     },
     Members {
-        who: Who,
+        by: Mod,
         after: Option<Target>,
         limit: Option<u32>,
     },

@@ -1,5 +1,6 @@
 //! Values: valid texts and ids of every sort, a few that collide, and text that nobody should send.
 
+use chat_core::room::HostNames;
 use chat_core::{
     Body, Data, Epoch, Identity, Key, Nick, Position, ReactionName, RoomCode, Seq, SignalData, SignalName, Topic,
 };
@@ -115,6 +116,16 @@ pub fn any_nick() -> impl Strategy<Value = Nick> + Clone {
 /// Few nicks, some of which look alike.
 pub fn few_nicks() -> impl Strategy<Value = Nick> + Clone {
     select(FEW_NICKS).prop_map(|text| Nick::parse(text).expect("a valid nick"))
+}
+
+/// The names of the host in a run: one that others would take, and one of its own.
+pub fn host_names() -> HostNames {
+    HostNames::parse(["Eve", "Bot"]).expect("valid nicks")
+}
+
+/// A name that the host speaks under, one that looks like it, or one that is none of its names.
+pub fn few_host_names() -> impl Strategy<Value = Nick> + Clone {
+    select(vec!["Bot", "Bot", "b\u{43E}t", "Eve", "Ann"]).prop_map(|text| Nick::parse(text).expect("a valid nick"))
 }
 
 /// Any message of at most `chars_max` characters.

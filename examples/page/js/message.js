@@ -50,7 +50,7 @@ const MAKERS = {
       on: { click: event => actions.loadGap(event.target.closest('li')) },
     })),
 
-  message: (row, actions) => el('li', { class: `message c${row.color % 16}` },
+  message: (row, actions) => el('li', { class: `message ${row.host ? 'host' : `c${row.color % 16}`}` },
     el('span', { class: 'avatar', 'aria-hidden': 'true', text: initial(row.nick) }),
     el('div', { class: 'bubble' },
       el('bdi', { class: 'nick' }),

@@ -462,11 +462,12 @@ function missedBefore(room, seenSeq, { history, more }) {
 }
 
 function messageEntry(room, frame, asOf) {
-  const { seq, at, member, nick, color, text, data, reply_to: replyTo, edited = 0, redacted, key, reactions = [] } = frame;
+  const { seq, at, member = null, host = false, nick, color } = frame;
+  const { text, data, reply_to: replyTo, edited = 0, redacted, key, reactions = [] } = frame;
   // A message of this page keeps the place on screen it had while pending.
   const local = room.pending.some(message => message.key === key) ? key : null;
   const said = { text, data, replyTo, edited };
-  return { kind: 'message', seq, at, member, nick, color, ...said, redacted: redacted === true, reactions, local, asOf };
+  return { kind: 'message', seq, at, member, host, nick, color, ...said, redacted: redacted === true, reactions, local, asOf };
 }
 
 /** How many people named beside a name a message shows at most. */

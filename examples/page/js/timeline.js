@@ -38,6 +38,7 @@ export function rowsOf(room) {
       kind: 'message',
       seq: entry.seq,
       member: entry.member,
+      host: entry.host,
       nick: entry.nick,
       color: entry.color,
       text: sofar ?? shownText(entry),
@@ -86,6 +87,7 @@ function pendingRow(room, { key, text, at, state, error }) {
     kind: 'message',
     seq: null,
     member: room.you?.member ?? null,
+    host: false,
     nick: room.nick,
     color: room.you?.color ?? 0,
     text,
@@ -112,9 +114,13 @@ function pushDay(rows, day, at) {
   return own;
 }
 
+/** Whether one and the same said both: the host has no number, and speaks under several names. */
+const isBySame = (one, other) =>
+  one.host === other.host && (one.host ? one.nick === other.nick : one.member === other.member);
+
 /** Adds a message row, joined to the one above when both stand in one group. */
 function pushMessage(rows, before, row) {
-  const close = before !== null && rows.at(-1) === before && before.member === row.member
+  const close = before !== null && rows.at(-1) === before && isBySame(before, row)
     && Date.parse(row.at) - Date.parse(before.at) <= GROUP_MS_MAX;
   if (close) {
     row.first = false;

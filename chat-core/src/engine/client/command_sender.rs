@@ -289,9 +289,9 @@ fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permi
             return reply.reject(None, reject);
         }
         Command::Leave { room } => (room, Input::Leave { by }),
-        Command::History { room, anchor, limit } => (room, Input::History { by, anchor, limit }),
+        Command::History { room, anchor, limit } => (room, Input::History { by: Actor::Member(by), anchor, limit }),
         Command::Changes { room, after } => (room, Input::Changes { by, after }),
-        Command::Members { room, after, limit } => (room, Input::Members { by, after, limit }),
+        Command::Members { room, after, limit } => (room, Input::Members { by: Actor::Member(by), after, limit }),
         Command::Typing { room, state } => (room, Input::Typing { by, state }),
         Command::Live { room, target, text } => (room, Input::Live { by, target, text }),
         Command::Signal { room, name, data } => (room, Input::Signal { by, name, data }),

@@ -28,14 +28,14 @@ use crate::wire::{self, FrameKind};
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// What is to be ended, by somebody who may.
-struct Order {
-    session: SessionId,
-    identity: Option<Identity>,
-    extent: Extent,
+pub(super) struct Order {
+    pub(super) session: SessionId,
+    pub(super) identity: Option<Identity>,
+    pub(super) extent: Extent,
     /// The newest day of a token that is known.
-    newest_day: u16,
+    pub(super) newest_day: u16,
     /// Who asks on a connection of their own, and is told what they are still owed.
-    asks: Option<SessionId>,
+    pub(super) asks: Option<SessionId>,
 }
 
 /// Ends the session that asks, or the one whose token is named. Superseded or not: whoever has lost a session to somebody else can
@@ -190,7 +190,7 @@ impl Shared {
         if self.ended_sessions.is_read() { Ok(()) } else { Err(unavailable()) }
     }
 
-    async fn carry_out(self: &Arc<Self>, order: Order) -> Result<(), Reject> {
+    pub(super) async fn carry_out(self: &Arc<Self>, order: Order) -> Result<(), Reject> {
         let ended = self.remember_ended(&order).await?;
         self.end_all(&ended, &order);
         Ok(())

@@ -7,6 +7,7 @@ pub(crate) mod connect;
 pub(crate) mod connection;
 mod credentials;
 pub(crate) mod end;
+pub(crate) mod host_end;
 pub(crate) mod pull;
 pub(crate) mod renew;
 mod slots;

@@ -8,7 +8,7 @@ use crate::domain::{Amend, Content, Event, Record};
 use crate::fault_injection::{self, Bug};
 use crate::locks::lock;
 use crate::room::{Evidence, Sweep};
-use crate::types::Seq;
+use crate::types::{MemberId, Seq};
 use crate::wire::{self, FrameKind};
 
 /// What an event changes of what was said before it.
@@ -79,7 +79,8 @@ impl Change {
 
     /// The same of a record that a log has not been amended in.
     pub(crate) fn apply(&self, record: &mut Record) {
-        let (Some(seq), Some(by)) = (record.seq, record.by) else { return };
+        let Some(seq) = record.seq else { return };
+        let by = record.by.unwrap_or(MemberId::HOST);
         let change = self.seq();
         if seq >= change {
             return;
@@ -333,7 +334,7 @@ fn unmasked(changes: &[Change]) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Body, MemberId};
+    use crate::types::Body;
 
     fn taken_back(targets: &[u64]) -> Vec<Change> {
         targets.iter().map(|&target| Change::TakeBack { target: Seq(target), change: Seq(10 + target) }).collect()

@@ -142,7 +142,7 @@ fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
 }
 
 /// What is asked, by its every kind, with all that may be there; a line is never changed.
-const INPUTS: [&str; 28] = [
+const INPUTS: [&str; 31] = [
     r#"{"create":{"by":BY,"nick":"Ann","data":"{}","epoch":"0000000000007","salt":18446744073709551615}}"#,
     r#"{"join":{"by":BY,"nick":"Ann","data":"{}","history":5,"after":"0000000000007:17","secret":[1,2]}}"#,
     r#"{"attach":{"by":BY,"after":"0000000000007:17"}}"#,
@@ -151,10 +151,13 @@ const INPUTS: [&str; 28] = [
     r#"{"send":{"by":BY,"said":{"content":{"text":"","data":"{\"a\": 1}"},"reply_to":null},"as_sent":{"content":{"text":"a"},"reply_to":1},"key":"k","permit":"paid"}}"#,
     r#"{"edit":{"by":BY,"target":1,"content":{"text":"a"},"as_sent":{"text":"b","data":"{}"},"key":"k","permit":"paid","evidence":{"epoch":"0000000000007","by":1,"at":2,"content":{"text":""},"edits":3,"is_taken_back":true,"as_of":4}}}"#,
     r#"{"leave":{"by":BY}}"#,
+    r#"{"say":{"name":"Bot","said":{"content":{"text":"hi"},"reply_to":null},"key":"k"}}"#,
     r#"{"history":{"by":BY,"anchor":"newest"}}"#,
     r#"{"history":{"by":BY,"anchor":{"around":7},"limit":5}}"#,
     r#"{"changes":{"by":BY,"after":7}}"#,
     r#"{"members":{"by":BY,"after":1,"limit":5}}"#,
+    r#"{"members":{"by":"host","after":1,"limit":5}}"#,
+    r#"{"history":{"by":"host","anchor":"newest"}}"#,
     r#"{"typing":{"by":BY,"state":"on"}}"#,
     r#"{"live":{"by":BY,"target":7,"text":"a"}}"#,
     r#"{"signal":{"by":BY,"name":"hand","data":"[1]"}}"#,
@@ -172,7 +175,7 @@ const INPUTS: [&str; 28] = [
     r#"{"settings":{"by":"host","change":{"secret":null,"history":5}}}"#,
     r#"{"set_role":{"by":"host","member":1,"role":"moderator"}}"#,
 ];
-const INPUTS_WITHOUT_MORE: [&str; 3] = [r#""protect""#, r#"{"close":{"cause":"host"}}"#, r#""elapsed""#];
+const INPUTS_WITHOUT_MORE: [&str; 4] = [r#""protect""#, r#""look""#, r#"{"close":{"cause":"host"}}"#, r#""elapsed""#];
 
 /// What an owner notes; a line is never changed.
 const NOTES: [&str; 11] = [

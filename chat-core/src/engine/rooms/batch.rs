@@ -10,6 +10,7 @@ use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
 use crate::engine::parcel::Decided;
+use crate::engine::rooms::host_view::HostAnswer;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::room::{Answer, BanLine, Caller, HistorySlice, Room};
@@ -78,6 +79,8 @@ pub(crate) enum Outcome {
     /// Of what was asked at another server.
     Decided(Box<Decided>),
     Entered(Box<AdmittedJoin>),
+    /// What the host is shown.
+    Shown(Box<HostAnswer>),
     Members {
         page: MemberList,
         total: usize,

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::engine::rooms::from_peer::{Asked, FromPeer};
+use crate::engine::rooms::host_view::HostReply;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
-use crate::room::{Answer, Caller, Input, ReadPosition};
+use crate::room::{Caller, Input, ReadPosition};
 use crate::types::{
     CloseReason, Epoch, Generation, Nick, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits,
     Wall,
@@ -24,7 +23,7 @@ pub(crate) enum InboxItem {
     /// Somebody comes in, or comes back. Where more events than `catch_up` are due to them, they are told of those by a gap.
     Enter { input: Input, request: JoinRequest, catch_up: Option<u32> },
     /// The embedder asks. What is not shown is answered as done.
-    Host { input: Input, answer: oneshot::Sender<Result<Answer, Reject>> },
+    Host { input: Input, answer: HostReply },
     /// Somebody asks at another server.
     Asked(Box<Asked>),
     /// Another server tells something.

@@ -8,6 +8,7 @@ pub(crate) mod debts;
 pub(crate) mod doubt;
 pub(crate) mod from_peer;
 pub(crate) mod guest_reply;
+pub(crate) mod host_view;
 pub(crate) mod inbox;
 pub(crate) mod part;
 pub(crate) mod registry;

@@ -44,6 +44,7 @@ use crate::engine::shared::timers::Timers;
 use crate::locks::lock;
 use crate::meters::Counters;
 use crate::ports::{Cluster, Log, LogClaim, Observer, ObserverEvent, Policy};
+use crate::room::HostNames;
 use crate::types::{CloseReason, Epoch, Limits, Now, Reject, RejectCode, RoomCode, RoomLimits, Seq};
 
 /// A client that was not let in.
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     pub(crate) limits: Limits,
     pub(crate) room_limits: Arc<RoomLimits>,
+    pub(crate) host_names: HostNames,
     pub(crate) clock: SteadyClock,
     pub(crate) log: Option<Arc<dyn Log>>,
     /// Room tasks and sessions hold this struct, so no other engine writes while one of them still may.

@@ -18,6 +18,7 @@ use crate::engine::session::rooms::Arrival;
 use crate::engine::session::shared_allowance::SharedAllowance;
 use crate::engine::session::subscription::Subscription;
 use crate::engine::shared::Shared;
+use crate::engine::work::host;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::room::{
@@ -147,14 +148,7 @@ pub(crate) fn deliver(
 ) -> Option<Stray> {
     match (item, outcome) {
         (item, Outcome::Rejected(reject)) => refuse(shared, code, feed, item, reject),
-        (InboxItem::Host { answer, .. }, outcome) => {
-            let done = match outcome {
-                Outcome::Answer(shown @ (Answer::Done { .. } | Answer::Bans { .. })) => shown,
-                _ => Answer::Done { seq: feed.map(|feed| feed.backlog.head()).unwrap_or_default() },
-            };
-            // The embedder may have stopped waiting.
-            let _ = answer.send(Ok(done));
-        }
+        (InboxItem::Host { answer, .. }, outcome) => host::deliver(shared, feed, outcome, answer),
         (InboxItem::Command { reply, .. }, Outcome::Members { page, total, more }) => {
             let json = wire::members_page(reply.id(), code, &page, total, more);
             reply.answer(FrameKind::Members, json);

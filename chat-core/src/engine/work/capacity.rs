@@ -23,6 +23,7 @@ pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -
             events.any(|event| matches!(event, Event::Created { .. } | Event::Joined { .. })) && budget.is_crowded()
         }
         Input::Send { .. }
+        | Input::Say { .. }
         | Input::Edit { .. }
         | Input::React { .. }
         | Input::Me { .. }

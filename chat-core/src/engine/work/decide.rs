@@ -29,6 +29,7 @@ impl RoomTask {
         let mut batch = Batch::default();
         let now = self.now();
         self.state.room.write_up_to(self.shared.writes());
+        self.state.room.keep_for_host(&self.shared.host_names);
         self.look_after_guests(now, items);
         while !self.is_full(&batch) {
             let Some(item) = items.pop_front() else { break };
@@ -172,6 +173,11 @@ impl RoomTask {
                 let bytes_max = if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };
                 self.members_page(&page, *after, total, bytes_max)
             }
+            (InboxItem::Host { input, .. }, Ok(answer)) => match self.host_view(input, &answer) {
+                Ok(Some(view)) => Outcome::Shown(Box::new(view)),
+                Ok(None) => Outcome::Answer(answer),
+                Err(reject) => Outcome::Rejected(reject),
+            },
             (InboxItem::Command { reply, .. }, Ok(Answer::Bans { page, more })) => {
                 let limits = &self.shared.limits.session;
                 let bytes_max = if reply.is_mailbox() { reply.claim_members(limits) } else { limits.page_bytes_max };

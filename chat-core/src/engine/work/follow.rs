@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::engine::parcel::{Attachment, Parcel};
 use crate::engine::rooms::from_peer::FromPeer;
+use crate::engine::rooms::host_view::HostAnswer;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::Letter;
 use crate::engine::shared::unavailable;
@@ -75,7 +76,7 @@ impl RoomTask {
             InboxItem::Tick => self.state.disarm(),
             // Nothing runs out here.
             InboxItem::Host { input: Input::Elapsed, answer } if owner.is_some() => {
-                let _ = answer.send(Ok(Answer::Nothing));
+                let _ = answer.send(Ok(HostAnswer::Told(Answer::Nothing)));
             }
             item @ (InboxItem::Command { .. }
             | InboxItem::Enter { .. }

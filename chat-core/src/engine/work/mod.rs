@@ -14,6 +14,7 @@ mod follow;
 pub(crate) mod fork;
 pub(crate) mod freeze;
 mod guests;
+mod host;
 pub(crate) mod load;
 mod name;
 mod ownership;

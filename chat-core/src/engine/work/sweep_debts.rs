@@ -33,9 +33,9 @@ impl RoomTask {
             looked += page.len();
             let is_last = page.len() < FETCH || page.first().is_some_and(|oldest| oldest.seq <= Some(sweep.from));
             for record in page.iter().rev() {
-                let (Some(seq), Some(by)) = (record.seq, record.by) else { continue };
+                let Some(seq) = record.seq else { continue };
                 before = before.min(seq);
-                if sweep.covers(by, seq) && !record.event.is_taken_back() {
+                if record.by.is_some_and(|by| sweep.covers(by, seq)) && !record.event.is_taken_back() {
                     amends.extend(record.event.standing_edit().map(|edit| Amend::bare(edit, sweep.change)));
                     amends.push(Amend::take_back(seq, sweep.change));
                 }

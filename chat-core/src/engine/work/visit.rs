@@ -45,12 +45,13 @@ pub(crate) async fn visit(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
     }
 }
 
-/// Whether somebody wants something of the room, or has just been in it. A visit is nobody's, and neither is what time brings.
+/// Whether somebody wants something of the room, or has just been in it. A visit is nobody's, and neither is a look at it or what time brings.
 pub(crate) fn is_of_somebody(item: &InboxItem) -> bool {
     match item {
-        InboxItem::Host { input: Input::Elapsed, .. } | InboxItem::Evict(_) | InboxItem::Tick | InboxItem::Peer(_) => {
-            false
-        }
+        InboxItem::Host { input: Input::Elapsed | Input::Look, .. }
+        | InboxItem::Evict(_)
+        | InboxItem::Tick
+        | InboxItem::Peer(_) => false,
         InboxItem::Command { .. }
         | InboxItem::Enter { .. }
         | InboxItem::Host { .. }

@@ -22,6 +22,8 @@ pub(super) struct Bounds {
     #[serde(default = "reactable_max_once", skip_serializing_if = "is_reactable_max_once")]
     pub(super) reactable_max: usize,
     pub(super) keys: WindowBounds,
+    #[serde(default = "host_keys_max_once", skip_serializing_if = "is_host_keys_max_once")]
+    pub(super) host_keys_max: usize,
 }
 
 /// What was the bound before it was written down.
@@ -47,6 +49,15 @@ fn is_reactable_max_once(max: &usize) -> bool {
     *max == reactable_max_once()
 }
 
+/// The bound where none is written down.
+fn host_keys_max_once() -> usize {
+    4_096
+}
+
+fn is_host_keys_max_once(max: &usize) -> bool {
+    *max == host_keys_max_once()
+}
+
 impl Bounds {
     /// Those of a room.
     pub(super) fn new(limits: &RoomLimits) -> Self {
@@ -59,7 +70,13 @@ impl Bounds {
             member_changes: MemberChangeBounds::new(limits),
             reactable_max: limits.reactable_max,
             keys: WindowBounds { scope_max: limits.keys_per_scope_max, total_max: limits.keys_max },
+            host_keys_max: limits.host_keys_max,
         }
+    }
+
+    /// Of the host's keys, which are one person's.
+    pub(super) fn host_keys(&self) -> WindowBounds {
+        WindowBounds { scope_max: self.host_keys_max, total_max: self.host_keys_max }
     }
 }
 
@@ -87,6 +104,9 @@ impl Ledger {
             }
             if let Some(keys) = self.keys.if_any() {
                 *keys = keys.bounded(bounds.keys);
+            }
+            if let Some(keys) = self.host_keys.if_any() {
+                *keys = keys.bounded(bounds.host_keys());
             }
             if let Some(changes) = self.changes.if_any() {
                 changes.bound(bounds.changes_max);
@@ -118,7 +138,8 @@ mod tests {
         let (member_changes_max, member_change_interval) = (7, Duration::from_secs(3));
         let member_changes = RoomLimits { member_changes_max, member_change_interval, ..default };
         let slowed = RoomLimits { slowed_max: 7, ..default };
-        for other in [member_changes, slowed, RoomLimits { reactable_max: 7, ..default }] {
+        let host_keys = RoomLimits { host_keys_max: 7, ..default.clone() };
+        for other in [member_changes, slowed, host_keys, RoomLimits { reactable_max: 7, ..default }] {
             assert_eq!(read(stored(&other)), Bounds::new(&other));
         }
     }

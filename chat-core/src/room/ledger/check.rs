@@ -24,6 +24,7 @@ impl Ledger {
         assert!(self.member_changes.len() <= self.bounds.member_changes.max, "member_changes_max holds");
         assert!(self.settings.slow_ms > 0 || self.slow_mode.is_empty(), "without slow mode nobody is slowed");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
+        assert!(self.host_keys.len() <= self.bounds.host_keys_max, "host_keys_max holds");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without an incarnation has no members");
         assert!(
             self.empty.is_none() || self.empty_since() == self.empty,

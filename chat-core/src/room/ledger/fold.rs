@@ -23,7 +23,7 @@ impl Ledger {
     /// When the record does not follow: that is a bug of whoever reads or writes the log.
     pub fn apply(&mut self, record: &Record) {
         self.follow(record);
-        self.needs = self.needs.max(record.event.version());
+        self.needs = self.needs.max(record.version());
         match &record.event {
             Event::Created { epoch, salt } => self.life = Some(Incarnation { epoch: *epoch, salt: *salt }),
             Event::Joined { nick, nick_key, color, role, scope, sees, data } => {
@@ -71,9 +71,9 @@ impl Ledger {
                 }
             }
             Event::Sent { keyed, .. } => {
-                let by = actor(record);
-                self.marks.push(self.head, by, self.bounds.marks_max);
+                self.marks.push(self.head, record.by.unwrap_or(MemberId::HOST), self.bounds.marks_max);
                 self.freeze_reactions();
+                let Some(by) = record.by else { return self.remember_host_key(record.at, keyed.as_ref()) };
                 if self.settings.slow_ms > 0 {
                     self.slow_mode.spoke(by, record.at, self.bounds.slowed_max);
                 }
@@ -224,6 +224,15 @@ impl Ledger {
         }
     }
 
+    /// Remembers under which key the host said what stands at the head, if under any.
+    fn remember_host_key(&mut self, at: Wall, keyed: Option<&Keyed>) {
+        if let Some(keyed) = keyed {
+            let (scope, key) = self.host_key(&keyed.key);
+            let kept = Kept { scope, key, digest: keyed.digest, seq: self.head, at };
+            self.host_keys.make().insert(kept, self.bounds.host_keys());
+        }
+    }
+
     /// Nobody has the owner's seat to come back to any more.
     fn free_seat(&mut self) {
         if let Some(seat) = self.held.take() {
@@ -249,5 +258,5 @@ impl Ledger {
 }
 
 fn actor(record: &Record) -> MemberId {
-    record.by.expect("who joins, leaves or sends is named")
+    record.by.expect("who joins, leaves or edits is named")
 }

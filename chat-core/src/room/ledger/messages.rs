@@ -7,7 +7,7 @@ use crate::domain::{Content, Digest, Reaction, Said};
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::room::changes::Changes;
-use crate::room::hashes::{self, KeyHash};
+use crate::room::hashes::{self, KeyHash, ScopeHash};
 use crate::room::key_window::Kept;
 use crate::room::marks::Marks;
 use crate::room::owed::{OwedChange, OwedEdit};
@@ -15,7 +15,7 @@ use crate::room::reactions::{OwedFreeze, Reactions};
 use crate::room::sweeps::Sweep;
 #[cfg(doc)]
 use crate::types::RoomLimits;
-use crate::types::{Key, Scope, Seq};
+use crate::types::{Key, Nick, Scope, Seq};
 
 impl Ledger {
     pub(in crate::room) fn marks(&self) -> &Marks {
@@ -132,6 +132,26 @@ impl Ledger {
             return None;
         }
         self.keys.find(KeyHash::new(self.salt(), self.hash(scope), key))
+    }
+
+    /// What the host said under this key, if it is remembered.
+    pub(in crate::room) fn said_before(&self, key: &Key) -> Option<&Kept> {
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ForgetHostKey) {
+            return None;
+        }
+        self.host_keys.find(self.host_key(key).1)
+    }
+
+    /// A key of the host's, whichever its name.
+    pub(in crate::room) fn host_key(&self, key: &Key) -> (ScopeHash, KeyHash) {
+        let scope = ScopeHash::of_host(self.salt());
+        (scope, KeyHash::new(self.salt(), scope, key))
+    }
+
+    /// Of what the host says under this name.
+    pub(in crate::room) fn digest_of_host(&self, name: &Nick, said: &Said) -> Digest {
+        hashes::digest_of_host(self.salt(), name, said)
     }
 
     /// Of what somebody sends.

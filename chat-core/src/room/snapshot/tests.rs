@@ -3,7 +3,8 @@
 mod lives;
 
 use self::lives::{
-    Incarnation, edited_life, emptied_life, full_life, life_of_people, life_of_roles, reacted_life, swept_life,
+    Incarnation, edited_life, emptied_life, full_life, life_of_host, life_of_people, life_of_roles, reacted_life,
+    swept_life,
 };
 use super::*;
 use crate::domain::{Event, LeaveReason, Record, Role};
@@ -164,6 +165,23 @@ fn who_has_reacted_and_what_the_log_has_still_to_write_of_it_is_read() {
     let counts = [3, 5].map(|seq| read.reactions_to(Seq(seq)).iter().map(|one| one.count).collect::<Vec<_>>());
     assert_eq!(counts, [vec![1], vec![2]]);
     assert_eq!(read.owed_freezes().map(|owed| (owed.target, owed.change)).collect::<Vec<_>>(), [(Seq(3), Seq(5))]);
+}
+
+#[test]
+fn what_the_host_said_under_which_key_is_stored() {
+    let limits = RoomLimits::default();
+    let stored = include_str!("../fixtures/snapshot-2-host.json");
+    let newest = Snapshot::from(life_of_host(&limits).ledger);
+    assert_eq!(serde_json::to_string(&newest).expect("it can be stored"), stored.trim_end(), "what is written now");
+    let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read"));
+    let kept =
+        |ledger: &Ledger, key: &str| ledger.said_before(&Key::parse(key).expect("a valid key")).map(|kept| kept.seq);
+    assert_eq!(
+        [kept(&read, "feed:1"), kept(&read, "feed:2"), kept(&read, "feed:3")],
+        [Some(Seq(2)), Some(Seq(3)), None]
+    );
+    let fewer = read.bounded(&RoomLimits { host_keys_max: 1, ..RoomLimits::default() });
+    assert_eq!([kept(&fewer, "feed:1"), kept(&fewer, "feed:2")], [None, Some(Seq(3))], "the newest stays");
 }
 
 /// A program that kept no changes may have made some: whoever was there before its end pages anew.

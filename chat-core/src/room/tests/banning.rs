@@ -149,7 +149,7 @@ fn where_not_every_program_can_read_it_a_ban_is_for_ever_and_of_who_is_there() {
     }
     let decision = world.run(&ban(actor(1), 2)).expect("banned");
     assert_eq!(kinds(&decision), [("banned", None), ("kicked", Some(5))]);
-    assert!(decision.records.iter().all(|record| record.event.version() == RecordVersion::FIRST));
+    assert!(decision.records.iter().all(|record| record.version() == RecordVersion::FIRST));
     assert_eq!(world.reject(&join(caller(2))), RejectCode::Banned);
     assert_eq!(world.reject(&unban(actor(1), 1)), RejectCode::Unavailable);
     assert_eq!(shown(&mut world, None, None), (vec![1], More::No));

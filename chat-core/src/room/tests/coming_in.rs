@@ -348,6 +348,6 @@ fn nothing_is_written_that_another_program_cannot_read() {
     let again = world.join(3).member;
     assert_eq!(again, MemberId(4), "a number of its own");
     assert_eq!(world.room.member(again).map(|cid| cid.sees), Some(head), "and no floor is lost");
-    let versions: Vec<u32> = world.log.iter().map(|record| record.event.version().0).collect();
+    let versions: Vec<u32> = world.log.iter().map(|record| record.version().0).collect();
     assert_eq!(versions, [1, 1, 1, 1, 2, 1, 2, 1, 1]);
 }

@@ -9,13 +9,13 @@ fn history(world: &mut World, before: Option<u64>, limit: Option<u32>) -> Histor
 
 /// What somebody is shown.
 fn look(world: &mut World, session: u128, anchor: HistoryAnchor, limit: Option<u32>) -> HistorySlice {
-    let input = Input::History { by: caller(session), anchor, limit };
+    let input = Input::History { by: Actor::Member(caller(session)), anchor, limit };
     let Answer::History(slice) = world.run(&input).expect("answered").answer else { panic!("not a history") };
     *slice
 }
 
 fn page(world: &mut World, after: Option<u32>, limit: Option<u32>) -> (Vec<u32>, usize) {
-    let input = Input::Members { by: caller(1), after: after.map(MemberId), limit };
+    let input = Input::Members { by: Actor::Member(caller(1)), after: after.map(MemberId), limit };
     let Answer::Members { page, total } = world.run(&input).expect("answered").answer else { panic!("not a page") };
     (page.into_iter().map(|member| member.0).collect(), total)
 }
@@ -108,9 +108,12 @@ fn members_are_paged_in_the_order_of_their_numbers() {
 #[test]
 fn only_members_look() {
     let mut world = world();
-    let history = Input::History { by: caller(2), anchor: HistoryAnchor::Newest, limit: None };
+    let history = Input::History { by: Actor::Member(caller(2)), anchor: HistoryAnchor::Newest, limit: None };
     assert_eq!(world.reject(&history), RejectCode::NotMember);
-    assert_eq!(world.reject(&Input::Members { by: caller(2), after: None, limit: None }), RejectCode::NotMember);
+    assert_eq!(
+        world.reject(&Input::Members { by: Actor::Member(caller(2)), after: None, limit: None }),
+        RejectCode::NotMember
+    );
     assert_eq!(world.reject(&Input::Typing { by: caller(2), state: TypingState::On }), RejectCode::NotMember);
 }
 

@@ -6,6 +6,7 @@ mod checking;
 mod coming_in;
 mod editing;
 mod going_out;
+mod host;
 mod looking;
 mod moderating;
 mod owing;

@@ -65,7 +65,7 @@ fn tighter_limits_forget_the_oldest_when_a_room_is_read_back() {
     world.room = room;
     world.note(attach());
     let answer = world
-        .run(&Input::History { by: caller(1), anchor: HistoryAnchor::Newest, limit: None })
+        .run(&Input::History { by: Actor::Member(caller(1)), anchor: HistoryAnchor::Newest, limit: None })
         .expect("answered")
         .answer;
     let Answer::History(slice) = answer else { panic!("not a history") };
@@ -184,9 +184,9 @@ fn any_input(draw: &mut Draw, world: &World) -> Input {
             let seq = Seq(draw.below(head + 3));
             let anchors = [HistoryAnchor::Before(seq), HistoryAnchor::After(seq), HistoryAnchor::Around(seq)];
             let anchor = anchors[draw.below(3) as usize];
-            Input::History { by, anchor, limit: Some(draw.below(9) as u32) }
+            Input::History { by: Actor::Member(by), anchor, limit: Some(draw.below(9) as u32) }
         }
-        29 => Input::Members { by, after: Some(member), limit: None },
+        29 => Input::Members { by: Actor::Member(by), after: Some(member), limit: None },
         30..=31 => Input::Typing { by, state: if draw.below(2) == 0 { TypingState::On } else { TypingState::Off } },
         32..=33 => Input::Redact { by: actor, target: Seq(draw.below(head + 2)), evidence: None },
         34 => Input::Kick { by: actor, member },

@@ -27,7 +27,7 @@ fn with_secret(by: Caller, secret: u128) -> Input {
 }
 
 fn history(world: &mut World, session: u128) -> Vec<u64> {
-    let asked = Input::History { by: caller(session), anchor: HistoryAnchor::Newest, limit: None };
+    let asked = Input::History { by: Actor::Member(caller(session)), anchor: HistoryAnchor::Newest, limit: None };
     let Answer::History(slice) = world.run(&asked).expect("a member reads").answer else { panic!("no history") };
     numbers(&slice.seqs)
 }
@@ -250,7 +250,7 @@ fn newcomers_see_what_the_room_says_and_who_is_there_sees_what_they_saw() {
     assert_eq!(history(&mut world, 2), [3, 4, 5, 10], "for who was there nothing changes");
     world.leave(3);
     world.run(&join(later(3, 2))).expect("their place");
-    let asked = Input::History { by: later(3, 2), anchor: HistoryAnchor::Newest, limit: None };
+    let asked = Input::History { by: Actor::Member(later(3, 2)), anchor: HistoryAnchor::Newest, limit: None };
     let Answer::History(slice) = world.run(&asked).expect("a member reads").answer else { panic!("no history") };
     assert_eq!(numbers(&slice.seqs), [4, 5, 10], "a floor is for as long as the place is remembered");
     set(&mut world, change().history(NewcomersSee::All));

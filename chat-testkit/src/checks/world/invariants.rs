@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chat_core::room::{Answer, Caller, Input, More, OwedChange};
+use chat_core::room::{Actor, Answer, Caller, Input, More, OwedChange};
 use chat_core::{Event, HistoryAnchor, Key, MemberId, Offset, Record, RejectCode, Scope, Seq};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -14,6 +14,7 @@ use crate::checks::edits::check_edits;
 use crate::checks::persons::{check_persons, is_message, members_of};
 use crate::checks::reactions::check_reactions;
 use crate::checks::roles::check_roles;
+use crate::strategies::host_names;
 
 impl World {
     /// The numbered invariants of the design, read off the log alone: no model is asked.
@@ -30,6 +31,8 @@ impl World {
         self.check_history(&life)?;
         self.check_lifetime(&members)?;
         self.check_keys(&life)?;
+        self.check_host_keys(&life)?;
+        self.check_host(&life)?;
         self.check_owed(&life)?;
         self.check_changes(&life)?;
         self.room.check_invariants();
@@ -56,7 +59,7 @@ impl World {
     /// 4. Members = fold of the log; history = the last N messages, never a notice.
     fn check_history(&self, life: &[&Record]) -> TestCaseResult {
         if let Some(by) = self.cast.callers().into_iter().find(|caller| self.room.member_of(caller).is_some()) {
-            let asked = Input::History { by: by.clone(), anchor: HistoryAnchor::Newest, limit: None };
+            let asked = Input::History { by: Actor::Member(by.clone()), anchor: HistoryAnchor::Newest, limit: None };
             let decision = self.room.decide(self.now, &asked).expect("a member may read");
             let said: Vec<Seq> =
                 life.iter().filter(|record| is_message(record)).filter_map(|record| record.seq).collect();
@@ -95,6 +98,32 @@ impl World {
             let own = between.iter().filter(|(other, _)| other == scope).count();
             let forgotten = own + 1 >= self.limits.keys_per_scope_max || between.len() + 1 >= self.limits.keys_max;
             prop_assert!(forgotten, "{:?} of {:?} was said twice within the window", key, scope);
+        }
+        Ok(())
+    }
+
+    /// The host's keys are its own: one key, one message, within a window that nobody else's keys shorten.
+    fn check_host_keys(&self, life: &[&Record]) -> TestCaseResult {
+        let keyed = life.iter().filter_map(|record| match &record.event {
+            Event::Sent { keyed: Some(keyed), .. } if record.by.is_none() => Some(&keyed.key),
+            _ => None,
+        });
+        let keyed: Vec<&Key> = keyed.collect();
+        let window = self.limits.host_keys_max + 1;
+        for last in keyed.windows(window.min(keyed.len().max(1))) {
+            let distinct: BTreeSet<&Key> = last.iter().copied().collect();
+            prop_assert_eq!(distinct.len(), last.len(), "the host has said something twice: {:?}", last);
+        }
+        Ok(())
+    }
+
+    /// What the host says is nobody's, and under a name that is listed; and whoever came in by themselves has none of those.
+    fn check_host(&self, life: &[&Record]) -> TestCaseResult {
+        for record in life {
+            if let Event::Sent { nick, .. } = &record.event {
+                let is_hosts = host_names().iter().any(|name| name == nick);
+                prop_assert!(record.by.is_some() || is_hosts, "{:?} is nobody's", record);
+            }
         }
         Ok(())
     }
@@ -171,7 +200,7 @@ impl World {
         let marks = &said[said.len().saturating_sub(limits.marks_max)..];
         let theirs = &marks[marks.partition_point(|seq| *seq <= sees)..];
         let page = |anchor, limit| {
-            let asked = Input::History { by: by.clone(), anchor, limit: Some(limit) };
+            let asked = Input::History { by: Actor::Member(by.clone()), anchor, limit: Some(limit) };
             match self.room.decide(self.now, &asked).map(|decision| decision.answer) {
                 Ok(Answer::History(slice)) => slice,
                 other => panic!("a member may read: {other:?}"),

@@ -59,6 +59,7 @@ mod ending;
 mod entering;
 mod frames;
 mod history_and_members;
+mod host;
 mod leaving;
 mod limiting;
 mod moderating;
@@ -91,6 +92,7 @@ pub use ending::*;
 pub use entering::*;
 pub use frames::summary;
 pub use history_and_members::*;
+pub use host::*;
 pub use leaving::*;
 pub use limiting::*;
 pub use moderating::*;
@@ -270,6 +272,8 @@ macro_rules! transport_contract {
             who_was_away_sees_the_name_of_now,
             who_leaves_a_big_room_does_so_under_their_last_name,
             the_host_says_what_a_member_is_shown_as,
+            what_the_host_says_is_told_as_nobodys,
+            a_name_of_the_host_is_taken,
             what_the_policy_calls_somebody_stands,
             history_is_paged_backwards_to_the_first_message,
             who_asks_for_nothing_is_told_whether_there_is_something,

@@ -46,6 +46,19 @@ impl Incarnation {
     }
 }
 
+/// A room in which the host has said something under two keys.
+pub(super) fn life_of_host(limits: &RoomLimits) -> Incarnation {
+    let mut life = Incarnation::new(limits);
+    life.join(Scope::Session(SessionId::new(42)));
+    for (key, text) in [("feed:1", "one"), ("feed:2", "two")] {
+        let keyed = Some(Keyed { key: Key::parse(key).expect("a valid key"), digest: Digest(3) });
+        let (nick, text) = (Nick::parse("Bot").expect("a valid nick"), Body::parse(text, 10).expect("a valid text"));
+        let said = Event::Sent { nick, color: Color(0), text, keyed, amended: None, data: None, reply_to: None };
+        life.record(Some(life.ledger.head().next()), None, said);
+    }
+    life
+}
+
 /// A room with something of everything.
 pub(super) fn full_life(limits: &RoomLimits) -> Incarnation {
     let mut life = Incarnation::new(limits);
