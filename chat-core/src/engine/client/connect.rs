@@ -444,7 +444,8 @@ impl Shared {
                 may_ask
             };
             if !may_enter && known.is_some() {
-                self.leave(&session.cell, session.connection.generation, std::slice::from_ref(&code), true);
+                // Of a session that is not there right now: as when one is ended.
+                self.enqueue(&code, InboxItem::End { by: by.clone(), whole: true });
             }
             if may_ask {
                 // A position is mostly gone on from; without one a `joined` is due.
