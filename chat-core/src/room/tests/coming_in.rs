@@ -223,7 +223,7 @@ fn a_position_is_clamped_to_what_the_member_may_see() {
         entered(&world.run(&join_after(later(2, generation), after)).expect("attached")).from
     };
     assert_eq!(from(&mut world, 2, 0), Seq(3), "not before the own join");
-    assert_eq!(from(&mut world, 3, 99), Seq(4), "not past the head");
+    assert_eq!(from(&mut world, 3, 99), Seq(4), "past the head: as if none were named");
 }
 
 #[test]
@@ -279,7 +279,8 @@ fn who_was_put_out_is_a_new_person() {
 
 #[test]
 fn a_place_is_clamped_between_the_first_join_and_the_new_one() {
-    for (seq, from) in [(0, 2), (99, 3)] {
+    // One past the head is of something that was lost, and no position.
+    for (seq, from) in [(0, 2), (3, 3), (99, 4)] {
         let mut world = world();
         world.join(2);
         world.leave(2);
