@@ -15,7 +15,7 @@ impl ServiceManager {
     #[cfg(target_os = "linux")]
     pub(crate) fn from_environment() -> Self {
         let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|name| on_linux::connect(&name).ok());
-        let is_for_us = std::env::var("WATCHDOG_PID").map_or(true, |id| id == std::process::id().to_string());
+        let is_for_us = std::env::var("WATCHDOG_PID").ok().is_none_or(|id| id == std::process::id().to_string());
         let patience = std::env::var("WATCHDOG_USEC").ok().filter(|_| is_for_us && socket.is_some());
         let patience = patience.and_then(|micros| micros.parse().ok()).map(Duration::from_micros);
         // Twice in the time that it waits: one may be late.
