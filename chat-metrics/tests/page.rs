@@ -93,7 +93,7 @@ async fn the_page_about_metrics_has_all_that_are_exported_with_their_labels_and_
         "{:?}",
         told.keys().filter(|name| !exported.contains_key(*name)).collect::<Vec<_>>()
     );
-    assert!(exported.len() >= 40);
+    assert!(exported.len() > 35, "{}", exported.len());
 }
 
 /// Every name of a metric in a query.
