@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 9] = [
+const LIBRARIES: [&str; 10] = [
     "chat-core",
+    "chat-metrics",
     "chat-serve",
     "chat-testkit",
     "cluster-postgres",
