@@ -4,6 +4,13 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The target of what the program itself tells, where that is traced.
+pub(crate) const TARGET: &str = "server";
+
+/// Whether whoever reads standard error expects JSON.
+static IN_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Writes a line to standard output: what a program that started the server waits for. Errors are ignored.
 pub fn say(line: impl Display) {
@@ -12,7 +19,16 @@ pub fn say(line: impl Display) {
 
 /// Writes a line to standard error: what an operator should know. Errors are ignored.
 pub fn tell(line: impl Display) {
-    write(&mut io::stderr().lock(), &line);
+    if IN_JSON.load(Ordering::Relaxed) {
+        tracing::info!(target: TARGET, "{line}");
+    } else {
+        write(&mut io::stderr().lock(), &line);
+    }
+}
+
+/// From now on what is told is traced, and the subscriber makes JSON of it.
+pub(crate) fn tell_in_json() {
+    IN_JSON.store(true, Ordering::Relaxed);
 }
 
 /// In one piece, so that lines of several processes that share a file do not mix.

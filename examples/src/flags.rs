@@ -199,7 +199,7 @@ fn parse_host(text: &str) -> Result<String, String> {
 
 /// Why a server cannot listen where it is told to, with what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum BadListen {
+pub(crate) enum BadListen {
     /// An address, and nothing behind it.
     #[error("it has no port; write {0}:5000")]
     NoPort(String),
@@ -214,7 +214,7 @@ enum BadListen {
 }
 
 /// No name but `localhost` is looked up: it may stand for an address of another machine, or for several.
-fn parse_listen(text: &str) -> Result<SocketAddr, BadListen> {
+pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, BadListen> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }

@@ -3,22 +3,26 @@
 // They panic where nobody can be written to; `say` and `tell` do not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod admin;
 mod cluster;
 mod console;
 mod data;
 mod descriptors;
 mod flags;
 mod health;
+mod logging;
 mod operator;
 mod page;
 mod run;
 mod signals;
 
+pub use admin::{ADMIN_TOKEN_VARIABLE, Admin, AdminError, AdminFlags};
 pub use cluster::ClusterFlags;
 pub use console::{say, tell};
 pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Place, SECRET_VARIABLE};
 pub use flags::Flags;
 pub use health::health;
+pub use logging::{LogFlags, LogFormat, LogLevel};
 pub use operator::Operator;
 pub use page::page;
 pub use run::{block_on, run, run_with};

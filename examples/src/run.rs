@@ -162,7 +162,7 @@ fn reload(tls: Option<&Tls>) {
     }
 }
 
-fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // As tokio's listeners have it: a server that comes back takes the address of one that has just ended.
     #[cfg(unix)]

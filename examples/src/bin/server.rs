@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use chat_core::Engine;
 use clap::Parser;
-use examples::{DataFlags, Flags, Operator, block_on, health, page, run_with, say, tell};
+use examples::{AdminFlags, DataFlags, Flags, LogFlags, Operator, block_on, health, page, run_with, say, tell};
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
 
@@ -21,6 +21,10 @@ struct Arguments {
     flags: Flags,
     #[command(flatten)]
     data: DataFlags,
+    #[command(flatten)]
+    admin: AdminFlags,
+    #[command(flatten)]
+    log: LogFlags,
 }
 
 fn main() -> ExitCode {
@@ -28,7 +32,8 @@ fn main() -> ExitCode {
 }
 
 async fn serve() -> ExitCode {
-    let Arguments { flags, data } = Arguments::parse();
+    let Arguments { flags, data, admin, log } = Arguments::parse();
+    log.begin();
     let engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
     let (engine, kept) = match data.open(engine).await {
         Ok((engine, kept)) => (engine.build(), Arc::new(kept)),
@@ -45,8 +50,20 @@ async fn serve() -> ExitCode {
         .merge(transport_sse::routes(engine.clone(), sse))
         .merge(transport_socketio::routes(engine.clone(), socketio))
         .merge(health(engine.clone(), Arc::clone(&kept)));
+    let admin = match admin.serve(&engine, &kept) {
+        Ok(admin) => admin,
+        Err(error) => {
+            tell(error);
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Some(admin) = &admin {
+        tell(format_args!("Metrics are at http://{}/metrics", admin.at));
+    }
     let greet = |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()));
     let ended = run_with(Arc::clone(&kept), &flags, engine, router, greet).await;
+    // It holds the engine, and that the log.
+    drop(admin);
     if let Err(error) = kept.close().await {
         tell(format_args!("What is kept is whole, but was not closed properly: {error}"));
         return ExitCode::FAILURE;
