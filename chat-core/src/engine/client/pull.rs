@@ -213,7 +213,10 @@ impl<S: Sink> Pull<'_, S> {
         let feed = Arc::clone(&state.rooms.slots[index].feed);
         let before = state.rooms.slots[index].ahead;
         self.events(state, index, &feed, quantum);
-        self.published = self.published.or(feed.probe.within(before, state.rooms.slots[index].ahead));
+        // What a gap leaves out is not written.
+        if self.gaps.is_empty() {
+            self.published = self.published.or(feed.probe.within(before, state.rooms.slots[index].ahead));
+        }
         if !self.connection.looks_at_subscriptions() || state.rooms.slots[index].is_open() {
             self.signals(state, index, &feed);
             if let Some(slots) = feed.slots.get() {
