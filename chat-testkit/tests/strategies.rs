@@ -15,7 +15,7 @@ use proptest::test_runner::TestRunner;
 fn runs_reach_every_refusal_and_every_kind_of_fact() {
     let mut runner = TestRunner::deterministic();
     let mut reached = BTreeSet::new();
-    for _ in 0..4_000 {
+    for _ in 0..5_000 {
         let run = (small_limits(), any_run(100)).new_tree(&mut runner).expect("nothing is filtered away");
         let (limits, steps) = run.current();
         live(limits, &steps, &mut reached);

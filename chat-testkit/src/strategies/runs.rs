@@ -295,7 +295,7 @@ fn said() -> impl Strategy<Value = Spot> + Clone {
 }
 
 fn asked() -> impl Strategy<Value = Asked> + Clone {
-    prop_oneof![2 => Just(Asked::No), 4 => Just(Asked::Log), 1 => Just(Asked::LateLog), 1 => Just(Asked::AnotherLife)]
+    prop_oneof![2 => Just(Asked::No), 4 => Just(Asked::Log), 3 => Just(Asked::LateLog), 1 => Just(Asked::AnotherLife)]
 }
 
 fn after() -> impl Strategy<Value = After> + Clone {
