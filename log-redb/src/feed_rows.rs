@@ -147,3 +147,26 @@ pub(crate) fn turn(database: &Database, is_on: bool) -> Result<(), Fault> {
     }
     Ok(write.commit()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_the_feed_are_read_back_as_written_and_under_no_other_key() {
+        let room = RoomCode::parse("LUNCH").expect("a valid code");
+        for records in [Some((3, 9)), None] {
+            let row = FeedRow { room: room.clone(), epoch: Epoch(7), records, bytes: 100, at: 1 };
+            let bytes = row.encode(5);
+            assert_eq!(FeedRow::decode(5, &bytes).expect("as written"), row);
+            assert!(FeedRow::decode(6, &bytes).is_err());
+            assert!(FeedRow::decode(5, &bytes[..bytes.len() - 1]).is_err());
+        }
+        let read = Mark { number: 5, sum: u32::MAX };
+        assert_eq!(mark("name", &mark_row("name", read)).expect("as written"), read);
+        assert!(mark("other", &mark_row("name", read)).is_err());
+        let row = held_row(b"key", 3, 9);
+        assert_eq!(held(b"key", &row).expect("as written"), (3, 9));
+        assert!(mark("key", &row).is_err(), "another kind of row");
+    }
+}
