@@ -62,8 +62,9 @@ pub use engine::{
 #[cfg(feature = "engine")]
 pub use ports::{
     Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, ExclusiveClaim,
-    Keep, Log, LogClaim, LogInUse, LogPage, NotSent, Observer, ObserverEvent, Owner, Policy, ReadError, Retention,
-    SessionView, Slot, SystemClock, Tail, Term,
+    FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, Keep, Log, LogClaim,
+    LogFeed, LogInUse, LogPage, NotSent, Observer, ObserverEvent, Owner, Policy, ReadError, Retention, SessionView,
+    Slot, SystemClock, Tail, Term,
 };
 pub use types::{
     BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation, Identity,

@@ -5,6 +5,8 @@
 use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
+use super::feed::LogFeed;
+use super::log_error::{AppendError, ReadError};
 use super::slot::Slot;
 use crate::domain::{Amend, Record, RecordVersion};
 use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
@@ -58,53 +60,6 @@ pub enum EndedWho {
     Person(Identity),
 }
 
-/// An append that did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AppendError {
-    /// The log does not end where the append says; nothing was written. Somebody else has written.
-    #[error("the log of the room has moved on")]
-    Conflict,
-    /// Nothing was written, nor will be by whoever asks: another server has taken the room over.
-    #[error("another server has taken the room over")]
-    Deposed,
-    /// Nothing was written.
-    #[error("nothing was written: {0}")]
-    NotWritten(String),
-    /// Whether it was written is not known; a read tells.
-    #[error("the outcome of the write is not known: {0}")]
-    Unknown(String),
-}
-
-/// A read that did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The log cannot be reached now; try again.
-    #[error("the log cannot be read now: {0}")]
-    Unavailable(String),
-    /// The stored bytes cannot be right; trying again does not help.
-    #[error("the log is damaged: {0}")]
-    Damaged(String),
-    /// A record, or a snapshot whose records are gone, that only a later program can read. Once one is used, it does. Nothing is
-    /// passed over, and nothing is written to the room meanwhile.
-    #[error(
-        "the log is of a later program: {what} of version {version}, to be read from version {readable_from} on, \
-         and chat-core {} reads version {reads}",
-        env!("CARGO_PKG_VERSION")
-    )]
-    Later {
-        /// What it is, with its name where it has one: "a snapshot", "record 7 of room LUNCH".
-        what: String,
-        /// Which version wrote it.
-        version: u32,
-        /// The first version that can read it.
-        readable_from: u32,
-        /// The latest version that this program can read.
-        reads: u32,
-    },
-}
-
 /// A durable home for the records of many rooms.
 ///
 /// A batch is appended whole or not at all. An `append` that has returned `Ok` is there for every later `read`, over
@@ -127,6 +82,11 @@ pub trait Log: Send + Sync + 'static {
     /// that come later ([`ReadError::Later`]).
     fn writes(&self) -> RecordVersion {
         RecordVersion::LATEST
+    }
+
+    /// What was appended to all rooms, in one order; `None` where the log keeps no feed.
+    fn feed(&self) -> Option<&dyn LogFeed> {
+        None
     }
 
     /// Appends `batch` after `after`, all or nothing, and returns the new end.

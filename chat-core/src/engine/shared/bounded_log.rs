@@ -9,7 +9,10 @@ use futures_util::FutureExt;
 
 use crate::domain::{Amend, Record, RecordVersion};
 use crate::engine::shared::failures::Failures;
-use crate::ports::{AppendError, Ended, Log, LogClaim, LogInUse, LogPage, ReadError, Slot, Tail};
+use crate::ports::{
+    AppendError, Ended, FeedCursor, FeedError, FeedName, FeedSlice, Log, LogClaim, LogFeed, LogInUse, LogPage,
+    ReadError, Slot, Tail,
+};
 use crate::types::{Epoch, Offset, RoomCode, Seq};
 
 /// A log whose calls have an end.
@@ -61,6 +64,10 @@ impl Log for BoundedLog {
             self.failures.note_panic();
             RecordVersion::FIRST
         })
+    }
+
+    fn feed(&self) -> Option<&dyn LogFeed> {
+        self.log.feed().map(|_| self as &dyn LogFeed)
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
@@ -136,5 +143,39 @@ impl Log for BoundedLog {
 
     async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
         self.read_within(async { self.log.ended().await }).await
+    }
+}
+
+impl BoundedLog {
+    async fn feed_within<'l, T, C: Future<Output = Result<T, FeedError>>>(
+        &'l self,
+        ask: impl FnOnce(&'l dyn LogFeed) -> C,
+    ) -> Result<T, FeedError> {
+        let call = async { ask(self.log.feed().ok_or(FeedError::NoFeed)?).await };
+        self.bound(call).await.unwrap_or_else(|how| Err(ReadError::Unavailable(how).into()))
+    }
+}
+
+/// What is written may be written again, so that a call of which nobody knows is one that failed.
+#[async_trait]
+impl LogFeed for BoundedLog {
+    async fn since(&self, cursor: Option<&FeedCursor>, max: usize) -> Result<FeedSlice, FeedError> {
+        self.feed_within(|feed| feed.since(cursor, max)).await
+    }
+
+    async fn end(&self) -> Result<FeedCursor, FeedError> {
+        self.feed_within(|feed| feed.end()).await
+    }
+
+    async fn put_feed(&self, name: &FeedName, cursor: &FeedCursor) -> Result<(), FeedError> {
+        self.feed_within(|feed| feed.put_feed(name, cursor)).await
+    }
+
+    async fn drop_feed(&self, name: &FeedName) -> Result<(), FeedError> {
+        self.feed_within(|feed| feed.drop_feed(name)).await
+    }
+
+    async fn feeds(&self) -> Result<Vec<(FeedName, FeedCursor)>, FeedError> {
+        self.feed_within(|feed| feed.feeds()).await
     }
 }
