@@ -10,6 +10,14 @@ mod memory {
     chat_testkit::log_contract!(|| Arc::new(MemoryLog::new()));
 }
 
+mod memory_with_a_feed {
+    use std::sync::Arc;
+
+    use chat_testkit::logs::MemoryLog;
+
+    chat_testkit::log_feed_contract!(|setup| Arc::new(MemoryLog::with_feed(setup.bounds, setup.retention)));
+}
+
 mod faulty_without_faults {
     use std::sync::Arc;
 

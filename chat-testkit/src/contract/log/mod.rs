@@ -5,6 +5,8 @@
 mod amend;
 mod append;
 mod ended;
+mod feed;
+mod feed_bounds;
 mod incarnations;
 mod messages;
 mod read;
@@ -12,11 +14,13 @@ mod read;
 pub use amend::*;
 pub use append::*;
 pub use ended::*;
+pub use feed::*;
+pub use feed_bounds::*;
 pub use incarnations::*;
 pub use messages::*;
 pub use read::*;
 
-use crate::lives::{code, open_life, read_all, tail_of};
+use crate::lives::{code, fill, open_life, read_all, tail_of};
 
 /// Makes one test of each behaviour of the `Log` port.
 ///
