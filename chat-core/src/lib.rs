@@ -56,8 +56,8 @@ pub use domain::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Fill, Frame, FrameMark, FrameRef,
-    Framing, Moderation, Positions, Refusal, Reply, Stats,
+    Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Feed, FeedEvent, FeedPage, Fill, Frame,
+    FrameMark, FrameRef, Framing, Moderation, Positions, Refusal, Reply, Stats,
 };
 #[cfg(feature = "engine")]
 pub use ports::{

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::engine::engine::Engine;
 use crate::engine::feed::budget::MemoryBudget;
@@ -176,6 +176,7 @@ impl EngineBuilder {
             cutting: tokio::sync::Notify::new(),
             tasks: AtomicU64::new(0),
             gone: Notify::new(),
+            feed_news: watch::Sender::new(()),
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
             rejects: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 //! Layers, each of which names only those before it: `parcel`, `feed`, `session`, `rooms`, `shared`, `work`, `client`, and on top the engine
 //! itself. A test holds them to it.
 
+mod all_rooms;
 mod builder;
 mod client;
 mod drain;
@@ -17,6 +18,7 @@ mod shared;
 mod wake_up;
 mod work;
 
+pub use all_rooms::{Feed, FeedEvent, FeedPage};
 pub use builder::EngineBuilder;
 pub use client::command_sender::{Busy, CommandSender};
 pub use client::connection::{Connection, Fill, Frame, FrameMark, Framing};

@@ -5,6 +5,7 @@ mod changed;
 mod client_frame;
 mod commands;
 mod encode;
+mod feed_frame;
 mod fields;
 mod frame_kind;
 mod hello;
@@ -27,6 +28,7 @@ pub(crate) use changed::{as_edited, author, author_of_edit, evidence, hidden, su
 pub use client_frame::{BadFrame, ClientFrame, Request};
 pub use commands::FEATURES;
 pub(crate) use encode::encode_event;
+pub(crate) use feed_frame::encode_for_feed;
 pub use frame_kind::{FrameKind, OtherFrame};
 pub use hello::{Hello, Resume};
 pub use members::MemberEntry;

@@ -100,10 +100,14 @@ pub(crate) fn left_quietly(room: &RoomCode, at: Position, member: MemberId, nick
 }
 
 pub(crate) fn room_closed(room: &RoomCode, epoch: Epoch, cause: RoomCloseReason) -> Bytes {
-    let reason = match cause {
+    let reason = close_reason(cause).to_owned();
+    to_bytes(&ServerFrame::RoomClosed { room: room.as_str().to_owned(), epoch, reason })
+}
+
+pub(super) fn close_reason(cause: RoomCloseReason) -> &'static str {
+    match cause {
         RoomCloseReason::Empty => "empty",
         RoomCloseReason::Host => "host",
         RoomCloseReason::Fault => "fault",
-    };
-    to_bytes(&ServerFrame::RoomClosed { room: room.as_str().to_owned(), epoch, reason: reason.to_owned() })
+    }
 }

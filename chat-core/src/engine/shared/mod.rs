@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use crate::domain::RecordVersion;
 use crate::engine::feed::budget::MemoryBudget;
@@ -103,6 +104,8 @@ pub(crate) struct Shared {
     pub(crate) cutting: tokio::sync::Notify,
     pub(crate) tasks: AtomicU64,
     pub(crate) gone: tokio::sync::Notify,
+    /// Told whenever a batch is published, for whoever reads all rooms.
+    pub(crate) feed_news: watch::Sender<()>,
     pub(crate) gaps: AtomicU64,
     pub(crate) gaps_unblocked: AtomicU64,
     pub(crate) rejects: AtomicU64,
@@ -131,6 +134,14 @@ impl Shared {
         self.gaps.fetch_add(1, Ordering::Relaxed);
         if !came_late && !connection.was_blocked.load(Ordering::Relaxed) {
             self.gaps_unblocked.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Wakes whoever reads all rooms.
+    pub(crate) fn tell_feeds(&self) {
+        // Without such a reader, this is one look at a number.
+        if self.feed_news.receiver_count() > 0 {
+            self.feed_news.send_replace(());
         }
     }
 

@@ -101,6 +101,7 @@ impl RoomTask {
             }
             self.state.kicked.push_back(scope);
         }
+        self.shared.tell_feeds();
         // Where there are several servers, the owner's observer is told, once.
         let is_told = !self.state.follows();
         #[cfg(feature = "fault_injection")]

@@ -1,0 +1,215 @@
+//! The feed of all rooms: every event of every room, at least once and in the order of each room, for a backend that reads them all.
+//!
+//! Never here: what a log alone is to know. Records are told as the frames that members get, and those that nobody is told are left out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::engine::engine::Engine;
+use crate::engine::feed::overlay::Change;
+use crate::engine::rooms::backoff::Backoff;
+use crate::engine::shared::Shared;
+use crate::ports::{FeedBatch, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, LogFeed, ReadError};
+use crate::types::{Epoch, Offset, RoomCode, Seq, Wall};
+use crate::wire::{FrameKind, encode_for_feed};
+
+/// Records in one page. 256: as many as rooms say while one page is delivered, 4 MiB where all are as long as they may be. No limit: a page is
+/// its reader's, and there are as many as the embedder has feeds.
+const PAGE: usize = 256;
+/// How long a reader sleeps that nobody here has anything for. 1 s: by then another server may have appended something, and a log may have
+/// synced what it had not.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A reader of everything that happens in all rooms of the engine's log; see [`Engine::feed`]. Drop it before the log is to be another engine's.
+pub struct Feed {
+    shared: Arc<Shared>,
+    news: watch::Receiver<()>,
+    name: Option<FeedName>,
+    cursor: Option<FeedCursor>,
+    backoff: Backoff,
+}
+
+/// What a feed tells at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeedPage {
+    /// What is missing before the first event, if anything is: the feed was not read for longer than its log holds back.
+    pub gap: Option<FeedGap>,
+    /// In order: those of one room as they happened. A page may be without any, where nothing happened that members are told.
+    pub events: Vec<FeedEvent>,
+    /// Behind the last of them: to be stored once they have been taken care of.
+    pub cursor: FeedCursor,
+    /// How many batches of records there are after that.
+    pub behind: u64,
+}
+
+/// Something that happened in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeedEvent {
+    /// The room.
+    pub room: RoomCode,
+    /// The incarnation of it.
+    pub epoch: Epoch,
+    /// The number of its record. With the room and the epoch it is the event's alone: whoever is told it twice can tell by them.
+    pub offset: Offset,
+    /// Its number among what members are told; nothing for the end of an incarnation.
+    pub seq: Option<Seq>,
+    /// When.
+    pub at: Wall,
+    /// What it is.
+    pub kind: FrameKind,
+    /// The frame that members are told, as JSON, with `epoch` and `offset` behind `room`: as the message is now, where it was changed since.
+    pub json: String,
+}
+
+impl Engine {
+    /// Everything that happens in all rooms after a cursor; without one, from the oldest on that the log still has of its feed. Each event that
+    /// members are told is told at least once, those of one room in order, over restarts and crashes: store [`FeedPage::cursor`] when a page
+    /// has been taken care of, and begin there again. In rooms where joins and leaves are only counted they are not told here either.
+    ///
+    /// # Errors
+    /// [`FeedError::NoFeed`] where the engine has no log, or one that was not opened with a feed: an engine in memory has none.
+    pub fn feed(&self, cursor: Option<FeedCursor>) -> Result<Feed, FeedError> {
+        self.log_feed()?;
+        let (shared, news) = (Arc::clone(&self.shared), self.shared.feed_news.subscribe());
+        Ok(Feed { shared, news, name: None, cursor, backoff: Backoff::default() })
+    }
+
+    /// The feed of a name, from where it was [`done`](Feed::done) last. The log holds back for it what it has not read, up to its
+    /// [`FeedBounds`](crate::FeedBounds). One that is new begins with the oldest that the log has. One program reads it at a time: two would
+    /// each store where the other is.
+    ///
+    /// # Errors
+    /// As [`Engine::feed`]; [`FeedError::TooMany`], and where the log cannot be read or written.
+    pub async fn feed_of(&self, name: FeedName) -> Result<Feed, FeedError> {
+        let feed = self.log_feed()?;
+        let known = feed.feeds().await?.into_iter().find(|(known, _)| *known == name);
+        let cursor = match known {
+            Some((_, cursor)) => cursor,
+            None => {
+                let start = feed.since(None, 0).await?.next;
+                feed.put_feed(&name, &start).await?;
+                start
+            }
+        };
+        Ok(Feed { name: Some(name), ..self.feed(Some(cursor))? })
+    }
+
+    /// The cursor behind everything that has happened: for a feed that is to tell what comes from now on.
+    ///
+    /// # Errors
+    /// As [`Engine::feed`]; where the log cannot be read.
+    pub async fn feed_end(&self) -> Result<FeedCursor, FeedError> {
+        self.log_feed()?.end().await
+    }
+
+    /// The named feeds, and how far each is done.
+    ///
+    /// # Errors
+    /// As [`Engine::feed`]; where the log cannot be read.
+    pub async fn feeds(&self) -> Result<Vec<(FeedName, FeedCursor)>, FeedError> {
+        self.log_feed()?.feeds().await
+    }
+
+    /// Forgets a named feed: nothing is held back for it any more.
+    ///
+    /// # Errors
+    /// As [`Engine::feed`]; where the log cannot be written.
+    pub async fn drop_feed(&self, name: &FeedName) -> Result<(), FeedError> {
+        self.log_feed()?.drop_feed(name).await
+    }
+
+    fn log_feed(&self) -> Result<&dyn LogFeed, FeedError> {
+        self.shared.log_feed()
+    }
+}
+
+impl Shared {
+    fn log_feed(&self) -> Result<&dyn LogFeed, FeedError> {
+        self.log.as_ref().and_then(|log| log.feed()).ok_or(FeedError::NoFeed)
+    }
+}
+
+impl Feed {
+    /// Waits until something has happened, and tells it. A log that cannot be reached is asked again until it can. To drop the future loses
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those that trying again does not help against: [`FeedError::OtherFeed`], [`FeedError::Lost`], and a log that is damaged or of a later
+    /// program.
+    pub async fn next(&mut self) -> Result<FeedPage, FeedError> {
+        loop {
+            // Before the log is read: what is told after that is waited for in vain otherwise.
+            self.news.borrow_and_update();
+            match self.shared.log_feed()?.since(self.cursor.as_ref(), PAGE).await {
+                Ok(slice) => {
+                    self.backoff = Backoff::default();
+                    self.cursor = Some(slice.next.clone());
+                    if slice.gap.is_some() || !slice.batches.is_empty() {
+                        return Ok(page(slice));
+                    }
+                }
+                Err(FeedError::Read(ReadError::Unavailable(_))) => {
+                    tokio::time::sleep(self.backoff.next()).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            // An error means that the engine is gone, which this holds.
+            let _ = tokio::time::timeout(PAUSE, self.news.changed()).await;
+        }
+    }
+
+    /// Stores that everything up to the end of a page has been taken care of: the feed of this name begins behind it from now on. Of a feed
+    /// without a name nothing is stored.
+    ///
+    /// # Errors
+    /// Where the log cannot be written. What was done is told again, then, after a restart.
+    pub async fn done(&self, page: &FeedPage) -> Result<(), FeedError> {
+        match &self.name {
+            Some(name) => self.shared.log_feed()?.put_feed(name, &page.cursor).await,
+            None => Ok(()),
+        }
+    }
+
+    /// How far it has told: where the next page begins.
+    pub fn cursor(&self) -> Option<&FeedCursor> {
+        self.cursor.as_ref()
+    }
+}
+
+fn page(slice: FeedSlice) -> FeedPage {
+    let FeedSlice { gap, mut batches, next, behind } = slice;
+    mask(&mut batches);
+    let mut events = Vec::new();
+    for FeedBatch { room, epoch, change } in batches {
+        // The end of an incarnation has been told by its last record.
+        let FeedChange::Appended(records) = change else { continue };
+        for record in records {
+            let mut json = Vec::new();
+            let Some(kind) = encode_for_feed(&room, epoch, &record, &mut json) else { continue };
+            let json = String::from_utf8(json).expect("frames are JSON");
+            let (room, offset) = (room.clone(), record.offset);
+            events.push(FeedEvent { room, epoch, offset, seq: record.seq, at: record.at, kind, json });
+        }
+    }
+    FeedPage { gap, events, cursor: next, behind }
+}
+
+/// What is changed further on in a page is told as it is after that, whether or not the log has been amended for it.
+fn mask(batches: &mut [FeedBatch]) {
+    let mut changes: Vec<(RoomCode, Epoch, Change)> = Vec::new();
+    for FeedBatch { room, epoch, change } in batches.iter_mut().rev() {
+        let FeedChange::Appended(records) = change else { continue };
+        for record in records.iter_mut().rev() {
+            let of_room = changes.iter().rev().filter(|(other, of, _)| other == room && of == epoch);
+            of_room.for_each(|(.., change)| change.apply(record));
+            if let Some(change) = Change::of(record) {
+                changes.push((room.clone(), *epoch, change));
+            }
+        }
+    }
+}
