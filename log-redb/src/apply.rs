@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Amend, AppendError, Epoch, Keep, Record, Seq, Tail};
+use chat_core::{Amend, AppendError, Epoch, Keep, Record, RoomCode, Seq, Tail};
 use redb::ReadableTable;
 
+use crate::feed;
+use crate::feed_rows::FeedRow;
 use crate::format::{self, Encoded, Fault};
 use crate::format::{ReadsRow, RecordRow, SnapshotRow, TailRow};
 use crate::read;
@@ -15,14 +17,15 @@ use crate::trim;
 /// Applies one change. Damage is the matter of the room it is found in; a fault of the storage ends the transaction.
 pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Result<Outcome, Fault> {
     let outcome = match change {
-        Change::Append { room, after, claims, batch } => append(tables, room.as_str(), after, *claims, batch, keep),
+        Change::Append { room, after, claims, batch } => append(tables, room, after, *claims, batch, keep),
         Change::Snapshot { room, epoch, through, bytes } => {
             let row = SnapshotRow { epoch: *epoch, through: *through, bytes };
             snapshot(tables, room.as_str(), &row, keep)
         }
         Change::ReadPositions { room, epoch, bytes } => read_positions(tables, room.as_str(), *epoch, bytes),
         Change::Amend { room, epoch, amends } => amend(tables, room.as_str(), *epoch, amends),
-        Change::Delete { room, epoch } => delete(tables, room.as_str(), *epoch),
+        Change::Delete { room, epoch } => delete(tables, room, *epoch),
+        Change::Feed { name, mark } => feed::put(tables, name.as_str(), *mark).map(|()| Ok(Tail::default())),
         Change::End { ended, over } => tables.put_ended(ended, over).map(|()| Ok(Tail::default())),
     };
     match outcome {
@@ -34,12 +37,13 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
 
 fn append(
     tables: &mut Tables<'_>,
-    room: &str,
+    code: &RoomCode,
     after: &Tail,
     claims: Option<Epoch>,
     batch: &[Encoded],
     keep: &Keep,
 ) -> Result<Outcome, Fault> {
+    let room = code.as_str();
     let held = read::tail(&tables.tails, room)?;
     if held.as_ref().map(TailRow::tail).unwrap_or_default() != *after {
         return Ok(Err(AppendError::Conflict));
@@ -57,13 +61,21 @@ fn append(
     if row.offset > 0 {
         read::nothing_follows(&tables.records, room, &row)?;
     } else {
-        read::nobody_holds(&tables.records, &tables.tombstones, room)?;
+        let is_deleted = |incarnation: &[u8]| {
+            Ok(tables.tombstones.get(incarnation)?.is_some() || feed::holds_dead(tables, incarnation)?)
+        };
+        read::nobody_holds(&tables.records, is_deleted, room)?;
+        if feed::holds_dead(tables, &tombstone)? {
+            let epoch = row.epoch;
+            return Ok(Err(AppendError::NotWritten(format!("the incarnation {epoch} is deleted, and not fed yet"))));
+        }
         if tables.tombstones.get(tombstone.as_slice())?.is_some() {
             while trim::purge_incarnation(tables, &tombstone, usize::MAX)? > 0 {}
         }
     }
     let newest = batch.iter().map(|record| record.version).max().unwrap_or_default();
     tables.need_format(newest.into())?;
+    let (after, bytes_before) = (row.offset, row.bytes);
     for record in batch {
         row.head = record.seq.map_or(row.head, |seq| seq.0);
         let key = format::record_key(room, row.epoch, record.offset);
@@ -84,6 +96,12 @@ fn append(
             row.messages += 1;
         }
         tables.records.insert(key.as_slice(), stored.as_slice())?;
+    }
+    if tables.feed.is_some() {
+        let (records, at) = ((after + 1, row.offset), batch.last().map_or(0, |record| record.at));
+        let bytes = row.bytes - bytes_before;
+        let fed = FeedRow { room: code.clone(), epoch: row.epoch, records: Some(records), bytes, at };
+        feed::push(tables, &fed)?;
     }
     trim::trim(tables, room, &mut row, keep, trim::Look::Sizes, 2 * batch.len() + 16)?;
     tables.put_tail(room, &row)?;
@@ -178,14 +196,24 @@ impl Amended {
     }
 }
 
-fn delete(tables: &mut Tables<'_>, room: &str, epoch: Epoch) -> Result<Outcome, Fault> {
-    if read::tail(&tables.tails, room)?.is_some_and(|tail| tail.epoch == epoch) {
-        tables.tails.remove(room)?;
-        let snapshot = tables.snapshots.remove(room)?.map(|old| old.value().len() as u64);
-        let positions = tables.read_positions.remove(room)?.map(|old| old.value().len() as u64);
-        tables.removed += snapshot.unwrap_or_default() + positions.unwrap_or_default();
-        // Its records go slice by slice: the code is free at once, and no other room waits for a large one.
-        tables.tombstones.insert(format::incarnation_key(room, epoch).as_slice(), ())?;
+fn delete(tables: &mut Tables<'_>, code: &RoomCode, epoch: Epoch) -> Result<Outcome, Fault> {
+    let room = code.as_str();
+    let Some(tail) = read::tail(&tables.tails, room)?.filter(|tail| tail.epoch == epoch) else {
+        return Ok(Ok(Tail::default()));
+    };
+    tables.tails.remove(room)?;
+    let snapshot = tables.snapshots.remove(room)?.map(|old| old.value().len() as u64);
+    let positions = tables.read_positions.remove(room)?.map(|old| old.value().len() as u64);
+    tables.removed += snapshot.unwrap_or_default() + positions.unwrap_or_default();
+    let incarnation = format::incarnation_key(room, epoch);
+    if tables.feed.is_some() {
+        let at = read::record(&tables.records, room, epoch, tail.offset, |_, row| Ok(row.at)).unwrap_or_default();
+        feed::push(tables, &FeedRow { room: code.clone(), epoch, records: None, bytes: 0, at })?;
     }
+    // Its records go slice by slice, after they were fed: the code is free at once, and no other room waits for a large one.
+    match &mut tables.feed {
+        Some(feed) => feed.graves.insert(incarnation.as_slice(), ())?,
+        None => tables.tombstones.insert(incarnation.as_slice(), ())?,
+    };
     Ok(Ok(Tail::default()))
 }

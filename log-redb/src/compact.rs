@@ -121,8 +121,5 @@ fn owes_scrubs(database: &Database) -> Result<bool, Fault> {
 }
 
 pub(crate) fn commit(write: redb::WriteTransaction) -> Result<(), Fault> {
-    write.commit().map_err(|error| match error {
-        redb::CommitError::Storage(error) => Fault::Storage(error),
-        other => Fault::Damaged(other.to_string()),
-    })
+    Ok(write.commit()?)
 }

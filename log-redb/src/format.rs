@@ -10,8 +10,10 @@ pub(crate) const FORMAT: u64 = RecordVersion::LATEST.0 as u64;
 /// The version that a file begins with. It rises with the first record of a later one, so that programs which do not know that refuse
 /// the file, and can still use it as long as there is none.
 pub(crate) const FIRST_FORMAT: u64 = RecordVersion::FIRST.0 as u64;
+/// Added to the version of a file while it has a feed: programs that know of none would append without telling it, and refuse the file.
+pub(crate) const WITH_FEED: u64 = 256;
 /// The version of a tail and a snapshot. That of a record is what a program has to know to read it.
-const ROW: u8 = 1;
+pub(crate) const ROW: u8 = 1;
 /// The kind of a tail; a record is 0 or 1, under a key that no tail has.
 const TAIL: u8 = 0;
 /// The kind of a snapshot. Tails lie under the same keys, and a damaged page number may lead from one table into the other.
@@ -78,6 +80,15 @@ impl From<redb::TableError> for Fault {
     }
 }
 
+impl From<redb::CommitError> for Fault {
+    fn from(error: redb::CommitError) -> Self {
+        match error {
+            redb::CommitError::Storage(error) => error.into(),
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
 impl From<redb::TransactionError> for Fault {
     fn from(error: redb::TransactionError) -> Self {
         match error {
@@ -115,7 +126,7 @@ fn record_name(key: &[u8]) -> String {
 }
 
 /// Version, kind, checksum over `key` and all but itself, then the body.
-fn seal(key: &[u8], version: u8, kind: u8, body: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn seal(key: &[u8], version: u8, kind: u8, body: &[&[u8]]) -> Vec<u8> {
     let mut row = Vec::with_capacity(6 + body.iter().map(|part| part.len()).sum::<usize>());
     row.extend_from_slice(&[version, kind, 0, 0, 0, 0]);
     body.iter().for_each(|part| row.extend_from_slice(part));
@@ -133,14 +144,14 @@ fn checksum(key: &[u8], row: &[u8]) -> [u8; 4] {
 }
 
 /// A row that is as it was written.
-struct Row<'a> {
+pub(crate) struct Row<'a> {
     version: u8,
-    kind: u8,
-    body: &'a [u8],
+    pub(crate) kind: u8,
+    pub(crate) body: &'a [u8],
 }
 
 /// Looks at the version first: what a later program wrote may have another shape.
-fn unseal<'a>(key: &[u8], row: &'a [u8], reads: u8, name: impl Fn() -> String) -> Result<Row<'a>, Fault> {
+pub(crate) fn unseal<'a>(key: &[u8], row: &'a [u8], reads: u8, name: impl Fn() -> String) -> Result<Row<'a>, Fault> {
     match row {
         [version, ..] if *version > reads => Err(Fault::Later { what: name(), version: *version, reads }),
         [0, ..] => Err(Fault::Damaged(format!("{} is of no version", name()))),
@@ -160,7 +171,7 @@ pub(crate) fn is_row(key: &[u8], row: &[u8]) -> bool {
 }
 
 /// Takes eight bytes off the front.
-fn number(body: &mut &[u8]) -> Option<u64> {
+pub(crate) fn number(body: &mut &[u8]) -> Option<u64> {
     let (first, rest) = body.split_first_chunk()?;
     *body = rest;
     Some(u64::from_be_bytes(*first))

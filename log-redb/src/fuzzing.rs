@@ -2,6 +2,7 @@
 
 use chat_core::{EndedWho, Epoch, Event, Offset, Record, Seq, SessionId, Wall};
 
+use crate::feed_rows::{FeedRow, mark, mark_row};
 use crate::format::{Encoded, RecordRow, SnapshotRow, TailRow, ended, ended_key, ended_row, record_key};
 
 const ROOM: &str = "LOBBY";
@@ -40,6 +41,12 @@ fn any_row(bytes: &[u8]) {
         if let Ok(read) = ended(&key, bytes) {
             assert_eq!(ended(&key, &ended_row(&key, &read)).expect("what was written is read"), read);
         }
+    }
+    if let Ok(row) = FeedRow::decode(7, bytes) {
+        assert_eq!(FeedRow::decode(7, &row.encode(7)).expect("what was written is read"), row);
+    }
+    if let Ok(read) = mark(ROOM, bytes) {
+        assert_eq!(mark(ROOM, &mark_row(ROOM, read)).expect("what was written is read"), read);
     }
     // The same bytes as the record in a row that is whole.
     let whole = RecordRow { version: 1, is_message: true, head: 5, message_before: 3, at: 1, json: bytes }.encode(&key);

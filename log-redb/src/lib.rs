@@ -19,6 +19,36 @@
 //! # }
 //! ```
 //!
+//! With a feed, a backend reads everything that happens in all rooms, and goes on where it was after a crash of either:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use chat_core::{Engine, FeedBounds, FeedName};
+//! use log_redb::{Options, RedbLog};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = folder.path();
+//! # async fn index(_: &str) {}
+//! # let is_over = || true;
+//! let options = Options { feed: Some(FeedBounds::default()), ..Options::default() };
+//! let engine = Engine::builder().log(Arc::new(RedbLog::open(dir, options)?))?.build();
+//!
+//! let name = FeedName::parse("search-index").expect("1 to 32 of a-z 0-9 - _");
+//! let mut feed = engine.feed_of(name).await?;
+//! while !is_over() {
+//!     let page = feed.next().await?;
+//!     for event in &page.events {
+//!         index(&event.json).await;
+//!     }
+//!     feed.done(&page).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! - One thread writes. What many rooms append while it waits for the disk becomes one commit, and is answered together.
 //! - Reads run on snapshots of the file, beside the writer and never on a thread of the async runtime.
 //! - After a failed write the file is closed and opened again; until then reads are unavailable and nothing is written.
@@ -28,6 +58,9 @@
 
 mod apply;
 mod compact;
+mod feed;
+mod feed_read;
+mod feed_rows;
 mod format;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

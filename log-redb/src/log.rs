@@ -8,12 +8,13 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
+    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, FeedCursor, FeedError, FeedName, FeedSlice, Log,
+    LogClaim, LogFeed, LogInUse, LogPage, Offset, ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::feed_read;
 use crate::format::{Encoded, Fault};
 use crate::options::Options;
 use crate::read;
@@ -40,6 +41,7 @@ pub struct RedbLog {
     is_doubted: Arc<AtomicBool>,
     writer: Option<JoinHandle<()>>,
     engines: ExclusiveClaim,
+    has_feed: bool,
 }
 
 impl RedbLog {
@@ -88,6 +90,7 @@ impl RedbLog {
             is_doubted: Arc::default(),
             writer: Some(thread.map_err(|source| OpenError::Io { name, source })?),
             engines: ExclusiveClaim::default(),
+            has_feed: options.feed.is_some(),
         })
     }
 
@@ -193,6 +196,10 @@ impl Log for RedbLog {
         self.engines.claim()
     }
 
+    fn feed(&self) -> Option<&dyn LogFeed> {
+        self.has_feed.then_some(self)
+    }
+
     /// # Panics
     /// For a batch that no room could have decided: an empty one, one whose offsets do not continue those of `after`, or one that
     /// begins an incarnation without its creation.
@@ -279,6 +286,35 @@ impl Log for RedbLog {
 
     async fn ended(&self) -> Result<Vec<Ended>, ReadError> {
         self.look(read::ended).await
+    }
+}
+
+#[async_trait]
+impl LogFeed for RedbLog {
+    async fn since(&self, cursor: Option<&FeedCursor>, max: usize) -> Result<FeedSlice, FeedError> {
+        let (cursor, fed) = (cursor.cloned(), self.store.fed());
+        self.look(move |read| feed_read::since(read, cursor.as_ref(), max, fed)).await?
+    }
+
+    async fn end(&self) -> Result<FeedCursor, FeedError> {
+        let fed = self.store.fed();
+        self.look(move |read| feed_read::end(read, fed)).await?
+    }
+
+    async fn put_feed(&self, name: &FeedName, cursor: &FeedCursor) -> Result<(), FeedError> {
+        let (place, cursor) = (name.clone(), cursor.clone());
+        let mark = self.look(move |read| feed_read::place(read, &place, &cursor)).await??;
+        self.change(Change::Feed { name: name.clone(), mark: Some(mark) }).await?;
+        Ok(())
+    }
+
+    async fn drop_feed(&self, name: &FeedName) -> Result<(), FeedError> {
+        self.change(Change::Feed { name: name.clone(), mark: None }).await?;
+        Ok(())
+    }
+
+    async fn feeds(&self) -> Result<Vec<(FeedName, FeedCursor)>, FeedError> {
+        self.look(feed_read::names).await?
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chat_core::FeedBounds;
 pub use chat_core::Retention;
 
 /// What an answered append has survived.
@@ -28,6 +29,9 @@ pub struct Options {
     pub durability: Durability,
     /// How much of each room is kept.
     pub retention: Retention,
+    /// Whether there is a feed of all rooms ([`LogFeed`](chat_core::LogFeed)), and how much it holds back. Without one nothing is paid for it.
+    /// The feed begins when the file is first opened with it, and ends, with all of its cursors, when it is opened without.
+    pub feed: Option<FeedBounds>,
     /// Memory for pages of the file, in bytes.
     pub cache_bytes: usize,
     /// Verifies the checksum of every page when the file is opened, also after a clean end. Reads the whole file.
@@ -51,6 +55,7 @@ impl Default for Options {
         Self {
             durability: Durability::default(),
             retention: Retention::default(),
+            feed: None,
             cache_bytes: 64 << 20,
             verify: Verify::default(),
         }

@@ -1,8 +1,9 @@
 //! Reading a room out of the file: pages of records, messages, codes and snapshots. A room with holes is damaged.
 
 use chat_core::{Ended, Epoch, Event, LogPage, Offset, Record, RoomCode, Seq, Slot};
-use redb::{ReadTransaction, ReadableTable};
+use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Value};
 
+use crate::feed_rows::FEED_GRAVES;
 use crate::format::{
     self, ENDED, Fault, READ_POSITIONS, RECORDS, ReadsRow, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TOMBSTONES,
     TailRow,
@@ -26,7 +27,7 @@ pub(crate) fn tail(
 /// A page that is damaged in the middle of the tree can hide a room. It must not be taken for one that never was.
 pub(crate) fn nobody_holds(
     records: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    tombstones: &impl ReadableTable<&'static [u8], ()>,
+    is_deleted: impl Fn(&[u8]) -> Result<bool, Fault>,
     room: &str,
 ) -> Result<(), Fault> {
     let mut start = [room.as_bytes(), &[0]].concat();
@@ -34,7 +35,7 @@ pub(crate) fn nobody_holds(
     while let Some(entry) = records.range(start.as_slice()..end.as_slice())?.next() {
         let key = entry?.0.value().to_vec();
         let incarnation = key.get(..room.len() + 9).unwrap_or(&key);
-        if tombstones.get(incarnation)?.is_none() {
+        if !is_deleted(incarnation)? {
             return Err(Fault::Damaged(format!("room {room} has records and no tail")));
         }
         start = [incarnation, &[0xFF; 9]].concat();
@@ -95,6 +96,18 @@ pub(crate) fn find(
     Ok(low)
 }
 
+/// A table that not every file has.
+fn open_if_there<K: Key, V: Value>(
+    read: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, Fault> {
+    match read.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// At most `max` records after `after`; from the first that is kept, where older ones were trimmed. Of another incarnation than `epoch`
 /// names, none.
 pub(crate) fn page(
@@ -106,7 +119,12 @@ pub(crate) fn page(
 ) -> Result<LogPage, Fault> {
     let room = room.as_str();
     let Some(tail) = tail(&read.open_table(TAILS)?, room)? else {
-        nobody_holds(&read.open_table(RECORDS)?, &read.open_table(TOMBSTONES)?, room)?;
+        let (tombstones, held) = (read.open_table(TOMBSTONES)?, open_if_there(read, FEED_GRAVES)?);
+        let is_deleted = |incarnation: &[u8]| {
+            let is_held = held.as_ref().map_or(Ok(false), |held| held.get(incarnation).map(|held| held.is_some()));
+            Ok(tombstones.get(incarnation)?.is_some() || is_held?)
+        };
+        nobody_holds(&read.open_table(RECORDS)?, is_deleted, room)?;
         return Ok(LogPage::default());
     };
     let max = if epoch.is_none_or(|epoch| epoch == tail.epoch) { max } else { 0 };

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use chat_core::{Amend, Amendment, AppendError, Ended, Epoch, Offset, Reaction, RoomCode, Tail};
+use chat_core::{Amend, Amendment, AppendError, Ended, Epoch, FeedName, Offset, Reaction, RoomCode, Tail};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::feed_rows::Mark;
 use crate::format::Encoded;
 
 /// One change of one room.
@@ -38,6 +39,11 @@ pub(crate) enum Change {
         room: RoomCode,
         epoch: Epoch,
     },
+    /// How far the reader of a name has read the feed; without a mark, that there is none of the name any more.
+    Feed {
+        name: FeedName,
+        mark: Option<Mark>,
+    },
     End {
         ended: Ended,
         over: Vec<Ended>,
@@ -52,7 +58,7 @@ impl Change {
             Self::Snapshot { bytes, .. } | Self::ReadPositions { bytes, .. } => bytes.len(),
             Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
-            Self::Delete { .. } => 0,
+            Self::Delete { .. } | Self::Feed { .. } => 0,
         }
     }
 }

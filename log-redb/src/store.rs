@@ -5,13 +5,15 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use chat_core::Wall;
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError, TableHandle};
 
-use crate::format::{FIRST_FORMAT, FORMAT, Fault, META, META_CLOCK, META_FORMAT};
+use crate::feed_rows;
+use crate::format::{FIRST_FORMAT, FORMAT, Fault, META, META_CLOCK, META_FORMAT, WITH_FEED};
 use crate::options::{Options, Verify};
 use crate::ownership;
 use crate::slack::Cleared;
@@ -163,6 +165,8 @@ pub(crate) struct Store {
     /// What keeps other processes out of the folder, until [`Store::end`].
     lock: Mutex<Option<File>>,
     open: Box<dyn Fn(Empty) -> Result<Database, OpenError> + Send + Sync>,
+    /// The last batch of the feed that no crash takes back, as far as the writer knows.
+    fed: AtomicU64,
     len: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     distrust: Box<dyn Fn() + Send + Sync>,
 }
@@ -201,6 +205,7 @@ impl Store {
         let store = Self {
             database: RwLock::new(None),
             lock: Mutex::new(None),
+            fed: AtomicU64::new(0),
             open: Box::new(move |empty| open(&*place, &options, empty, now)),
             len: Box::new(move || lengths.len()),
             distrust: Box::new(move || caches.distrust()),
@@ -271,6 +276,16 @@ impl Store {
         meta.get(META_CLOCK).ok()?.map(|clock| clock.value())
     }
 
+    /// The last batch that readers of the feed may see.
+    pub(crate) fn fed(&self) -> u64 {
+        self.fed.load(Ordering::Acquire)
+    }
+
+    /// Lets readers of the feed see what is on disk.
+    pub(crate) fn feed_through(&self, batch: u64) {
+        self.fed.store(batch, Ordering::Release);
+    }
+
     /// Bytes of the file.
     pub(crate) fn bytes(&self) -> io::Result<u64> {
         (self.len)()
@@ -319,6 +334,7 @@ fn open(place: &impl Place, options: &Options, empty: Empty, now: Wall) -> Resul
             initialise(&database, now).map_err(|fault| faulty(name(), fault))?;
         }
         check_format(&database, name)?;
+        feed_rows::turn(&database, options.feed.is_some()).map_err(|fault| faulty(name(), fault))?;
         Ok(database)
     }));
     opened.unwrap_or_else(|panic| Err(OpenError::Damaged { name: name(), what: panicked(&*panic) }))
@@ -337,10 +353,7 @@ fn initialise(database: &Database, now: Wall) -> Result<(), Fault> {
     let mut tables = Tables::open(&write)?;
     tables.put_clock(now.0)?;
     drop(tables);
-    write.commit().map_err(|error| match error {
-        redb::CommitError::Storage(error) => Fault::Storage(error),
-        other => Fault::Damaged(other.to_string()),
-    })
+    Ok(write.commit()?)
 }
 
 fn check_format(database: &Database, name: impl Fn() -> String) -> Result<(), OpenError> {
@@ -353,7 +366,7 @@ fn check_format(database: &Database, name: impl Fn() -> String) -> Result<(), Op
     };
     match found().map_err(|fault| faulty(name(), fault))? {
         None => Err(OpenError::Foreign { name: name() }),
-        Some(FIRST_FORMAT..=FORMAT) => Ok(()),
+        Some(found) if (FIRST_FORMAT..=FORMAT).contains(&(found % WITH_FEED)) && found / WITH_FEED <= 1 => Ok(()),
         Some(found) if found > FORMAT => Err(OpenError::Newer { name: name(), found, known: FORMAT }),
         Some(found) => {
             Err(OpenError::Damaged { name: name(), what: format!("there never was a format version {found}") })

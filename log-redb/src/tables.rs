@@ -3,9 +3,12 @@
 use chat_core::Ended;
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use crate::feed_rows::{
+    FEED, FEED_GRAVES, FEED_HELD, FEED_NAMES, META_FEED, META_FEED_BYTES, META_FEED_FLOOR, META_FEED_SUM, Mark,
+};
 use crate::format::{
     self, ENDED, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED, READ_POSITIONS,
-    RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow,
+    RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow, WITH_FEED,
 };
 
 /// The tables of a write transaction, and what it does to the numbers about the file.
@@ -16,6 +19,8 @@ pub(crate) struct Tables<'t> {
     pub(crate) read_positions: Table<'t, &'static str, &'static [u8]>,
     pub(crate) tombstones: Table<'t, &'static [u8], ()>,
     pub(crate) ended: Table<'t, &'static [u8], &'static [u8]>,
+    /// The feed, where there is one.
+    pub(crate) feed: Option<FeedTables<'t>>,
     meta: Table<'t, &'static str, u64>,
     /// Bytes that this transaction removes.
     pub(crate) removed: u64,
@@ -25,6 +30,8 @@ pub(crate) struct Tables<'t> {
 
 impl<'t> Tables<'t> {
     pub(crate) fn open(write: &'t WriteTransaction) -> Result<Self, Fault> {
+        let meta = write.open_table(META)?;
+        let has_feed = meta.get(META_FEED)?.is_some();
         Ok(Self {
             tails: write.open_table(TAILS)?,
             records: write.open_table(RECORDS)?,
@@ -32,7 +39,8 @@ impl<'t> Tables<'t> {
             read_positions: write.open_table(READ_POSITIONS)?,
             tombstones: write.open_table(TOMBSTONES)?,
             ended: write.open_table(ENDED)?,
-            meta: write.open_table(META)?,
+            feed: if has_feed { Some(FeedTables::open(write, &meta)?) } else { None },
+            meta,
             removed: 0,
             scrubbed: 0,
         })
@@ -41,6 +49,14 @@ impl<'t> Tables<'t> {
     /// Adds to the numbers about the file; the last thing before a commit. Returns them as they are now.
     pub(crate) fn settle(mut self) -> Result<CleanupDebt, Fault> {
         let mut owed = CleanupDebt::default();
+        if let Some(feed) = &self.feed {
+            owed.fed = feed.last;
+            if feed.is_changed {
+                self.meta.insert(META_FEED_FLOOR, feed.floor.number)?;
+                self.meta.insert(META_FEED_SUM, u64::from(feed.floor.sum))?;
+                self.meta.insert(META_FEED_BYTES, feed.bytes)?;
+            }
+        }
         for (name, added, total) in
             [(META_REMOVED, self.removed, &mut owed.removed), (META_SCRUBBED, self.scrubbed, &mut owed.scrubbed)]
         {
@@ -57,8 +73,8 @@ impl<'t> Tables<'t> {
     pub(crate) fn need_format(&mut self, version: u64) -> Result<(), Fault> {
         if version > FIRST_FORMAT {
             let format = self.meta.get(META_FORMAT)?.map_or(0, |format| format.value());
-            if format < version {
-                self.meta.insert(META_FORMAT, version)?;
+            if format % WITH_FEED < version {
+                self.meta.insert(META_FORMAT, format - format % WITH_FEED + version)?;
             }
         }
         Ok(())
@@ -95,4 +111,41 @@ impl<'t> Tables<'t> {
 pub(crate) struct CleanupDebt {
     pub(crate) removed: u64,
     pub(crate) scrubbed: u64,
+    /// The last batch of the feed; 0 without one.
+    pub(crate) fed: u64,
+}
+
+/// The tables of the feed inside one write transaction, and its numbers.
+pub(crate) struct FeedTables<'t> {
+    pub(crate) rows: Table<'t, u64, &'static [u8]>,
+    pub(crate) names: Table<'t, &'static str, &'static [u8]>,
+    pub(crate) held: Table<'t, &'static [u8], &'static [u8]>,
+    pub(crate) graves: Table<'t, &'static [u8], ()>,
+    /// The last batch that was let go of.
+    pub(crate) floor: Mark,
+    /// The last batch.
+    pub(crate) last: u64,
+    /// Bytes of the records that are held back.
+    pub(crate) bytes: u64,
+    /// Whether one of the numbers has changed.
+    pub(crate) is_changed: bool,
+}
+
+impl<'t> FeedTables<'t> {
+    fn open(write: &'t WriteTransaction, meta: &Table<'t, &'static str, u64>) -> Result<Self, Fault> {
+        let number = |name| meta.get(name).map(|value| value.map_or(0, |value| value.value()));
+        let rows = write.open_table(FEED)?;
+        let floor = Mark { number: number(META_FEED_FLOOR)?, sum: number(META_FEED_SUM)? as u32 };
+        let last = rows.last()?.map_or(floor.number, |(last, _)| last.value());
+        Ok(Self {
+            names: write.open_table(FEED_NAMES)?,
+            held: write.open_table(FEED_HELD)?,
+            graves: write.open_table(FEED_GRAVES)?,
+            floor,
+            last,
+            bytes: number(META_FEED_BYTES)?,
+            is_changed: false,
+            rows,
+        })
+    }
 }

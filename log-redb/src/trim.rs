@@ -3,6 +3,7 @@
 use chat_core::Keep;
 use redb::ReadableTable;
 
+use crate::feed;
 use crate::format::{self, Fault, RecordRow, TailRow};
 use crate::read;
 use crate::tables::Tables;
@@ -19,7 +20,8 @@ pub(crate) enum Look {
     SizesAndAge,
 }
 
-/// Removes the oldest records of a room as long as it is over a limit and a snapshot covers them; `most` of them at most.
+/// Removes the oldest records of a room as long as it is over a limit and a snapshot covers them, and no feed holds them back; `most` of them
+/// at most.
 ///
 /// The newest record always stays: whoever reads the room from anywhere before its end finds its end.
 pub(crate) fn trim(
@@ -35,7 +37,8 @@ pub(crate) fn trim(
         return Ok(trimmed);
     }
     let oldest = if look == Look::SizesAndAge { keep.oldest.0 } else { 0 };
-    while trimmed < most && row.first <= row.through.min(row.offset.saturating_sub(1)) {
+    let held = feed::held_from(tables, room, row.epoch)?;
+    while trimmed < most && row.first <= row.through.min(row.offset.saturating_sub(1)) && row.first < held {
         let over = retention.messages_max.is_some_and(|max| row.messages > max)
             || retention.bytes_max.is_some_and(|max| row.bytes > max);
         if !over && oldest == 0 {

@@ -9,12 +9,13 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use chat_core::{AgeClock, AppendError, Clock, Keep, Wall};
+use chat_core::{AgeClock, AppendError, Clock, Keep, Retention, Wall};
 use redb::{Database, WriteTransaction};
 use tokio::sync::oneshot;
 
 use crate::apply::apply;
 use crate::compact::{self, Thoroughness};
+use crate::feed::{self, FeedKeep};
 use crate::format::Fault;
 use crate::options::{Durability, Options};
 use crate::request::{Change, Outcome, Request};
@@ -29,6 +30,9 @@ const GROUP_MAX: usize = 4_096;
 const GROUP_BYTES_MAX: usize = 16 << 20;
 /// Records of deleted rooms that go with a commit somebody waits for.
 const PURGE_BESIDE: usize = 256;
+
+/// Batches of the feed that are let go of with a commit, beside two for each that comes.
+const LET_GO_BESIDE: usize = 16;
 
 /// A write that did not succeed.
 struct Failure {
@@ -64,6 +68,8 @@ pub(crate) struct Writer {
     looked_at: u64,
     is_purging: bool,
     sweep: Option<Sweep>,
+    /// When it is looked next for what the feed has held back for too long.
+    feed_due: Option<Instant>,
 }
 
 impl Writer {
@@ -71,6 +77,7 @@ impl Writer {
         let clock = AgeClock::new(clock, store.clock().map(Wall));
         let sweep = options.retention.age_max.map(|_| Sweep::begin());
         Self {
+            feed_due: options.feed.map(|_| Instant::now()),
             store,
             queue,
             options,
@@ -159,7 +166,18 @@ impl Writer {
 
     /// What is kept of each room, as of now.
     fn keep(&mut self) -> Keep {
-        let (keep, step) = self.clock.keep(self.options.retention);
+        self.keep_of(self.options.retention)
+    }
+
+    /// What the feed holds back, as of now.
+    fn feed_keep(&mut self) -> Option<FeedKeep> {
+        let bounds = self.options.feed?;
+        let keep = self.keep_of(Retention { age_max: Some(bounds.age_max), ..Retention::default() });
+        Some(FeedKeep { bytes_max: bounds.bytes_max, oldest: keep.oldest.0, now: keep.now.0 })
+    }
+
+    fn keep_of(&mut self, retention: Retention) -> Keep {
+        let (keep, step) = self.clock.keep(retention);
         if let Some(step) = step {
             tracing::info!(ahead = ?step.ahead, belief = ?step.belief, "the clock is ahead of the log's, by which the age of records is measured");
         }
@@ -173,19 +191,23 @@ impl Writer {
         let is_relaxed = self.options.durability == Durability::Relaxed
             && !group.iter().any(|change| matches!(change, Change::End { .. }));
         let durability = if is_relaxed { redb::Durability::None } else { redb::Durability::Immediate };
-        let is_purging = self.is_purging;
+        let (is_purging, feed_keep) = (self.is_purging, self.feed_keep());
         let written = self.write(durability, |tables| {
             let outcomes = group.iter().map(|change| apply(tables, change, &keep));
             let outcomes = outcomes.collect::<Result<Vec<Outcome>, Fault>>()?;
+            let is_freed = match &feed_keep {
+                Some(keep) => feed::let_go(tables, keep, 2 * group.len() + LET_GO_BESIDE)?,
+                None => false,
+            };
             if is_purging {
                 trim::purge(tables, PURGE_BESIDE)?;
             }
-            Ok(outcomes)
+            Ok((outcomes, is_freed))
         });
         match written {
             Err(failure) => vec![Err(failure.answer()); group.len()],
-            Ok(outcomes) => {
-                self.is_purging |= group.iter().any(|change| matches!(change, Change::Delete { .. }));
+            Ok((outcomes, is_freed)) => {
+                self.is_purging |= is_freed || group.iter().any(|change| matches!(change, Change::Delete { .. }));
                 if self.options.durability == Durability::Relaxed {
                     let done = group.into_iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
                     self.unsynced.extend(done.map(|(change, _)| change));
@@ -211,6 +233,9 @@ impl Writer {
         match attempted {
             Ok((value, owed)) => {
                 self.owed = owed;
+                if matches!(durability, redb::Durability::Immediate) {
+                    self.store.feed_through(owed.fed);
+                }
                 self.pause = Duration::ZERO;
                 Ok(value)
             }

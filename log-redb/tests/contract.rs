@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chat_core::Log;
 use chat_testkit::contract::Home;
+use chat_testkit::contract::log::FeedSetup;
 use log_redb::{Durability, Options, RedbLog};
 use tempfile::TempDir;
 
@@ -27,10 +28,30 @@ impl Home for Folder {
     }
 }
 
+/// A folder whose log keeps a feed.
+fn fed(setup: FeedSetup, durability: Durability) -> Folder {
+    let (feed, retention) = (Some(setup.bounds), setup.retention);
+    let mut folder = Folder::new(durability);
+    folder.options = Options { feed, retention, ..folder.options };
+    folder
+}
+
 mod synced {
     chat_testkit::log_contract!(|| super::Folder::new(log_redb::Durability::Synced));
 }
 
 mod relaxed {
     chat_testkit::log_contract!(|| super::Folder::new(log_redb::Durability::Relaxed));
+}
+
+mod fed {
+    chat_testkit::log_contract!(|| super::fed(Default::default(), log_redb::Durability::Synced));
+}
+
+mod fed_and_synced {
+    chat_testkit::log_feed_contract!(|setup| super::fed(setup, log_redb::Durability::Synced));
+}
+
+mod fed_and_relaxed {
+    chat_testkit::log_feed_contract!(|setup| super::fed(setup, log_redb::Durability::Relaxed));
 }

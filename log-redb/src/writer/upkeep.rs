@@ -7,6 +7,7 @@ use redb::Database;
 use super::{GROUP_BYTES_MAX, Writer, attempt};
 use crate::apply::apply;
 use crate::compact::{self, Thoroughness};
+use crate::feed;
 use crate::store::{OpenError, close};
 use crate::trim;
 
@@ -58,7 +59,8 @@ impl Writer {
         if self.is_purging {
             return Duration::ZERO;
         }
-        let due = [self.sync_due, self.sweep.as_ref().map(|sweep| sweep.due)].into_iter().flatten().min();
+        let due =
+            [self.sync_due, self.feed_due, self.sweep.as_ref().map(|sweep| sweep.due)].into_iter().flatten().min();
         due.map_or(SWEEP_EVERY, |due| due.saturating_duration_since(Instant::now()))
     }
 
@@ -73,10 +75,14 @@ impl Writer {
         if self.unsynced_bytes >= GROUP_BYTES_MAX || self.sync_due.is_some_and(|due| due <= Instant::now()) {
             let _ = self.sync();
         }
+        if let Some(due) = &mut self.feed_due
+            && *due <= Instant::now()
+        {
+            *due = Instant::now() + SWEEP_EVERY;
+            self.is_purging = true;
+        }
         if self.is_purging {
-            let more = self.write(redb::Durability::Immediate, |tables| trim::purge(tables, trim::SLICE));
-            self.is_purging = more.unwrap_or(true);
-            self.synced_if_whole();
+            let _ = self.purge();
         }
         if self.sweep.as_ref().is_some_and(|sweep| sweep.due <= Instant::now()) {
             self.sweep();
@@ -88,16 +94,31 @@ impl Writer {
         }
     }
 
-    /// Takes all records of deleted incarnations out of the tables.
+    /// Takes all records of deleted incarnations out of the tables, but for what a feed holds back.
     pub(super) fn purge_all(&mut self) -> Result<(), String> {
-        loop {
-            let more = self.write(redb::Durability::Immediate, |tables| trim::purge(tables, trim::SLICE));
-            self.is_purging = more.map_err(|failure| failure.error)?;
-            self.synced_if_whole();
-            if !self.is_purging {
-                return Ok(());
-            }
+        self.is_purging = true;
+        while self.is_purging {
+            self.purge()?;
         }
+        Ok(())
+    }
+
+    /// One slice of what is to go: of the feed, and of deleted incarnations.
+    fn purge(&mut self) -> Result<(), String> {
+        let keep = self.feed_keep();
+        let more = self.write(redb::Durability::Immediate, |tables| {
+            let is_freed = match keep {
+                Some(keep) => {
+                    tables.put_clock(keep.now)?;
+                    feed::let_go(tables, &keep, trim::SLICE)?
+                }
+                None => false,
+            };
+            Ok(trim::purge(tables, trim::SLICE)? || is_freed)
+        });
+        self.is_purging = *more.as_ref().unwrap_or(&true);
+        self.synced_if_whole();
+        more.map(drop).map_err(|failure| failure.error)
     }
 
     pub(super) fn reopen(&mut self) {
@@ -137,6 +158,7 @@ impl Writer {
         });
         let ((), owed) = written.map_err(|failure| failure.error)?;
         self.owed = owed;
+        self.store.feed_through(owed.fed);
         Ok(())
     }
 
