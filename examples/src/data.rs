@@ -17,6 +17,7 @@ use log_postgres::PgLog;
 use log_redb::{OpenError, Options, RedbLog, Retention};
 
 use super::cluster::{ClusterFlags, Others, hand_over, serve_others};
+use super::webhook::WebhookFlags;
 
 /// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
 pub const SECRET_VARIABLE: &str = "CHAT_SECRET";
@@ -35,6 +36,10 @@ pub struct DataFlags {
     /// Servers that share a database.
     #[command(flatten)]
     pub cluster: ClusterFlags,
+
+    /// A backend that is told what happens.
+    #[command(flatten)]
+    pub webhook: WebhookFlags,
 
     /// What a confirmed message has survived
     #[arg(long, value_enum, default_value_t = Durability::Synced, requires = "kept")]
@@ -272,7 +277,7 @@ impl DataFlags {
             bytes_max: self.keep_bytes.map(NonZeroU64::get),
             age_max: self.keep_age,
         };
-        Options { durability, retention, ..Options::default() }
+        Options { durability, retention, feed: self.webhook.feed(), ..Options::default() }
     }
 
     /// The same for a database, where the server goes by the name of its process.

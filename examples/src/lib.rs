@@ -13,6 +13,7 @@ mod operator;
 mod page;
 mod run;
 mod signals;
+mod webhook;
 
 pub use cluster::ClusterFlags;
 pub use console::{say, tell};
@@ -22,3 +23,4 @@ pub use health::health;
 pub use operator::Operator;
 pub use page::page;
 pub use run::{block_on, run, run_with};
+pub use webhook::{Sending, WEBHOOK_SECRET_VARIABLE, WebhookFlags, WebhookStartError};

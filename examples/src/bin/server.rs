@@ -37,6 +37,13 @@ async fn serve() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let sending = match data.webhook.start(&engine).await {
+        Ok(sending) => sending,
+        Err(error) => {
+            tell(error);
+            return ExitCode::FAILURE;
+        }
+    };
     let sse = SseConfig { pass_on: kept.pass_on(), ..flags.sse() };
     let socketio = SocketIoConfig { pass_on: kept.pass_on(), ..flags.socketio() };
     let router = Router::new()
@@ -47,6 +54,7 @@ async fn serve() -> ExitCode {
         .merge(health(engine.clone(), Arc::clone(&kept)));
     let greet = |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()));
     let ended = run_with(Arc::clone(&kept), &flags, engine, router, greet).await;
+    sending.end().await;
     if let Err(error) = kept.close().await {
         tell(format_args!("What is kept is whole, but was not closed properly: {error}"));
         return ExitCode::FAILURE;

@@ -1,0 +1,78 @@
+//! The command line of a server that tells a backend what happens in its rooms.
+
+use chat_core::{Engine, FeedBounds, FeedError, FeedName};
+use chat_webhook::{BadSecret, Config, Secret, Webhook, WebhookError};
+use tokio::task::JoinHandle;
+
+use super::console::tell;
+
+/// Holds the secret that deliveries are signed with, as Standard Webhooks write it.
+pub const WEBHOOK_SECRET_VARIABLE: &str = "CHAT_WEBHOOK_SECRET";
+/// The feed that is delivered.
+const FEED: &str = "webhook";
+
+/// Flags about a backend that is told what happens.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WebhookFlags {
+    /// Tell this URL everything that happens in all rooms, as Standard Webhooks signed with CHAT_WEBHOOK_SECRET (`whsec_` and base64). What it does
+    /// not confirm waits in the folder of --data, up to 256 MiB or 3 days; a start without this flag gives it up
+    #[arg(long, value_name = "URL", requires = "kept")]
+    pub webhook: Option<String>,
+}
+
+/// Why a backend cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookStartError {
+    /// The URL, or what servers are trusted by.
+    #[error("Cannot send webhooks: {0}")]
+    Webhook(#[from] WebhookError),
+    /// The secret in the environment. Its text is nobody's business.
+    #[error("Cannot send webhooks: {WEBHOOK_SECRET_VARIABLE} has to be set: {0}")]
+    Secret(#[from] BadSecret),
+    /// A database.
+    #[error("Cannot send webhooks: rooms in PostgreSQL have no feed yet; keep them in a folder (--data DIR)")]
+    NoFeed,
+    /// The log.
+    #[error("Cannot send webhooks: {0}")]
+    Feed(FeedError),
+}
+
+/// Deliveries that are under way.
+pub struct Sending(Option<JoinHandle<()>>);
+
+impl WebhookFlags {
+    /// How much the log holds back for the backend, where there is one.
+    pub fn feed(&self) -> Option<FeedBounds> {
+        self.webhook.as_ref().map(|_| FeedBounds::default())
+    }
+
+    /// Begins to deliver, where there is a backend.
+    ///
+    /// # Errors
+    /// See [`WebhookStartError`].
+    pub async fn start(&self, engine: &Engine) -> Result<Sending, WebhookStartError> {
+        let Some(url) = &self.webhook else { return Ok(Sending(None)) };
+        let secret = std::env::var(WEBHOOK_SECRET_VARIABLE).unwrap_or_default();
+        let webhook = Webhook::new(url, Secret::parse(&secret)?, Config::default())?;
+        let feed = engine.feed_of(FeedName::parse(FEED).expect("a valid name")).await;
+        let feed = feed.map_err(|error| match error {
+            FeedError::NoFeed => WebhookStartError::NoFeed,
+            error => WebhookStartError::Feed(error),
+        })?;
+        Ok(Sending(Some(tokio::spawn(async move {
+            let error = webhook.run(feed).await;
+            tell(format_args!("No webhook is sent any more: {error}"));
+        }))))
+    }
+}
+
+impl Sending {
+    /// Ends deliveries. What was not confirmed is sent after the next start.
+    pub async fn end(self) {
+        if let Some(task) = self.0 {
+            task.abort();
+            // It holds the log until it is gone.
+            let _ = task.await;
+        }
+    }
+}
