@@ -138,7 +138,7 @@ mod tests {
         let (member_changes_max, member_change_interval) = (7, Duration::from_secs(3));
         let member_changes = RoomLimits { member_changes_max, member_change_interval, ..default };
         let slowed = RoomLimits { slowed_max: 7, ..default };
-        let host_keys = RoomLimits { host_keys_max: 7, ..default.clone() };
+        let host_keys = RoomLimits { host_keys_max: 7, ..default };
         for other in [member_changes, slowed, host_keys, RoomLimits { reactable_max: 7, ..default }] {
             assert_eq!(read(stored(&other)), Bounds::new(&other));
         }
