@@ -2,11 +2,14 @@
 
 #[doc(inline)]
 pub use chat_core::{
-    Admission, BanId, BanTerm, BanTerms, BansPage, Body, Clock, CloseReason, Color, Command, ConnectRequest,
-    Connection, Content, Credential, Data, Engine, EngineBuilder, EngineLimits, Epoch, Event, Extent, Hello,
-    HistoryAnchor, Identity, Key, LeaveReason, Limits, LogInUse, MemberChange, MemberId, Moderation, Mono, Named,
-    NewcomersSee, Nick, NickKey, Now, Observer, ObserverEvent, Offset, PersonData, Policy, Position, Reaction,
-    ReactionName, Record, Refusal, Reject, RejectCode, Resume, Role, RoomCloseReason, RoomCode, RoomLimits, RoomSecret,
-    Seq, ServerFrame, SessionId, SessionLimits, SessionView, Settings, SettingsChange, SignalData, SignalName, Stats,
-    SystemClock, Topic, TypingState, Wall, WallStep, ZeroLimit,
+    AccessToken, Admission, AppendMeter, BanId, BanTerm, BanTerms, BansPage, Body, Clock, CloseReason, ClusterMeter,
+    Color, Command, CommandKind, CommandMeter, ConnectRequest, Connection, Content, Credential, Data, Engine,
+    EngineBuilder, EngineLimits, Epoch, Event, Extent, Feed, FeedBounds, FeedCursor, FeedError, FeedEvent, FeedGap,
+    FeedName, FeedPage, Hello, Histogram, HistoryAnchor, HistoryPage, Identity, Key, LeaveReason, Limits, LogInUse,
+    MemberChange, MemberId, MembersPage, Meters, Moderation, Mono, Named, NewcomersSee, Nick, NickKey, Now, Observer,
+    ObserverEvent, Offset, Params, PersonData, Policy, Position, Reaction, ReactionName, Receipt, Record, Refusal,
+    Reject, RejectCode, Resume, Role, RoomCloseReason, RoomCode, RoomEntry, RoomHandle, RoomInfo, RoomLimits,
+    RoomMember, RoomSecret, RoomTag, RoomsPage, Say, Seq, ServerFrame, SessionEntry, SessionId, SessionLimits,
+    SessionView, Settings, SettingsChange, SignalData, SignalName, Stats, SystemClock, Topic, TransportMeter,
+    TypingState, Wall, WallStep, ZeroLimit,
 };

@@ -17,7 +17,8 @@
 //!
 //! - [`guide`] begins with that, and goes on to your users, your rules, your log and your bot.
 //! - [`protocol`] is what clients speak, frame by frame.
-//! - What an application uses is here and in [`serve`], [`ws`], [`sse`], [`socketio`], [`redb`], [`postgres`] and [`cluster`].
+//! - What an application uses is here and in [`serve`], [`ws`], [`sse`], [`socketio`], [`redb`], [`postgres`], [`cluster`],
+//!   [`metrics`], [`jwt`] and [`webhook`].
 //! - What only the authors of a transport, a log or a cluster need stands apart, in [`transport`] and [`port`].
 //!
 //! # Features
@@ -30,10 +31,22 @@
 //! | `redb` | [`redb`]: rooms in a file, over restarts and crashes |
 //! | `postgres` | [`postgres`]: rooms in PostgreSQL |
 //! | `cluster` | [`cluster`]: several servers on one PostgreSQL |
+//! | `metrics` | [`metrics`]: what the engine counts, as OpenMetrics |
+//! | `jwt` | [`jwt`]: people known by JSON Web Tokens of your own |
+//! | `webhook` | [`webhook`]: a backend told of everything, by signed webhooks |
 //! | `tls` | `Tls` in [`serve`] |
 
 #![cfg_attr(
-    not(all(feature = "ws", feature = "sse", feature = "socketio", feature = "cluster")),
+    not(all(
+        feature = "ws",
+        feature = "sse",
+        feature = "socketio",
+        feature = "redb",
+        feature = "cluster",
+        feature = "metrics",
+        feature = "jwt",
+        feature = "webhook"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -52,6 +65,20 @@ pub use async_trait::async_trait;
 pub mod cluster {
     #[doc(inline)]
     pub use cluster_postgres::{JoinError, JoinOptions, PgCluster, Standing};
+}
+
+/// People known by JSON Web Tokens, of the crate `policy-jwt`.
+#[cfg(feature = "jwt")]
+pub mod jwt {
+    #[doc(inline)]
+    pub use policy_jwt::{Guests, JwtConfig, JwtPolicy, KeyError, Keys};
+}
+
+/// What the engine counts, as OpenMetrics, of the crate `chat-metrics`.
+#[cfg(feature = "metrics")]
+pub mod metrics {
+    #[doc(inline)]
+    pub use chat_metrics::{Metrics, OPENMETRICS, Page, prometheus_client, register};
 }
 
 /// Rooms in PostgreSQL, of the crate `log-postgres`.
@@ -90,4 +117,11 @@ pub mod sse {
 pub mod ws {
     #[doc(inline)]
     pub use transport_ws::{WsConfig, routes};
+}
+
+/// A backend told of everything, of the crate `chat-webhook`.
+#[cfg(feature = "webhook")]
+pub mod webhook {
+    #[doc(inline)]
+    pub use chat_webhook::{BadSecret, Config, Secret, Stats, StatsReader, Webhook, WebhookError};
 }

@@ -2,7 +2,8 @@
 
 #[doc(inline)]
 pub use chat_serve::{
-    BadNetwork, ClientAddress, Hosts, Network, OVERFLOW_MAX, Origins, ServeConfig, TrustedProxies, bearer, serve,
+    BadCredentials, BadNetwork, ClientAddress, Credentials, Hosts, Network, OVERFLOW_MAX, Origins, ServeConfig,
+    TrustedProxies, bearer, serve,
 };
 #[cfg(feature = "tls")]
 #[doc(inline)]

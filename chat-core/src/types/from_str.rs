@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::data::Data;
 use super::nick::Nick;
+#[cfg(any(feature = "engine", test))]
 use super::person_data::PersonData;
 use super::reaction::ReactionName;
 use super::reject::Reject;
@@ -32,10 +33,15 @@ from_str! {
     ReactionName: Self::parse, "As [`ReactionName::parse`].";
     SignalName: Self::parse, "As [`SignalName::parse`].";
     SignalData: Self::parse, "As [`SignalData::parse`].";
-    PersonData: Self::parse, "As [`PersonData::parse`].";
     RoomSecret: Self::parse, "As [`RoomSecret::parse`].";
     Body: |text| Self::parse(text, usize::MAX), "As [`Body::parse`], of any length: how long it may be, the room says when it is sent.";
     Data: |json| Self::parse(json, usize::MAX), "As [`Data::parse`], of any length: how long it may be, the room says when it is sent.";
+}
+
+// Without the engine nothing here parses them.
+#[cfg(any(feature = "engine", test))]
+from_str! {
+    PersonData: Self::parse, "As [`PersonData::parse`].";
 }
 
 #[cfg(test)]
