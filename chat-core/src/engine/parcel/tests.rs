@@ -114,7 +114,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
         ),
         (
             Parcel::Answers { room: room(), ahead: true, answers },
-            r#"{"answers":{"room":"LUNCH","ahead":true,"answers":[{"number":1,"epoch":"0000000000007","after":9,"verdict":{"answer":{"entered":{"member":3,"from":9,"is_named":false,"entry":"joined","history":{"seqs":[1,2],"wanted":5,"before":0,"sees":0,"more":"no","earlier":null,"newer":{"from":0,"through":0,"count":0,"seqs":[],"newest":null,"forgotten":"no"}}}}}},{"number":2,"after":0,"verdict":{"reject":{"code":"bad_field","message":"nick is empty","field":"nick","retry_after":{"secs":1,"nanos":0}}}}]}}"#,
+            r#"{"answers":{"room":"LUNCH","ahead":true,"answers":[{"number":1,"epoch":"0000000000007","after":9,"verdict":{"answer":{"entered":{"member":3,"from":9,"is_named":false,"entry":"joined","history":{"seqs":[1,2],"wanted":5,"before":0,"sees":0,"more":"no","earlier":null,"newer":{"from":0,"through":0,"count":0,"seqs":[],"newest":null,"forgotten":"no"}}}}}},{"number":2,"after":0,"verdict":{"reject":{"code":"bad_field","message":"nick is empty","field":"nick","retry_after":{"secs":1,"nanos":0}}},"newer":7}]}}"#,
         ),
         (Parcel::Undecided { room: room(), numbers: vec![7, 8] }, r#"{"undecided":{"room":"LUNCH","numbers":[7,8]}}"#),
         (
