@@ -374,7 +374,7 @@ fn a_gap_that_hides_the_first_event_that_is_skipped_is_found() {
 
 #[test]
 fn a_server_that_decides_for_the_room_of_another_is_found() {
-    is_found_in(Bug::DecideForOthers, Kind::Servers, 8, &[Promise::OneOwner, Promise::Interval]);
+    is_found_in(Bug::DecideForOthers, Kind::Servers, 8, &[Promise::OneOwner, Promise::Interval, Promise::Replaced]);
 }
 
 #[test]
@@ -402,7 +402,8 @@ fn somebody_at_a_follower_whom_the_owner_does_not_count_is_found() {
 #[test]
 fn what_passes_beside_the_log_and_is_told_by_the_owner_alone_is_found() {
     // A copy that does not know who reads does not end them, either.
-    let promises = [Promise::Slots, Promise::Attendance, Promise::Interval, Promise::CatchUp, Promise::InTime];
+    let promises =
+        [Promise::Slots, Promise::Attendance, Promise::Interval, Promise::CatchUp, Promise::InTime, Promise::Agreement];
     is_found_in(Bug::ForgetNotes, Kind::Servers, 16, &promises);
 }
 
@@ -425,7 +426,9 @@ fn a_session_that_another_server_does_not_know_to_be_ended_is_found() {
 
 #[test]
 fn who_is_attached_elsewhere_and_is_added_to_those_of_before_is_found() {
-    is_found_in(Bug::AddFollowers, Kind::Failover, 64, &[Promise::Attendance, Promise::Lifetime, Promise::Fold]);
+    // Who is counted at two servers comes in anew before the server that they have come back to has said where they stand.
+    let promises = [Promise::Attendance, Promise::Lifetime, Promise::Fold, Promise::Protocol];
+    is_found_in(Bug::AddFollowers, Kind::Failover, 64, &promises);
 }
 
 #[test]

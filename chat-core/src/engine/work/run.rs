@@ -110,7 +110,8 @@ impl RoomTask {
             }
             let waiting = items.len();
             let mut batch = self.decide(&mut items, ahead.is_none_or(|ahead| ahead == 0));
-            let (inputs, records) = (waiting - items.len(), batch.records.len());
+            // What waited for a decision of before may have come back into it.
+            let (inputs, records) = (waiting.saturating_sub(items.len()), batch.records.len());
             self.shared.counters.decided(inputs, records);
             tracing::trace!(room = %self.tag(), inputs, records, "a batch is decided");
             if !batch.records.is_empty() && self.shared.log.is_some() {
