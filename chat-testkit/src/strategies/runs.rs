@@ -17,7 +17,7 @@ use super::settings::{few_changes, few_secrets};
 use super::steps::{Act, After, Asked, Attempt, Known, Mod, Pass, Side, Spot, Step, Target, Who};
 use super::types::{
     few_data, few_host_names, few_keys, few_nicks, few_reaction_names, few_signal_data, few_signal_names, few_texts,
-    few_topics,
+    few_topics, host_names,
 };
 
 /// Bounds so small that a run of a few dozen steps hits them all.
@@ -163,6 +163,12 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
             .prop_map(|(by, after, limit)| Act::Members { by, after, limit }),
         3 => (few_host_names(), words(), option::weighted(0.6, few_keys()))
             .prop_map(|(name, (text, data, reply_to), key)| Act::Say { name, text, key, data, reply_to }).boxed(),
+        // The same again, under a key that may be there.
+        1 => few_keys().prop_map(|key| {
+            let name = host_names().iter().next().expect("there is one").clone();
+            let text = Body::parse("again", usize::MAX).expect("a valid text");
+            Act::Say { name, text, key: Some(key), data: None, reply_to: None }
+        }),
     ];
     let come = prop_oneof![
         3 => (newcomer(), shown(), count(), option::of(after()), option::weighted(0.4, few_secrets()))
