@@ -226,7 +226,7 @@ fn origin(command: &Command, error: &clap::Error, file: Option<&File>) -> Option
 }
 
 impl<A> Configured<A> {
-    /// What would be used, flag by flag as a file would have it, each with where it comes from.
+    /// What would be used, flag by flag as a file would have it, each with where it comes from; what is as it is by itself, as comments.
     pub fn report(&self) -> String {
         let mut report = String::new();
         for arg in self.command.get_arguments() {
@@ -249,7 +249,11 @@ impl<A> Configured<A> {
                 (Some(ValueSource::EnvVariable), _) => variable_of(name),
                 (Some(ValueSource::CommandLine), Some(file)) if file.has(name) => file.path.display().to_string(),
                 (Some(ValueSource::CommandLine), _) => format!("--{name}"),
-                _ => "default".to_owned(),
+                // Beside the flags that it goes with it may be given, and not alone.
+                _ => {
+                    let _ = writeln!(report, "# {name} = {value}  # default");
+                    continue;
+                }
             };
             let _ = writeln!(report, "{name} = {value}  # {origin}");
         }

@@ -71,7 +71,7 @@ fn a_flag_comes_before_a_variable_and_that_before_the_file() {
         "send-rate = 5  # CHAT_SEND_RATE".to_owned(),
         "host = [\"c.example\", \"d.example\"]  # CHAT_HOST".to_owned(),
         format!("durability = \"relaxed\"  # {}", path.display()),
-        "keep-lost = \"10m\"  # default".to_owned(),
+        "# keep-lost = \"10m\"  # default".to_owned(),
         "# tls-cert is not set".to_owned(),
     ] {
         assert!(report.lines().any(|said| said == line), "{line} is not in\n{report}");

@@ -136,7 +136,7 @@ fn the_report_is_a_file_that_says_the_same() {
         ("place = \"there\"", "# --place"),
         ("often = 3", "chat.toml"),
         ("friend = ['a\"b']", "chat.toml"),
-        ("loud = false", "# default"),
+        ("# loud = false", "# default"),
     ] {
         assert!(report.lines().any(|line| line.starts_with(start) && line.ends_with(end)), "{start}: {report}");
     }

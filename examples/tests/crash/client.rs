@@ -25,6 +25,8 @@ pub(crate) enum Gone {
     Closed(u64),
     /// The room cannot be asked here now.
     Unavailable,
+    /// The server goes down, and lets nobody in any more.
+    Draining,
 }
 
 /// What a frame was.
@@ -185,6 +187,9 @@ impl Person {
         let positions = json!({ self.room.as_str(): position });
         client.say(json!({"type": "hello", "resume": self.token, "positions": positions})).await?;
         let welcome = client.hear().await?;
+        if welcome["code"] == "draining" {
+            return Err(Gone::Draining);
+        }
         assert_eq!(welcome["resumed"], true, "the token is good over a restart: {welcome}");
         self.token = text(&welcome["token"]).to_owned();
         let mut standing = match welcome["rooms"].as_array().map(Vec::as_slice) {
