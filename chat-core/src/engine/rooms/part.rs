@@ -73,6 +73,8 @@ pub(crate) struct Parked {
     pub(crate) until: Mono,
     /// What it holds, about.
     pub(crate) bytes: usize,
+    /// The number it was asked under elsewhere, where that was given back; above all of those where it was not.
+    pub(crate) number: u64,
     pub(crate) item: InboxItem,
     /// It is counted for as long as it waits.
     pub(crate) _counted: Parking,

@@ -56,6 +56,16 @@ impl RoomTask {
         if is_of_somebody(&item) {
             self.state.asked = Some(now.mono);
         }
+        let item = match item {
+            InboxItem::Asked(asked) => {
+                self.guest_asks(now, asked.reply.node, asked.follows);
+                if self.is_too_early(&asked) {
+                    return asked.reply.hand_back();
+                }
+                InboxItem::Asked(asked)
+            }
+            item => item,
+        };
         let Some(item) = self.with_evidence(now, item, batch) else { return };
         if let Some(decided) = self.decide_item(now, &item, batch) {
             self.conclude(now, item, decided, batch);
@@ -64,9 +74,6 @@ impl RoomTask {
 
     /// Asks the room, or does what is to be done; `None` where nobody is answered.
     fn decide_item(&mut self, now: Now, item: &InboxItem, batch: &mut Batch) -> Option<Result<Answer, Reject>> {
-        if let InboxItem::Asked(asked) = item {
-            self.guest_asks(now, asked.reply.node, asked.follows);
-        }
         match item {
             InboxItem::Enter { input, .. } => Some(self.enter(now, input, batch)),
             InboxItem::Asked(asked) if asked.input.is_entry() => Some(self.enter(now, &asked.input, batch)),
@@ -139,13 +146,6 @@ impl RoomTask {
         decided: Result<Answer, Reject>,
         batch: &mut Batch,
     ) {
-        let is_too_early = match (&item, &decided) {
-            (InboxItem::Asked(asked), Err(reject)) => self.is_too_early(asked.reply.node, reject),
-            _ => false,
-        };
-        if is_too_early && let InboxItem::Asked(asked) = item {
-            return asked.reply.hand_back();
-        }
         let outcome = match (&mut item, decided) {
             (InboxItem::Asked(asked), verdict) => {
                 if matches!(verdict, Ok(Answer::Entered(_))) {

@@ -8,7 +8,7 @@ use crate::engine::parcel::{Attachment, Parcel};
 use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::host_view::HostAnswer;
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::rooms::part::Letter;
+use crate::engine::rooms::part::{Letter, Part};
 use crate::engine::shared::unavailable;
 use crate::engine::work::evict;
 use crate::engine::work::guests::DOWN_MAX;
@@ -107,8 +107,8 @@ impl RoomTask {
         }
         let now = self.mono();
         // First: who is here is known there when it is asked.
-        if self.state.part.as_ref().is_some_and(|part| !part.is_in_step() && part.follow_at.is_none_or(|at| at <= now))
-        {
+        let is_unsaid = |part: &Part| part.follow_at.map_or(!part.is_in_step(), |at| at <= now);
+        if self.state.part.as_deref().is_some_and(is_unsaid) {
             self.ask_to_follow(owner);
         }
         let number = self.shared.letters.fetch_add(1, Ordering::Relaxed) + 1;

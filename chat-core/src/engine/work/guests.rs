@@ -16,7 +16,7 @@ use crate::engine::work::task::RoomTask;
 use crate::fault_injection::{self, Bug};
 use crate::ports::Owner;
 use crate::room::{Note, is_same_join};
-use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, Reject, RejectCode, SessionId};
+use crate::types::{CloseReason, Generation, Mono, NodeId, Now, Offset, SessionId};
 
 /// How long the link to a server may be down before whoever is attached there counts as gone. 3 s: a link that broke is up again sooner, and
 /// their graces begin only then.
@@ -133,12 +133,12 @@ impl RoomTask {
         }
     }
 
-    /// Whether somebody at another server is refused for want of knowing who is attached there. Until that server has said so, nobody there is told
-    /// that they are not in the room: what it said may have been lost, or have come before this server knew that it decides.
-    pub(crate) fn is_too_early(&self, node: NodeId, reject: &Reject) -> bool {
-        let guest = self.state.part.as_ref().and_then(|part| part.guests.get(&node));
-        let is_known = guest.is_some_and(|guest| guest.has_followed) || self.state.feed().is_none();
-        reject.code == RejectCode::NotMember && !is_known
+    /// Whether something is asked from a server that follows and has not said yet who is attached there: what it said may have been lost, or have
+    /// come before this server knew that it decides. Nobody there is told that they are not in the room, and nothing is decided before what
+    /// the same session has asked before.
+    pub(crate) fn is_too_early(&self, asked: &Asked) -> bool {
+        let guest = self.state.part.as_ref().and_then(|part| part.guests.get(&asked.reply.node));
+        asked.follows && self.state.feed().is_some() && guest.is_none_or(|guest| !guest.has_followed)
     }
 
     /// From this moment on a server is told what happens; before that it is told how things stand.

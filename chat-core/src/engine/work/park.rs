@@ -80,7 +80,8 @@ impl RoomTask {
             let reject = Reject::new(RejectCode::Busy, "too much waits for the room's owner");
             return self.cell.refuse(item, reject);
         }
-        part.parked.push_back(Parked { until, bytes, item, _counted: self.shared.counters.park() });
+        let _counted = self.shared.counters.park();
+        part.parked.push_back(Parked { until, bytes, number: u64::MAX, item, _counted });
     }
 
     /// A server that does not decide, or not now, gives back what was asked there: it has decided nothing of it. It waits here, before what was
@@ -92,15 +93,15 @@ impl RoomTask {
         if part.follows() == Some(from) {
             // It does not know yet that it decides, or who is here.
             part.asking.failed_for_a_moment(now);
-            if !part.is_in_step() {
-                part.follow_at = Some(part.asking.until().min(now.after(FOLLOW_AGAIN)));
-            }
+            part.follow_at = Some(part.asking.until().min(now.after(FOLLOW_AGAIN)));
         }
-        for number in numbers.iter().rev() {
-            if let Some(Letter { parked, item, .. }) = part.letters.remove(number).filter(|letter| letter.to == from) {
+        for number in numbers.iter().copied() {
+            if let Some(Letter { parked, item, .. }) = part.letters.remove(&number).filter(|letter| letter.to == from) {
                 let until = parked.unwrap_or_else(|| now.after(wait));
-                // It counted among what was asked.
-                part.parked.push_front(Parked { until, bytes: 0, item, _counted: self.shared.counters.park() });
+                // It counted among what was asked. What is given back one by one stands in the order in which it was asked.
+                let place = part.parked.partition_point(|parked| parked.number < number);
+                let _counted = self.shared.counters.park();
+                part.parked.insert(place, Parked { until, bytes: 0, number, item, _counted });
             }
         }
     }
