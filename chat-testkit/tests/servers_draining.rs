@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::wire::Status;
-use chat_core::{CloseReason, Connection, Engine, Epoch, Limits, Position, RejectCode, Seq, ServerFrame};
+use chat_core::{CloseReason, Command, Connection, Engine, Epoch, Limits, Position, RejectCode, Seq, ServerFrame};
 use chat_testkit::servers::Server;
 use support::bent::BentLog;
 use support::servers::{Two, is_closed, leaves_and_messages, two, two_with};
-use support::{GRACE, builder, code, come_back, founder, joined, newcomer, pass, say, settle, take};
+use support::{
+    GRACE, builder, code, come_back, founder, joined, newcomer, nick, pass, say, settle, submit, take, text,
+};
 
 const SPREAD: Duration = Duration::from_secs(10);
 
@@ -119,4 +121,32 @@ async fn an_owner_that_hears_late_that_it_is_one_refuses_nobody_and_loses_nobody
         assert!(!is_closed(&take(&bob)), "{has_copy}");
         drop(cat);
     }
+}
+
+/// What the new owner could decide of somebody whom it has not heard of is not decided before what they have asked earlier.
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_hears_late_that_it_is_one_decides_what_a_session_asks_in_its_order() {
+    let two = two();
+    let (engine, _end) = third(&two);
+    let ann = founder(&two.engines[0]).await;
+    let bob = newcomer(&engine, "Bob").await;
+    settle().await;
+    two.servers.blind(&two.ends[1], &code());
+    two.servers.give_room(&code(), &two.ends[1]);
+    settle().await;
+    two.servers.see(&two.ends[1], &code());
+    let asked = [
+        submit(&bob, Command::send(code(), text("one"))),
+        submit(&bob, Command::leave(code())),
+        submit(&bob, Command::join(code(), nick("Bob"))),
+        submit(&bob, Command::send(code(), text("two"))),
+    ];
+    for (number, asked) in asked.into_iter().enumerate() {
+        let reject = asked.await.expect("everything is answered").reject;
+        assert_eq!(reject.map(|reject| reject.code), None, "{number}");
+    }
+    say(&bob, "three", "k3").await.expect("whoever has come back is there");
+    settle().await;
+    let (left, heard) = leaves_and_messages(&take(&ann));
+    assert_eq!((left.len(), heard), (1, ["one", "two", "three"].map(str::to_owned).to_vec()));
 }
