@@ -105,6 +105,20 @@ async fn a_new_owner_that_has_seen_more_than_its_log_holds_goes_on_from_where_it
     assert_eq!(forks.0.load(Ordering::Relaxed), 2, "one at each server");
 }
 
+/// What the room would then owe its log is of messages that are not there.
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_is_found_by_taking_something_back_ends_as_any_other() {
+    let forks = Forks::default();
+    let (two, ann, bob, epoch) = after_a_loss(&forks).await;
+    let redacted = tokio::time::timeout(SOON, two.engines[0].room(&code()).redact(Seq(3))).await;
+    assert!(redacted.expect("it is answered before long").is_err(), "what it follows on is not there");
+    let (ann, _) = (faulted(ann).await, faulted(bob).await);
+    let (ann, shown) = shown_anew(&two, 0, &ann, epoch).await;
+    assert_eq!(shown, KEPT);
+    assert_eq!(two.engines[0].room(&code()).redact(Seq(3)).await, Ok(Seq(6)));
+    assert_eq!(say(&ann, "one", "k9").await, Ok(Seq(7)));
+}
+
 /// A server that had seen nothing has the room meanwhile, and nobody else hears of it.
 #[tokio::test(start_paused = true)]
 async fn the_same_numbers_given_again_are_told_from_those_that_were_lost() {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::domain::Amend;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::debts::{Debt, Pace};
+use crate::engine::rooms::state::Phase;
 use crate::engine::work::load::read_content;
 use crate::engine::work::sweep_debts::Swept;
 use crate::engine::work::task::RoomTask;
@@ -22,8 +23,8 @@ const AMENDS_MAX: usize = 256;
 impl RoomTask {
     /// What the room owes its log next, and when that is due.
     pub(crate) fn next_debt(&self) -> Option<(Mono, Debt)> {
-        if self.state.follows() {
-            // They are the owner's.
+        if self.state.follows() || matches!(self.state.phase, Phase::Unread(_)) {
+            // They are the owner's; and of a room that is to be read anew nothing is known that is owed.
             return None;
         }
         let goes_down = self.shared.draining.load(Ordering::Acquire);

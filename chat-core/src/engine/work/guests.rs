@@ -10,6 +10,7 @@ use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::{Beginning, Guest};
+use crate::engine::rooms::state::Phase;
 use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
@@ -331,8 +332,10 @@ impl RoomTask {
             Some(since) => Some(since.after(DOWN_MAX)),
             None => guest.is_new.then(|| now.after(AGAIN).max(guest.again.until())),
         });
-        let later = (!part.later.is_empty()).then_some(now);
-        let unclaimed = (!part.unclaimed.is_empty()).then_some(part.claimed_until);
+        // A room that cannot be read does nothing of it before it can.
+        let is_read = !matches!(self.state.phase, Phase::Unread(_));
+        let later = (is_read && !part.later.is_empty()).then_some(now);
+        let unclaimed = (is_read && !part.unclaimed.is_empty()).then_some(part.claimed_until);
         letters.chain(guests).chain(part.follow_at).chain(later).chain(unclaimed).chain(self.parked_deadline(now)).min()
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::domain::Event;
 use crate::engine::feed::room_feed::RoomFeed;
-use crate::engine::rooms::batch::Batch;
+use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::Subscriber;
 use crate::engine::work::answer::{self, Stray};
 use crate::engine::work::task::RoomTask;
@@ -20,6 +21,9 @@ impl RoomTask {
         self.tell_guests(&mut batch);
         let feed = self.feed();
         for (item, outcome) in batch.outcomes.drain(..) {
+            if let (InboxItem::Enter { request, .. }, Outcome::Entered(_)) = (&item, &outcome) {
+                self.state.misled.remove(&request.cell().id);
+            }
             if let Some(stray) = answer::deliver(&self.shared, &self.cell.code, feed.as_ref(), item, outcome) {
                 self.forget_stray(self.now(), stray);
             }

@@ -41,6 +41,9 @@ impl RoomTask {
         let (shared, state) = (Arc::clone(&self.shared), &mut self.state);
         state.phase = Phase::NoRoom;
         state.tail = Tail::default();
+        // What was told is told anew to those who read what is here now.
+        (state.gap_view_made, state.presence_told) = (None, None);
+        state.typing_told.clear();
         // The debts were those of another incarnation.
         state.debts = Seldom::default();
         state.room = Room::new(Arc::clone(&shared.room_limits));
