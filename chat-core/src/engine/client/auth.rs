@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::client::end::caller;
+use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::admitted::Expiry;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;
@@ -110,6 +112,9 @@ impl Shared {
         }
         let rooms: Vec<RoomCode> =
             cell.lock().rooms.all().into_iter().filter(|room| !admission.may_enter(room)).collect();
-        self.leave(cell, connection.generation, &rooms, true);
+        for room in &rooms {
+            // Not bounded by the room's inbox, unlike what is asked there: the connection goes on, and no grace would end it.
+            self.enqueue(room, InboxItem::End { by: caller(cell, connection.generation), whole: true });
+        }
     }
 }

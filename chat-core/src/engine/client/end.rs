@@ -409,6 +409,6 @@ impl Drop for Reading {
     }
 }
 
-fn caller(cell: &SessionCell, generation: Generation) -> Caller {
+pub(crate) fn caller(cell: &SessionCell, generation: Generation) -> Caller {
     Caller { session: cell.id, generation, identity: cell.lock().identity.clone(), network: None, named: None }
 }

@@ -73,11 +73,7 @@ pub(crate) fn admit(
 fn send_away(shared: &Arc<Shared>, code: &RoomCode, cell: &SessionCell, generation: Generation) {
     let identity = cell.lock().identity.clone();
     let by = Caller { session: cell.id, generation, identity, network: None, named: None };
-    let item = match shared.cluster {
-        None => InboxItem::Host { input: Input::Leave { by }, answer: oneshot::channel().0 },
-        Some(_) => InboxItem::End { by, whole: true },
-    };
-    shared.enqueue(code, item);
+    shared.enqueue(code, InboxItem::End { by, whole: true });
 }
 
 /// Has the host give somebody who came in the role that the policy says, as far as the room has it to give.
