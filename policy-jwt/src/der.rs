@@ -46,6 +46,11 @@ pub(crate) fn without_zeros(number: &[u8]) -> Vec<u8> {
     number.iter().copied().skip_while(|byte| *byte == 0).collect()
 }
 
+/// Whether this is one sequence and nothing else, as a public key is.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    matches!(read(bytes, SEQUENCE), Some((_, [])))
+}
+
 /// What a value of this tag holds, and what follows it.
 fn read(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[found, first], rest) = der.split_first_chunk::<2>()?;

@@ -48,6 +48,11 @@ pub enum KeyError {
     /// A public key that cannot be read, or of another kind.
     #[error("its public key is none of RSA or Ed25519 that can be read")]
     OtherKey,
+    /// What looks like a public key in a form that is not read here. Taken for a secret it would be one that everybody knows.
+    #[error(
+        "it looks like a public key or a key set in another form: write PEM (`openssl pkey -pubout`) or a JSON Web Key Set, in UTF-8 alone"
+    )]
+    OtherForm,
     /// An RSA key that is too short.
     #[error("its RSA key has less than 2048 bits")]
     ShortRsa,
@@ -100,6 +105,9 @@ impl Keys {
         if start.starts_with(b"-----BEGIN ") {
             return Ok(Self(vec![of_pem(start)?]));
         }
+        if is_public(start) {
+            return Err(KeyError::OtherForm);
+        }
         let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         Self::secret(line.strip_suffix(b"\r").unwrap_or(line))
     }
@@ -124,6 +132,15 @@ impl Keys {
         };
         self.0.iter().filter(move |key| key.algorithm == algorithm).filter(may_be)
     }
+}
+
+/// Whether this looks like a key that others know, and not like a secret: DER, OpenSSH, a list of keys, or a text with something before its
+/// beginning, a mark of its encoding or what `openssl -text` says.
+fn is_public(bytes: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 6] = [b"[", b"ssh-", b"ecdsa-", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|found| found == part);
+    let begins = BEGINNINGS.iter().any(|beginning| bytes.starts_with(beginning));
+    begins || has(b"-----BEGIN ") || has(b"\"kty\"") || der::is_whole(bytes)
 }
 
 impl fmt::Debug for Keys {

@@ -65,6 +65,26 @@ fn a_public_key_is_never_a_secret() {
     }
 }
 
+/// Nor is one in a form that is not read: whoever has the public key would sign.
+#[test]
+fn a_public_key_in_another_form_is_refused_and_not_taken_for_a_secret() {
+    let der = pem::parse(RSA_PUBLIC).expect("PEM").into_contents();
+    let ed = pem::parse(Ed::new().pem()).expect("PEM").into_contents();
+    let list = json!([rsa_jwk("r")]).to_string();
+    let utf16: Vec<u8> =
+        "\u{feff}".encode_utf16().chain(RSA_PUBLIC.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let texts = [
+        list,
+        format!("\u{feff}{RSA_PUBLIC}"),
+        format!("Public-Key: (2048 bit)\n{RSA_PUBLIC}"),
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4n0 ann@example".to_owned(),
+    ];
+    for key in texts.iter().map(String::as_bytes).chain([&der[..], &ed[..], &utf16[..]]) {
+        let read = policy_jwt::Keys::parse(key);
+        assert!(matches!(read, Err(policy_jwt::KeyError::OtherForm)), "{read:?} of {}", String::from_utf8_lossy(key));
+    }
+}
+
 #[test]
 fn what_nobody_has_signed_is_good_for_nothing() {
     for alg in ["none", "None", "NONE", "HS256"] {
