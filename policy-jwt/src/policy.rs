@@ -127,6 +127,9 @@ impl Policy for JwtPolicy {
         let is_guest = session.identity.is_none();
         match command {
             command if !is_guest || self.config.guests == Guests::Allow => Ok(command),
+            Command::Join { data: Some(_), .. } if self.config.guests == Guests::Read => {
+                Err(Reject::new(RejectCode::Forbidden, "sign in to show more than a name: guests only read"))
+            }
             // Whoever came in before guests were only to read may go.
             Command::Join { .. }
             | Command::Leave { .. }

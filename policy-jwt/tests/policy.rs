@@ -116,6 +116,8 @@ async fn guests_come_in_read_or_stay_out_as_the_server_says() {
     let ann = connect(&read, Some(&token)).await.expect("let in");
     ann.call(made).await.expect("made");
     ann.call(send("hi")).await.expect("said");
+    let shown = chat_core::PersonData::parse(r#"{"text":"hi"}"#).expect("valid");
+    assert_eq!(code(&guest, Command::join(room(), nick("Bob")).with_person_data(shown)).await, RejectCode::Forbidden);
     guest.call(Command::join(room(), nick("Bob"))).await.expect("let in");
     let history = guest.call(Command::history(room())).await;
     assert!(matches!(history, Ok(ServerFrame::History { messages, .. }) if messages.len() == 1));
