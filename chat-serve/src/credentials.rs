@@ -177,8 +177,10 @@ impl Credentials {
 
 /// The values of a cookie: several where it was set for several paths.
 fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    // Another cookie on the line may have bytes that are no text to HTTP: an application's, or one that a neighbour has set.
+    let lines = headers.get_all(header::COOKIE).iter().map(|line| line.as_bytes());
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+    let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='));
     let values = pairs.filter(move |(known, _)| *known == name).map(|(_, value)| value.trim());
     // A value may stand in quotes (RFC 6265); an empty one is what is left of a login that is over.
     let bare = |value: &'a str| value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);

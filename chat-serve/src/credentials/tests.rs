@@ -29,6 +29,12 @@ fn credentials_are_found_where_they_are_looked_for() {
     for line in ["pass=ann", "a=1; pass=ann;b=2", "a=1;pass=\"ann\"", "passed=x; pass=ann"] {
         assert_eq!(found(&all, "/ws", &[("cookie", line)]), some("ann"), "{line}");
     }
+    // Beside one of bytes that are no text to HTTP, which any page of a neighbour may set.
+    for line in ["name=J\u{fc}rgen; pass=ann".as_bytes(), b"name=\xff; pass=ann"] {
+        let mut parts = request("/ws", &[]);
+        parts.headers.insert(header::COOKIE, axum::http::HeaderValue::from_bytes(line).expect("browsers send it"));
+        assert_eq!(all.find(&parts), some("ann"), "{line:?}");
+    }
     // HTTP/2 may send each cookie in a line of its own.
     assert_eq!(found(&all, "/ws", &[("cookie", "a=1"), ("cookie", "pass=ann")]), some("ann"));
     for line in ["a=1", "pass=", "pass", "PASS=ann", "pass=\"\""] {
