@@ -22,7 +22,7 @@ use crate::format::{
 };
 use crate::secret;
 use crate::slack::Cleared;
-use crate::store::{FILE_NAME, make_private, private, sync_folder};
+use crate::store::{FILE_NAME, LOCK_NAME, make_private, private, sync_folder};
 
 /// Memory for pages of the copy.
 const CACHE_BYTES: usize = 32 << 20;
@@ -75,23 +75,28 @@ pub enum BackupError {
 #[derive(Debug)]
 pub struct BackupFolder {
     dir: PathBuf,
+    /// What keeps other attempts out, until this one is over.
+    _lock: File,
 }
 
 impl BackupFolder {
     /// Makes the folder, where there is none, for its owner alone.
     ///
     /// # Errors
-    /// [`BackupError::Exists`] where it has a log or a secret already; [`BackupError::Io`].
+    /// [`BackupError::Exists`] where it has a log or a secret already, or another attempt is under way; [`BackupError::Io`].
     pub fn begin(dir: impl AsRef<Path>) -> Result<Self, BackupError> {
         let dir = dir.as_ref();
+        make_private(dir).map_err(io(dir))?;
+        let lock_path = dir.join(LOCK_NAME);
+        let lock = private().write(true).create(true).truncate(false).open(&lock_path).map_err(io(&lock_path))?;
+        lock.try_lock().map_err(|_| BackupError::Exists { name: lock_path.display().to_string() })?;
         for name in [FILE_NAME, secret::NAME] {
             let path = dir.join(name);
             if fs::symlink_metadata(&path).is_ok() {
                 return Err(BackupError::Exists { name: path.display().to_string() });
             }
         }
-        make_private(dir).map_err(io(dir))?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
 
     fn new_file(&self) -> PathBuf {
@@ -103,8 +108,7 @@ impl BackupFolder {
     /// # Errors
     /// [`BackupError::Io`].
     pub fn file(&self) -> Result<File, BackupError> {
-        let path = self.new_file();
-        private().read(true).write(true).create(true).truncate(true).open(&path).map_err(io(&path))
+        create_anew(&self.new_file())
     }
 
     /// Puts the secret that is in the folder `log` beside the copy, where there is one, and gives the copy its name: from now on it is a log.
@@ -123,6 +127,14 @@ impl BackupFolder {
         File::open(&new).and_then(|file| file.sync_all()).map_err(io(&new))?;
         fs::rename(&new, &path).map_err(io(&path))?;
         sync_folder(&self.dir).map_err(io(&self.dir))
+    }
+}
+
+/// Makes an empty file that is its owner's alone. What is there is taken away and not written to: it may be another's, or lead elsewhere.
+pub(crate) fn create_anew(path: &Path) -> Result<File, BackupError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(path)(error)),
+        _ => private().read(true).write(true).create_new(true).open(path).map_err(io(path)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chat_core::Wall;
 
-use crate::backup::{BackupError, io, write_private};
+use crate::backup::{BackupError, create_anew, io, write_private};
 use crate::options::{Options, Verify};
 use crate::secret;
 use crate::store::{FILE_NAME, LOCK_NAME, OpenError, Store, make_private, private, sync_folder};
@@ -86,7 +86,7 @@ pub fn restore(from: impl AsRef<Path>, dir: impl AsRef<Path>) -> Result<(), Rest
 
 fn copy_and_verify(backup: &Path, new: &Path) -> Result<(), RestoreError> {
     let mut from = File::open(backup).map_err(io(backup))?;
-    let mut into = private().read(true).write(true).create(true).truncate(true).open(new).map_err(io(new))?;
+    let mut into = create_anew(new)?;
     io::copy(&mut from, &mut into).and_then(|_| into.sync_all()).map_err(io(new))?;
     drop(into);
     let options = Options { verify: Verify::Always, ..Options::default() };

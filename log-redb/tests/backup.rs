@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chat_core::{Amend, Epoch, Log, ReadError, RoomCode, Seq};
 use chat_testkit::lives::{code, fill, open_life, read_all, texts};
 use log_redb::redb::{self, ReadableTable, TableDefinition};
-use log_redb::{BackupError, FILE_NAME, Options, RedbLog, RestoreError, restore};
+use log_redb::{BackupError, BackupFolder, FILE_NAME, Options, RedbLog, RestoreError, restore};
 use tempfile::TempDir;
 
 const ROOMS: usize = 4;
@@ -178,6 +178,25 @@ async fn an_attempt_that_was_broken_off_is_in_the_way_of_nobody() {
     fs::create_dir(&into).expect("a folder");
     fs::write(into.join(format!("{FILE_NAME}.new")), [b'x'; 100_000]).expect("writable");
     log.backup(&into).await.expect("it begins anew");
+    restore(&into, backup.path().join("b")).expect("it is whole");
+}
+
+/// What somebody has left where the copy is to be is taken away, not written to, and two attempts are not made at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_through_what_was_left_in_the_folder() {
+    let (dir, backup) = (folder(), folder());
+    let log = open(dir.path());
+    fill(&log, &code("LUNCH"), 3).await;
+    let (into, elsewhere) = (backup.path().join("a"), backup.path().join("elsewhere"));
+    fs::create_dir(&into).expect("a folder");
+    fs::write(&elsewhere, "mine").expect("writable");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&elsewhere, into.join(format!("{FILE_NAME}.new"))).expect("a link");
+    let first = BackupFolder::begin(&into).expect("nobody else makes one there");
+    assert!(matches!(log.backup(&into).await, Err(BackupError::Exists { .. })), "one attempt at a time");
+    drop(first);
+    log.backup(&into).await.expect("it begins anew");
+    assert_eq!(fs::read_to_string(&elsewhere).expect("readable"), "mine");
     restore(&into, backup.path().join("b")).expect("it is whole");
 }
 
