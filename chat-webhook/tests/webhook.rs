@@ -269,7 +269,7 @@ async fn a_backend_that_was_away_for_too_long_is_told_a_gap_first() {
 async fn what_cannot_be_sent_to_is_refused_at_once() {
     let new = |url: &str| Webhook::new(url, Secret::parse(SECRET).expect("a valid secret"), Config::default());
     for url in ["", "backend", "ftp://backend/", "http://", "http://a@b/", "//backend/"] {
-        assert!(matches!(new(url), Err(WebhookError::Url(_))), "{url}");
+        assert!(matches!(new(url), Err(WebhookError::Url)), "{url}");
     }
     let nowhere = Config { roots: Some("/nowhere/at/all".into()), ..Config::default() };
     let refused = Webhook::new("https://backend/", Secret::parse(SECRET).expect("a valid secret"), nowhere);

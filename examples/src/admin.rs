@@ -82,9 +82,14 @@ impl AdminFlags {
         // A page of a stranger may have a name of its own point to this machine.
         let hosts = if token.is_some() { Hosts::Any } else { Hosts::Named(Vec::new()) };
         let router = hosts.guard(routes(engine.clone(), Arc::clone(kept), token), TrustedProxies::default());
-        let task = tokio::spawn(serve(listener, router, ServeConfig::default(), pending()));
+        let task = tokio::spawn(serve(listener, router, bounds(), pending()));
         Ok(Some(Admin { at, task }))
     }
+}
+
+/// Those who operate the server are few; they hold no more file descriptors than were kept back for what is not a client.
+fn bounds() -> ServeConfig {
+    ServeConfig { connections_max: 16, connections_per_address_max: 16, ..ServeConfig::default() }
 }
 
 fn routes(engine: Engine, kept: Arc<Kept>, token: Option<String>) -> Router {

@@ -221,7 +221,15 @@ mod door {
     pub(super) fn knock(dir: &Path) -> Result<Option<net::UnixStream>, NoBackup> {
         match net::UnixStream::connect(dir.join(SOCKET_NAME)) {
             Ok(server) => Ok(Some(server)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+            // A path that is too long for a socket has none: no server could have made it, either.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::InvalidInput
+                ) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(NoBackup::Unheard(error)),
         }
     }

@@ -272,8 +272,8 @@ fn quoted(value: &str) -> String {
 /// In an address it stands before the host, or in the query.
 fn without_password(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let user = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+    // A password may have any other sign of an address in it.
+    let user = rest.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
     let shown = match user {
         Some((user, password)) => format!("{user}:...{}", &rest[user.len() + 1 + password.len()..]),
         None => rest.to_owned(),

@@ -151,6 +151,7 @@ fn a_password_is_nobodys_business() {
         ("postgres://chat:swordfish@db/chat", "postgres://chat:...@db/chat"),
         ("postgres://chat:sword@fish@db/chat?x=1", "postgres://chat:...@db/chat?x=1"),
         ("postgres:///chat?user=a&password=swordfish&x=1", "postgres:///chat?user=a&password=...&x=1"),
+        ("postgres://chat:sword/fi?sh@db/chat", "postgres://chat:...@db/chat"),
         ("postgres://db/chat?password=swordfish", "postgres://db/chat?password=..."),
         ("postgres://chat@db/chat", "postgres://chat@db/chat"),
         ("rooms", "rooms"),
