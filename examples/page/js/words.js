@@ -40,6 +40,7 @@ const ERRORS = {
   draining: 'The server is about to restart. Wait a moment.',
   not_connected: 'Not connected. Try again in a moment.',
   bad_token: 'The earlier session is gone; a new one has begun.',
+  auth_expired: 'Your sign-in has run out: sign in again.',
 };
 
 /** Errors after which the same command may succeed by itself. */
