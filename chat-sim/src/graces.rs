@@ -34,6 +34,10 @@ impl Graces {
     ) -> Result<(), Broken> {
         for record in records {
             let Some(by) = record.by else { continue };
+            // Whose reactions somebody else sweeps need not be there.
+            if matches!(record.event, Event::Reacted { on: false, keyed: None, .. }) {
+                continue;
+            }
             let member = (room.as_str().to_owned(), epoch, by);
             if !self.decided.insert((member.clone(), record.offset, record.at)) {
                 continue;
