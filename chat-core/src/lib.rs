@@ -78,3 +78,5 @@ pub use types::{
 };
 #[cfg(feature = "engine")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};
+#[cfg(feature = "schema")]
+pub use wire::{asyncapi, client_frame_schema, server_frame_schema};

@@ -21,6 +21,7 @@ mod director;
 mod embedder;
 mod endings;
 mod fence;
+pub mod frames;
 mod graces;
 mod homes;
 mod link;

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use crate::frames::{self, Side};
 use crate::locks::lock;
 use crate::network::{Lies, Proxied};
 use crate::phase::Phase;
@@ -115,6 +116,7 @@ struct Ear(mpsc::UnboundedSender<Heard>);
 
 impl Ear {
     fn frame(&self, json: &str) {
+        frames::show(Side::Server, || json.to_owned());
         let heard = match serde_json::from_str(json) {
             Ok(frame) => Heard::Frame(Box::new(frame)),
             Err(error) => Heard::Nonsense(format!("{error}: {json}")),
@@ -165,6 +167,7 @@ impl Link {
 
     /// Says a frame. One that the connection does not outlive is lost.
     pub(crate) fn say(&self, frame: Value) {
+        frames::show(Side::Client, || frame.to_string());
         let _ = self.say.send(frame);
     }
 

@@ -1,6 +1,9 @@
 //! Runs worlds: one that is named by its seed, or many, on several threads.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +11,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Instant;
 
+use chat_sim::frames::{self, Side};
 use chat_sim::store::play;
 use chat_sim::{Kind, Network, Settings, TransportKind, World, run};
 use clap::{Parser, ValueEnum};
@@ -42,6 +46,9 @@ struct Flags {
     /// Play schedules of several servers over one store, in place of worlds.
     #[arg(long, conflicts_with_all = ["by", "kind", "network", "trace", "twice", "jobs"])]
     store: bool,
+    /// Write every frame that somebody says or is told into this file, a line for each: whose it is, and the frame.
+    #[arg(long, conflicts_with_all = ["store", "jobs"])]
+    frames: Option<PathBuf>,
     /// How many worlds at once. Each has a thread to itself.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_024))]
     jobs: u64,
@@ -214,6 +221,9 @@ fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Don
     let transports = (!flags.by.is_empty()).then(|| flags.by.iter().copied().map(TransportKind::from).collect());
     let (kind, network) = (flags.kind.map(Kind::from), flags.network.map(Network::from));
     let settings = Settings { transports, kind, network, shown: flags.trace };
+    if let Some(path) = &flags.frames {
+        write_frames(path);
+    }
     while !is_over.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= flags.worlds {
@@ -224,6 +234,19 @@ fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Don
         // Nobody listens any more where the first broken promise has ended it.
         let _ = tell.send(Done { world, differs });
     }
+}
+
+/// Writes the frames of the worlds that run on this thread.
+fn write_frames(path: &Path) {
+    let file = File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut file = BufWriter::new(file);
+    frames::watch(move |side, json| {
+        let side = match side {
+            Side::Client => "client",
+            Side::Server => "server",
+        };
+        writeln!(file, "{side} {json}").expect("the file takes frames");
+    });
 }
 
 /// What is wrong with a world, and how to see it again.

@@ -6,6 +6,7 @@ use crate::types::{MemberId, ReactionName};
 
 /// All who have reacted to a message with one name, as it is shown and as it is frozen into the message's record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Reaction {
     /// What they reacted with.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A ban in one incarnation of one room: 1, 2, 3, ... in the order of the bans; none is ever given again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct BanId(pub u32);
 

@@ -63,6 +63,7 @@ impl Epoch {
 /// A person in one incarnation of one room: 1, 2, 3, ... in the order of first joining. Who comes back has theirs again, as long as the room
 /// remembers their place; nobody else is ever given it. Who was put out is a new person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct MemberId(pub u32);
 
@@ -91,6 +92,7 @@ pub struct CommandId(pub u64);
 
 /// A member's colour: an index 0..=15 into whatever palette the client paints with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Color(pub u8);
 

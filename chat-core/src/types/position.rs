@@ -9,6 +9,7 @@ use super::id::Epoch;
 
 /// The number of a told event: 1, 2, 3, ... without holes within an epoch. 0 stands before the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 

@@ -10,6 +10,7 @@ use crate::types::{BanId, MemberId, Seq, Wall};
 
 /// Somebody who is kept out, as who moderates sees them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct BanEntry {
@@ -21,8 +22,10 @@ pub struct BanEntry {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by: Option<MemberId>,
     #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub at: Option<Wall>,
     #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub until: Option<Wall>,
     /// Whether whoever comes from where they came from is kept out, too.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
@@ -38,6 +41,7 @@ impl BanEntry {
 
 /// What a `swept` says: which messages were taken back together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct SweptEvents {
@@ -58,6 +62,7 @@ impl SweptEvents {
 
 /// Messages that were taken back together, in a `changes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct SweptRange {

@@ -37,7 +37,7 @@ pub struct BadFrame {
 }
 
 /// 2^53 - 1: the largest integer that a JavaScript client can hold exactly.
-const ID_MAX: u64 = (1 << 53) - 1;
+pub(super) const ID_MAX: u64 = (1 << 53) - 1;
 
 impl ClientFrame {
     /// Parses one frame of at most `session.frame_bytes_max` bytes. What is wrong in `positions` of a `hello` is left out.

@@ -12,6 +12,7 @@ use crate::types::{Color, MemberId, PersonData};
 
 /// A member as others see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct MemberEntry {
@@ -23,6 +24,7 @@ pub struct MemberEntry {
     pub online: bool,
     /// What they show beside their name.
     #[serde(skip_serializing_if = "Option::is_none", default, with = "person_data::shown")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     pub data: Option<PersonData>,
 }
 

@@ -12,12 +12,14 @@ use crate::types::{Color, MemberId, Seq, Wall};
 
 /// A message, live or as history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct MessageFrame {
     pub room: String,
     pub seq: Seq,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
     pub at: Wall,
     /// Who said it; absent where the host did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -50,6 +52,7 @@ pub struct MessageFrame {
 
 /// A message with its `type`, as it stands in a history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum TaggedMessage {
@@ -66,6 +69,7 @@ impl TaggedMessage {
 
 /// A message that was changed: as it is now, or that it is no more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 #[allow(missing_docs)]
 pub enum ChangedMessage {

@@ -18,6 +18,8 @@ mod person_data;
 mod reactions;
 mod room_status;
 mod room_view;
+#[cfg(feature = "schema")]
+mod schema;
 mod server_frame;
 mod settings;
 mod short_frames;
@@ -40,6 +42,8 @@ pub(crate) use reactions::{reaction_list, reactions_len, with_reactions};
 pub use room_status::{ReadStatus, RemovalReason, RoomStatus, Status, WelcomeLimits};
 pub use room_view::Joined;
 pub(crate) use room_view::{JoinedParts, gap, gap_view, joined};
+#[cfg(feature = "schema")]
+pub use schema::{asyncapi, client_frame_schema, server_frame_schema};
 pub use server_frame::ServerFrame;
 pub use settings::RoomSettings;
 pub(crate) use short_frames::{

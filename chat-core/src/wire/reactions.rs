@@ -7,6 +7,7 @@ use crate::types::{MemberId, ReactionName};
 
 /// What a `reacted` says beside its target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct ReactionChange {

@@ -8,6 +8,7 @@ use crate::types::{Epoch, Seq, Wall};
 
 /// Where a session stands in a room, in a `welcome` or a `resumed`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct RoomStatus {
@@ -23,11 +24,13 @@ pub struct RoomStatus {
     pub reason: Option<RemovalReason>,
     /// Of who was banned: when the ban ends.
     #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub until: Option<Wall>,
 }
 
 /// How far a person has read in a room, and what that leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct ReadStatus {
@@ -45,6 +48,7 @@ impl From<ReadPosition> for ReadStatus {
 
 /// Why a membership has ended, where that is no accident and still known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 #[non_exhaustive]
@@ -58,6 +62,7 @@ pub enum RemovalReason {
 
 /// See the table under `welcome` on the protocol page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 #[non_exhaustive]
@@ -76,6 +81,7 @@ pub enum Status {
 
 /// The bounds in force that a client's forms and timers need. The others are told by the `limit` of the error that they bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct WelcomeLimits {

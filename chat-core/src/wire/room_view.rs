@@ -14,6 +14,7 @@ use crate::types::{CommandId, Epoch, Position, RoomCode, Seq};
 
 /// The answer to a join: the room as the joiner first sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)]
 #[non_exhaustive]
 pub struct Joined {

@@ -26,6 +26,7 @@ use crate::types::{CloseReason, Color, CommandId, Epoch, MemberId, PersonData, S
 /// A frame of a later server is read as well: a `type` that this program does not know is an [`OtherFrame`], fields that it does
 /// not know are passed over, and a role, status or reason that it does not know is read as the plainest one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(remote = "Self", tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(missing_docs)] // the protocol page documents every field once, for all languages
@@ -56,6 +57,7 @@ pub enum ServerFrame {
     /// What the client has shown to say who it is runs out then; another is shown with `auth`.
     AuthExpiring {
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         expires_at: Wall,
     },
     /// Answers an `auth`.
@@ -64,6 +66,7 @@ pub enum ServerFrame {
         id: Option<CommandId>,
         /// When that runs out; absent where it does not.
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
         expires_at: Option<Wall>,
     },
     Resumed(RoomStatus),
@@ -74,6 +77,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
         at: Option<Wall>,
     },
     Error {
@@ -91,6 +95,7 @@ pub enum ServerFrame {
         retry_after_ms: Option<u64>,
         /// Of a ban: when it ends.
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
         until: Option<Wall>,
     },
     History {
@@ -147,6 +152,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         member: MemberId,
         nick: String,
@@ -154,6 +160,7 @@ pub enum ServerFrame {
         #[serde(deserialize_with = "role")]
         role: Role,
         #[serde(skip_serializing_if = "Option::is_none", default, with = "person_data::shown")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
         data: Option<PersonData>,
     },
     /// An event, with `seq` and `at`; or, where leaves are only counted, told to who has left alone, with `position`.
@@ -162,6 +169,7 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         seq: Option<Seq>,
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
         at: Option<Wall>,
         /// As a `hello` takes it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -173,6 +181,7 @@ pub enum ServerFrame {
         by: Option<MemberId>,
         /// Of who was banned: when the ban ends.
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
         until: Option<Wall>,
     },
     /// What a member is shown as: what is there takes the place of what was before.
@@ -180,18 +189,21 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         member: MemberId,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         nick: Option<String>,
         /// None from now on, where there is nothing in it.
         #[serde(skip_serializing_if = "Option::is_none", default, with = "person_data::changed")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
         data: Option<Option<PersonData>>,
     },
     Redacted {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         /// Nothing, where it is a message that the reader may not see.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -204,6 +216,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         /// Nothing, where it is a message that the reader may not see.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -225,6 +238,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         /// Absent for who may see nothing of the range; else what they may see of it.
         #[serde(flatten)]
@@ -235,6 +249,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         /// Absent for who may not see the message, as is what follows.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -246,6 +261,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         topic: String,
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -255,6 +271,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         /// All that holds from now on.
         settings: RoomSettings,
@@ -265,6 +282,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         member: MemberId,
         #[serde(deserialize_with = "role")]
@@ -276,6 +294,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
+        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
         at: Wall,
         notices: Notices,
     },

@@ -9,6 +9,7 @@ use crate::types::NewcomersSee;
 
 /// What is set for a room, as its members are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs)] // the protocol page documents every field once, for all languages
 #[non_exhaustive]
 pub struct RoomSettings {

@@ -11,6 +11,7 @@ use crate::types::{Body, MemberId, RoomCode, Seq};
 
 /// One signal, as a client reads it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct SignalEntry {
     /// Whose it is.
