@@ -7,8 +7,9 @@
 use std::fmt;
 use std::path::Path;
 
-use log_redb::{Backup, BackupError, BackupFolder, FILE_NAME, OpenError, Options, RedbLog, RestoreError};
-use tokio::runtime;
+#[cfg(target_os = "linux")]
+use log_redb::BackupFolder;
+use log_redb::{Backup, BackupError, FILE_NAME, RestoreError};
 
 #[cfg(target_os = "linux")]
 pub(crate) use door::BackupDoor;
@@ -22,9 +23,6 @@ pub enum NoBackup {
     /// The log, or where the backup is to be.
     #[error("Cannot back up: {0}")]
     Backup(#[from] BackupError),
-    /// Nobody serves it, and it cannot be opened.
-    #[error("Cannot back up: {0}")]
-    Open(#[from] OpenError),
     /// The server that has it open.
     #[error("Cannot back up: the server says: {0}")]
     Server(String),
@@ -34,9 +32,6 @@ pub enum NoBackup {
     /// What was to be restored.
     #[error("Cannot restore: {0}")]
     Restore(#[from] RestoreError),
-    /// This program itself.
-    #[error("Cannot start: {0}")]
-    Runtime(std::io::Error),
 }
 
 /// What a backup has, in words.
@@ -92,14 +87,7 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Made, NoBackup> {
         folder.finish(Some(dir))?;
         return Ok(made);
     }
-    let runtime = runtime::Builder::new_current_thread().build().map_err(NoBackup::Runtime)?;
-    runtime.block_on(async {
-        // Before the log is opened, which may take a while.
-        drop(BackupFolder::begin(to)?);
-        let log = RedbLog::open(dir, Options::default())?;
-        let made = log.backup(to).await?;
-        Ok(made.into())
-    })
+    Ok(log_redb::backup(dir, to)?.into())
 }
 
 /// Makes rooms in `dir`, which has none, of the backup in `from`.

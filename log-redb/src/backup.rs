@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, Key, ReadTransaction, ReadableTable, TableDefinition, TableError, TableHandle, Value,
-    WriteTransaction,
+    Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, TableHandle,
+    Value, WriteTransaction,
 };
 
 use crate::copies::Copying;
@@ -20,9 +20,10 @@ use crate::feed_rows::{FEED, FEED_GRAVES, FEED_HELD, FEED_NAMES};
 use crate::format::{
     self, ENDED, Fault, META, META_REMOVED, META_SCRUBBED, READ_POSITIONS, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES,
 };
+use crate::options::Options;
 use crate::secret;
 use crate::slack::Cleared;
-use crate::store::{FILE_NAME, LOCK_NAME, make_private, private, sync_folder};
+use crate::store::{FILE_NAME, LOCK_NAME, OpenError, Store, make_private, private, sync_folder};
 
 /// Memory for pages of the copy.
 const CACHE_BYTES: usize = 32 << 20;
@@ -55,6 +56,9 @@ pub enum BackupError {
     /// The log is being closed, or opened again after an error of the disk.
     #[error("the log is closed, or being opened again")]
     Closed,
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The log cannot be read, or has what this program does not know how to copy.
     #[error("the log cannot be copied: {0}")]
     Log(String),
@@ -83,18 +87,16 @@ impl BackupFolder {
     /// Makes the folder, where there is none, for its owner alone.
     ///
     /// # Errors
-    /// [`BackupError::Exists`] where it has a log or a secret already, or another attempt is under way; [`BackupError::Io`].
+    /// [`BackupError::Exists`] where it has a log already, or another attempt is under way; [`BackupError::Io`].
     pub fn begin(dir: impl AsRef<Path>) -> Result<Self, BackupError> {
         let dir = dir.as_ref();
         make_private(dir).map_err(io(dir))?;
         let lock_path = dir.join(LOCK_NAME);
         let lock = private().write(true).create(true).truncate(false).open(&lock_path).map_err(io(&lock_path))?;
         lock.try_lock().map_err(|_| BackupError::Exists { name: lock_path.display().to_string() })?;
-        for name in [FILE_NAME, secret::NAME] {
-            let path = dir.join(name);
-            if fs::symlink_metadata(&path).is_ok() {
-                return Err(BackupError::Exists { name: path.display().to_string() });
-            }
+        let path = dir.join(FILE_NAME);
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(BackupError::Exists { name: path.display().to_string() });
         }
         Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
@@ -114,14 +116,10 @@ impl BackupFolder {
     /// Puts the secret that is in the folder `log` beside the copy, where there is one, and gives the copy its name: from now on it is a log.
     ///
     /// # Errors
-    /// [`BackupError::Io`].
+    /// [`BackupError::Exists`] where there is another secret; [`BackupError::Io`].
     pub fn finish(self, log: Option<&Path>) -> Result<(), BackupError> {
-        if let Some(from) = log.map(|log| log.join(secret::NAME)) {
-            match fs::read(&from) {
-                Ok(bytes) => write_private(&self.dir.join(secret::NAME), &bytes)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io(&from)(error)),
-            }
+        if let Some(log) = log {
+            copy_secret(log, &self.dir)?;
         }
         let (new, path) = (self.new_file(), self.dir.join(FILE_NAME));
         File::open(&new).and_then(|file| file.sync_all()).map_err(io(&new))?;
@@ -138,8 +136,52 @@ pub(crate) fn create_anew(path: &Path) -> Result<File, BackupError> {
     }
 }
 
+/// Copies the secret of a log into another folder, where there is one. An attempt that was cut short may have left it there; what is another
+/// one is not overwritten.
+pub(crate) fn copy_secret(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let (from, to) = (from.join(secret::NAME), to.join(secret::NAME));
+    let bytes = match fs::read(&from) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return refuse_other_secret(&to),
+        Err(error) => return Err(io(&from)(error)),
+    };
+    match fs::symlink_metadata(&to) {
+        Ok(found) if found.is_file() && fs::read(&to).map_err(io(&to))? == bytes => Ok(()),
+        Ok(_) => Err(BackupError::Exists { name: to.display().to_string() }),
+        Err(_) => write_private(&to, &bytes),
+    }
+}
+
+/// A log that has no secret yet is not to be given one that is not its own.
+fn refuse_other_secret(path: &Path) -> Result<(), BackupError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(BackupError::Exists { name: path.display().to_string() }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Makes a backup of a log that nobody has open. Blocks, for as long as it takes to read all of it. Nothing of the log is changed; its feed and
+/// the cursors of that are in the copy as well.
+///
+/// # Errors
+/// [`BackupError::Open`] where there is none, or somebody has it open, and what [`RedbLog::backup`](crate::RedbLog::backup) returns.
+pub fn backup(dir: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Backup, BackupError> {
+    let dir = dir.as_ref();
+    // Before the log is opened, which may take a while.
+    let folder = BackupFolder::begin(to)?;
+    let store = Store::open_unchanged(dir, &Options::default())?;
+    let made = {
+        let copying = store.copies.begin().ok_or(BackupError::Closed)?;
+        let read = store.shared().as_ref().ok_or(BackupError::Closed)?.begin_read().map_err(unread)?;
+        copy(&read, folder.file()?, &copying)?
+    };
+    store.end().map_err(BackupError::Log)?;
+    folder.finish(Some(dir))?;
+    Ok(made)
+}
+
 /// Writes a file that is its owner's alone, and was not there before.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
     let written = private().write(true).create_new(true).open(path).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()

@@ -81,7 +81,7 @@ mod tables;
 mod trim;
 mod writer;
 
-pub use backup::{Backup, BackupError, BackupFolder};
+pub use backup::{Backup, BackupError, BackupFolder, backup};
 pub use log::RedbLog;
 pub use options::{Durability, Options, Retention, Verify};
 pub use restore::{RestoreError, restore};

@@ -6,9 +6,8 @@ use std::path::Path;
 
 use chat_core::Wall;
 
-use crate::backup::{BackupError, create_anew, io, write_private};
+use crate::backup::{BackupError, copy_secret, create_anew, io};
 use crate::options::{Options, Verify};
-use crate::secret;
 use crate::store::{FILE_NAME, LOCK_NAME, OpenError, Store, make_private, private, sync_folder};
 
 /// A backup that was not restored.
@@ -59,21 +58,16 @@ pub fn restore(from: impl AsRef<Path>, dir: impl AsRef<Path>) -> Result<(), Rest
         TryLockError::WouldBlock => RestoreError::InUse { name: dir.display().to_string() },
         TryLockError::Error(source) => io(&lock_path)(source).into(),
     })?;
-    for name in [FILE_NAME, secret::NAME] {
-        let path = dir.join(name);
-        if fs::symlink_metadata(&path).is_ok() {
-            return Err(RestoreError::Exists { name: path.display().to_string() });
-        }
+    let path = dir.join(FILE_NAME);
+    if fs::symlink_metadata(&path).is_ok() {
+        return Err(RestoreError::Exists { name: path.display().to_string() });
     }
     let new = dir.join(format!("{FILE_NAME}.new"));
     let made = copy_and_verify(&backup, &new).and_then(|()| {
-        let kept = from.join(secret::NAME);
-        match fs::read(&kept) {
-            Ok(bytes) => write_private(&dir.join(secret::NAME), &bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(io(&kept)(error).into()),
-        }
-        let path = dir.join(FILE_NAME);
+        copy_secret(from, dir).map_err(|error| match error {
+            BackupError::Exists { name } => RestoreError::Exists { name },
+            error => error.into(),
+        })?;
         fs::rename(&new, &path).map_err(io(&path))?;
         Ok(sync_folder(dir).map_err(io(dir))?)
     });

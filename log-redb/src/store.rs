@@ -180,6 +180,17 @@ pub(crate) struct Store {
 impl Store {
     /// Opens `rooms.redb` in a folder, and makes both where they are missing; a new file says that it was made now.
     pub(crate) fn open_in(dir: &Path, options: &Options, now: Wall) -> Result<Self, OpenError> {
+        Self::open_and_lock(dir, options, now, Some(options.feed.is_some()))
+    }
+
+    /// Opens `rooms.redb` in a folder, which has to be there, for whoever only reads it. Its feed stays as it is.
+    pub(crate) fn open_unchanged(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+        let path = dir.join(FILE_NAME);
+        fs::metadata(&path).map_err(|source| OpenError::Io { name: path.display().to_string(), source })?;
+        Self::open_and_lock(dir, options, Wall(0), None)
+    }
+
+    fn open_and_lock(dir: &Path, options: &Options, now: Wall, feed_is_on: Option<bool>) -> Result<Self, OpenError> {
         let path = dir.join(FILE_NAME);
         let io = |source| OpenError::Io { name: path.display().to_string(), source };
         make_private(dir).map_err(io)?;
@@ -199,7 +210,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => begin(dir, &path, options, now)?,
             Err(error) => return Err(io(error)),
         }
-        let store = Self::open_on(FilePlace(path), options, now)?;
+        let store = Self::open_and_turn(FilePlace(path), options, now, feed_is_on)?;
         *store.hold() = Some(lock);
         Ok(store)
     }

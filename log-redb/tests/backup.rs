@@ -124,6 +124,23 @@ async fn nothing_is_overwritten() {
     assert!(matches!(restore(&into, restored.path()), Err(RestoreError::Exists { .. })), "the secret is kept too");
 }
 
+/// The secret is put there before the log gets its name: whoever is killed between the two leaves a secret alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_was_cut_short_is_made_again() {
+    let (dir, backup, restored) = (folder(), folder(), folder());
+    let log = open(dir.path());
+    fill(&log, &code("LUNCH"), 3).await;
+    let secret = log_redb::secret(dir.path()).expect("it is made");
+    let into = backup.path().join("a");
+    log.backup(&into).await.expect("there is room");
+    fs::remove_file(into.join(FILE_NAME)).expect("it is ours");
+    log.backup(&into).await.expect("the secret is the same");
+    restore(&into, restored.path()).expect("it is whole");
+    fs::remove_file(restored.path().join(FILE_NAME)).expect("it is ours");
+    restore(&into, restored.path()).expect("the secret is the same");
+    assert_eq!(log_redb::secret(restored.path()).expect("it came with it"), secret);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_backup_becomes_no_log() {
     let (dir, backup, restored) = (folder(), folder(), folder());

@@ -239,3 +239,28 @@ async fn relaxed_feeds_nothing_that_a_crash_takes_back() {
         feed_of(&left).since(Some(&told), 10).await.expect("what was told is there");
     }
 }
+
+/// A program that only reads the log leaves its feed as it is, and the copy has it too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_log_that_nobody_has_open_leaves_its_feed_and_cursors() {
+    let (dir, backups) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let name = FeedName::parse("name").expect("valid");
+    let log = open(dir.path(), Some(bounds()));
+    fill(&log, &code("ROOM"), 3).await;
+    let read = feed_of(&log).since(None, 1).await.expect("readable").cursor;
+    feed_of(&log).put_feed(&name, &read).await.expect("it is stored");
+    let rest = feed_of(&log).since(Some(&read), 100).await.expect("readable").batches;
+    assert!(!rest.is_empty(), "something is not read yet");
+    log.close().await.expect("it can be closed");
+
+    let to = backups.path().join("a");
+    let made = log_redb::backup(dir.path(), &to).expect("nobody has it open");
+    assert_eq!((made.rooms, made.damaged), (1, 0));
+    for place in [dir.path(), &to] {
+        let log = open(place, Some(bounds()));
+        let feed = feed_of(&log);
+        let cursor = feed.feeds().await.expect("readable").pop().expect("it is stored").1;
+        assert_eq!(feed.since(Some(&cursor), 100).await.expect("readable").batches, rest);
+        log.close().await.expect("it can be closed");
+    }
+}
