@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use chat_core::wire::Status;
 use chat_core::{
     AccessToken, Admission, Clock, CloseReason, Command, ConnectRequest, Engine, Hello, Identity, Limits, MemberId,
-    Moderation, Mono, Now, Params, Policy, Reject, RejectCode, Role, ServerFrame, SessionView, SystemClock, Wall,
+    Moderation, Mono, Now, Params, Policy, Reject, RejectCode, Reply, Role, ServerFrame, SessionView, SystemClock,
+    Wall,
 };
 use support::{Client, code, create, from, join, nick, resume, secs, send, settle, shown};
 
@@ -110,6 +111,24 @@ async fn a_client_is_told_a_minute_before_and_the_end_comes_when_it_is_due() {
     pass(secs(20)).await;
     assert_eq!(client.told().await, ["closing 4007"]);
     assert_eq!(client.session.ended(), Some(CloseReason::AuthExpired));
+}
+
+/// The end cannot be told to a client that reads nothing; it is nobody who may speak all the same.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_that_it_is_over_says_nothing_any_more() {
+    let (engine, passes) = engine();
+    passes.put("first", ann().with_expiry(until(100)));
+    let (bob, client) = (Client::new(&engine).await, Client::of(&engine, "first").await);
+    bob.enter("LUNCH", "Bob").await;
+    client.enter("LUNCH", "Ann").await;
+    client.submit(send("LUNCH", "in time still"));
+    pass(secs(101)).await;
+    bob.told().await;
+    let late = client.session.submit(send("LUNCH", "too late"), Reply::mailbox(None));
+    assert!(late.is_err(), "whatever it has read");
+    assert!(!client.session.can_submit());
+    pass(secs(1)).await;
+    assert_eq!(bob.told().await, [""; 0]);
 }
 
 /// They were cut off, as by a bad line: for the grace nobody is told.

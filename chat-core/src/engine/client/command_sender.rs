@@ -79,6 +79,9 @@ impl CommandSender {
 
     fn take_in(&self, reserved: usize) -> Result<(), Busy> {
         let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
+        if has_run_out(&self.connection) {
+            return Err(Busy);
+        }
         // A session that is still coming back to its rooms must not enter one of them twice.
         let is_coming_back = matches!(state.welcome, Welcome::Awaited(_));
         let limits = &self.shared.limits.session;
@@ -104,9 +107,14 @@ impl CommandSender {
 /// See [`CommandSender::can_submit`].
 pub(crate) fn can_submit(shared: &Shared, cell: &SessionCell, connection: &Arc<ConnectionState>) -> bool {
     match cell.lock_for(connection) {
-        Some(state) => state.takes_more(&shared.limits.session),
+        Some(state) => state.takes_more(&shared.limits.session) && !has_run_out(connection),
         None => false,
     }
+}
+
+/// Whether who is connected is let in no longer. They may still be told things, for as long as they read; they say nothing any more.
+fn has_run_out(connection: &ConnectionState) -> bool {
+    connection.closing().is_some_and(|closing| closing.reason == CloseReason::AuthExpired)
 }
 
 /// Takes in one command. Without a policy it is in its room's inbox when this returns.
