@@ -160,7 +160,8 @@ impl RoomTask {
     pub(crate) fn become_copy(&mut self) {
         tracing::debug!(room = %self.tag(), "a room is decided elsewhere from now on");
         let part = self.state.part.get_or_insert_default();
-        part.own = None;
+        // What a log seemed to have lost then says nothing of what it says when the room comes back.
+        (part.own, part.doubt) = (None, Doubt::default());
         part.guests.clear();
         part.notes.clear();
         part.unclaimed.clear();
