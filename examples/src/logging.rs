@@ -13,14 +13,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::console;
 
 /// The crates whose words follow `--log-level`. Of all others warnings and errors are told: their details are not ours to vouch for.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "chat_core",
     "chat_metrics",
     "chat_serve",
+    "chat_webhook",
     "cluster_postgres",
     "examples",
     "log_postgres",
     "log_redb",
+    "policy_jwt",
     "transport_socketio",
     "transport_sse",
     "transport_ws",
