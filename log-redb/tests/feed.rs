@@ -247,7 +247,7 @@ async fn a_backup_of_a_log_that_nobody_has_open_leaves_its_feed_and_cursors() {
     let name = FeedName::parse("name").expect("valid");
     let log = open(dir.path(), Some(bounds()));
     fill(&log, &code("ROOM"), 3).await;
-    let read = feed_of(&log).since(None, 1).await.expect("readable").cursor;
+    let read = feed_of(&log).since(None, 1).await.expect("readable").next;
     feed_of(&log).put_feed(&name, &read).await.expect("it is stored");
     let rest = feed_of(&log).since(Some(&read), 100).await.expect("readable").batches;
     assert!(!rest.is_empty(), "something is not read yet");
