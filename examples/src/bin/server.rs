@@ -147,7 +147,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
         Ok(None) => {}
         Ok(Some(policy)) => engine = engine.policy(policy),
         Err(error) => {
-            tell(format_args!("Cannot use the key of tokens: {error}"));
+            tell(error);
             return ExitCode::FAILURE;
         }
     }
