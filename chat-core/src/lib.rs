@@ -66,9 +66,9 @@ pub use meters::{AppendMeter, ClusterMeter, CommandKind, CommandMeter, Histogram
 #[cfg(feature = "engine")]
 pub use ports::{
     Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, ExclusiveClaim,
-    FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, Keep, Log, LogClaim,
-    LogFeed, LogInUse, LogPage, NotSent, Observer, ObserverEvent, Owner, Policy, ReadError, Retention, SessionView,
-    Slot, SystemClock, Tail, Term,
+    FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, Guests, Keep, Log,
+    LogClaim, LogFeed, LogInUse, LogPage, NotSent, Observer, ObserverEvent, Owner, Policy, ReadError, Retention,
+    SessionView, Slot, SystemClock, Tail, Term,
 };
 pub use types::{
     AccessToken, BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation,

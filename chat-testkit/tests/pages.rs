@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 13] = [
+const LIBRARIES: [&str; 15] = [
     "chat-core",
+    "chat-http",
     "chat-metrics",
     "chat-serve",
     "chat-testkit",
@@ -14,6 +15,7 @@ const LIBRARIES: [&str; 13] = [
     "cluster-postgres",
     "log-postgres",
     "log-redb",
+    "policy-http",
     "policy-jwt",
     "transport-ws",
     "transport-sse",

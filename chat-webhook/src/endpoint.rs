@@ -1,48 +1,15 @@
-//! Where deliveries go: one URL, over TCP or TLS, one connection that is kept for the next request.
+//! Where deliveries go: one URL, and one connection that is kept for the next request.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chat_http::{Endpoint, EndpointError};
 use http_body_util::Full;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
-use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use hyper::StatusCode;
+use hyper::header::RETRY_AFTER;
 
 use crate::config::Config;
-
-/// Where systems keep the certificates that they trust.
-const ROOTS: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-];
-
-/// Why deliveries cannot be made at all.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WebhookError {
-    /// The URL is none that something can be sent to.
-    #[error("this is no URL that begins with https:// or http:// and has no password in it")]
-    Url,
-    /// The certificates that servers are trusted by cannot be read.
-    #[error("no certificates in {name}: {why}")]
-    Roots {
-        /// The file.
-        name: String,
-        /// What is wrong with it.
-        why: String,
-    },
-}
 
 /// An attempt that was not confirmed.
 #[derive(Debug, thiserror::Error)]
@@ -57,17 +24,6 @@ pub(crate) enum Failed {
     Status { status: StatusCode, retry_after: Option<Duration> },
 }
 
-/// A URL, and how it is reached.
-#[derive(Debug)]
-pub(crate) struct Endpoint {
-    host: String,
-    port: u16,
-    /// The `host` of requests.
-    authority: HeaderValue,
-    path: Uri,
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-}
-
 /// What a delivery says of itself.
 pub(crate) struct Head<'a> {
     pub(crate) id: &'a str,
@@ -76,33 +32,15 @@ pub(crate) struct Head<'a> {
 }
 
 /// A connection that is there, or will be when it is needed.
-pub(crate) type Connection = Option<SendRequest<Full<Bytes>>>;
+pub(crate) type Connection = Option<chat_http::Connection>;
 
-impl Endpoint {
-    pub(crate) fn new(url: &str, config: &Config) -> Result<Self, WebhookError> {
-        // Not repeated: it may have a password in it.
-        let bad = || WebhookError::Url;
-        let uri: Uri = url.parse().map_err(|_| bad())?;
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(bad)?;
-        let is_secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(bad()),
-        };
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| bad())?;
-        let tls = match is_secure {
-            true => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| bad())?;
-                let roots = roots(config.roots.as_deref())?;
-                let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-                Some((Arc::new(client), name))
-            }
-            false => None,
-        };
-        let authority = HeaderValue::from_str(authority.as_str()).map_err(|_| bad())?;
-        Ok(Self { host, port, authority, path, tls })
+/// The backend that is told.
+#[derive(Debug)]
+pub(crate) struct Backend(Endpoint);
+
+impl Backend {
+    pub(crate) fn new(url: &str, config: &Config) -> Result<Self, EndpointError> {
+        Endpoint::new(url, config.roots.as_deref()).map(Self)
     }
 
     /// One attempt: on the connection that there is, and where it has been closed meanwhile, on a new one.
@@ -123,7 +61,7 @@ impl Endpoint {
                     asked => return asked,
                 }
             }
-            *connection = Some(self.connect().await?);
+            *connection = Some(self.0.connect().await?);
             self.ask(connection, head, body).await
         };
         let asked = tokio::time::timeout(timeout, attempt).await.unwrap_or(Err(Failed::Late));
@@ -135,10 +73,8 @@ impl Endpoint {
 
     async fn ask(&self, connection: &mut Connection, head: &Head<'_>, body: &Bytes) -> Result<(), Failed> {
         let connection = connection.as_mut().expect("it was made before");
-        let request = Request::post(self.path.clone())
-            .header(HOST, &self.authority)
-            .header(USER_AGENT, concat!("chat-webhook/", env!("CARGO_PKG_VERSION")))
-            .header(CONTENT_TYPE, "application/json")
+        let request = self.0.post(concat!("chat-webhook/", env!("CARGO_PKG_VERSION")));
+        let request = request
             .header("webhook-id", head.id)
             .header("webhook-timestamp", head.timestamp)
             .header("webhook-signature", head.signature)
@@ -151,37 +87,4 @@ impl Endpoint {
         // What it says is not read: hyper closes a connection on which more comes than it has read already.
         if status.is_success() { Ok(()) } else { Err(Failed::Status { status, retry_after }) }
     }
-
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Failed> {
-        let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        socket.set_nodelay(true)?;
-        match &self.tls {
-            Some((config, name)) => {
-                let connector = TlsConnector::from(Arc::clone(config));
-                let (sender, driver) =
-                    http1::handshake(TokioIo::new(connector.connect(name.clone(), socket).await?)).await?;
-                tokio::spawn(driver);
-                Ok(sender)
-            }
-            None => {
-                let (sender, driver) = http1::handshake(TokioIo::new(socket)).await?;
-                tokio::spawn(driver);
-                Ok(sender)
-            }
-        }
-    }
-}
-
-/// The certificates that servers are trusted by.
-fn roots(file: Option<&Path>) -> Result<RootCertStore, WebhookError> {
-    let file = file.map(Path::to_owned).or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
-    let file = file.or_else(|| ROOTS.iter().map(PathBuf::from).find(|file| file.exists()));
-    let file = file.unwrap_or_else(|| PathBuf::from(ROOTS[0]));
-    let refused = |why: String| WebhookError::Roots { name: file.display().to_string(), why };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(&file).map_err(|error| refused(error.to_string()))? {
-        // Systems have some that are of no use.
-        let _ = roots.add(certificate.map_err(|error| refused(error.to_string()))?);
-    }
-    if roots.is_empty() { Err(refused("there is none".to_owned())) } else { Ok(roots) }
 }

@@ -26,8 +26,8 @@ mod secret;
 mod sender;
 mod stats;
 
+pub use chat_http::EndpointError as WebhookError;
 pub use config::Config;
-pub use endpoint::WebhookError;
 pub use secret::{BadSecret, Secret};
 pub use sender::Webhook;
 pub use stats::{Stats, StatsReader};

@@ -5,18 +5,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use chat_core::{Feed, FeedError, FeedEvent, FeedPage, Wall};
+use chat_http::EndpointError;
 use futures_util::future::join_all;
 use rand::RngExt;
 
 use crate::config::Config;
-use crate::endpoint::{Connection, Endpoint, Failed, Head, WebhookError};
+use crate::endpoint::{Backend, Connection, Failed, Head};
 use crate::secret::Secret;
 use crate::stats::StatsReader;
 
 /// Sends what a feed tells to one URL.
 #[derive(Debug)]
 pub struct Webhook {
-    endpoint: Endpoint,
+    backend: Backend,
     secret: Secret,
     config: Config,
     stats: StatsReader,
@@ -33,10 +34,10 @@ impl Webhook {
     /// Deliveries to this URL, which begins with `https://` or `http://`.
     ///
     /// # Errors
-    /// See [`WebhookError`].
-    pub fn new(url: &str, secret: Secret, config: Config) -> Result<Self, WebhookError> {
-        let endpoint = Endpoint::new(url, &config)?;
-        Ok(Self { endpoint, secret, config, stats: StatsReader::default() })
+    /// See [`EndpointError`].
+    pub fn new(url: &str, secret: Secret, config: Config) -> Result<Self, EndpointError> {
+        let backend = Backend::new(url, &config)?;
+        Ok(Self { backend, secret, config, stats: StatsReader::default() })
     }
 
     /// What is counted while it runs.
@@ -92,7 +93,7 @@ impl Webhook {
             let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let signature = self.secret.sign(id, timestamp, body);
             let head = Head { id, timestamp, signature: &signature };
-            let error = match self.endpoint.post(lane, &head, body, self.config.timeout).await {
+            let error = match self.backend.post(lane, &head, body, self.config.timeout).await {
                 Ok(()) => break,
                 Err(error) => error,
             };

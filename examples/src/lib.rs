@@ -35,5 +35,5 @@ pub use logging::{LogFlags, LogFormat, LogLevel};
 pub use operator::Operator;
 pub use page::page;
 pub use run::{block_on, run, run_with};
-pub use users::{GuestsMay, UserFlags};
+pub use users::{AUTH_SECRET_VARIABLE, GuestsMay, UserFlags, UsersError};
 pub use webhook::{Sending, WEBHOOK_SECRET_VARIABLE, WebhookFlags, WebhookStartError};

@@ -1,11 +1,16 @@
-//! The command line of a server that knows the users of an application: by which tokens, where they are looked for, and what guests may.
+//! The command line of a server that knows the users of an application: by which tokens or which backend, where those are looked for, what guests may.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use chat_core::{Guests, Policy};
 use chat_serve::Credentials;
 use clap::ValueEnum;
-use policy_jwt::{Guests, JwtConfig, JwtPolicy, KeyError};
+use policy_http::{BadSecret, EndpointError, HttpConfig, HttpPolicy, Secret};
+use policy_jwt::{JwtConfig, JwtPolicy, KeyError};
+
+/// Holds what the backend at `--auth-url` knows the server by.
+pub const AUTH_SECRET_VARIABLE: &str = "CHAT_AUTH_SECRET";
 
 /// Flags about who people are.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -15,11 +20,16 @@ pub struct UserFlags {
     ///
     /// A token says who somebody is (sub) and until when (exp); and, where it has them, what they are called (name), what they are in rooms
     /// (chat_role: owner, moderator, member) and which rooms they may enter (chat_rooms).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "known")]
     pub jwt_key: Option<PathBuf>,
 
+    /// Ask this URL who people are, when they come and when they show another token: a POST of JSON, with CHAT_AUTH_SECRET (16 characters or more) as
+    /// `Authorization: Bearer`. While it is down nobody new comes in, and those who are there stay
+    #[arg(long, value_name = "URL", group = "known")]
+    pub auth_url: Option<String>,
+
     /// What those may who show no token
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = GuestsMay::Allow, requires = "jwt_key")]
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = GuestsMay::Allow, requires = "known")]
     pub guests: GuestsMay,
 
     /// Take tokens that are for this (aud), and no others; may be given several times. Without it a token that is for anybody is refused
@@ -31,11 +41,11 @@ pub struct UserFlags {
     pub jwt_issuers: Vec<String>,
 
     /// Look for the token in this cookie too, of pages that may connect: beside `Authorization: Bearer` and what a client says first
-    #[arg(long, value_name = "NAME", requires = "jwt_key")]
+    #[arg(long, value_name = "NAME", requires = "known")]
     pub auth_cookie: Option<String>,
 
     /// Look for the token in this parameter of the address too. Addresses end up in the logs of proxies: it should be good for a minute
-    #[arg(long, value_name = "NAME", requires = "jwt_key")]
+    #[arg(long, value_name = "NAME", requires = "known")]
     pub auth_query: Option<String>,
 
     /// Once it is made: what is read again is its key.
@@ -55,18 +65,50 @@ pub enum GuestsMay {
     Read,
 }
 
+impl From<GuestsMay> for Guests {
+    fn from(may: GuestsMay) -> Self {
+        match may {
+            GuestsMay::Allow => Self::Allow,
+            GuestsMay::Deny => Self::Deny,
+            GuestsMay::Read => Self::Read,
+        }
+    }
+}
+
+/// Why a server cannot know its users.
+#[derive(Debug, thiserror::Error)]
+pub enum UsersError {
+    /// The key of tokens.
+    #[error("Cannot use the key of tokens: {0}")]
+    Key(#[from] KeyError),
+    /// The URL, or what its server is trusted by.
+    #[error("Cannot ask --auth-url: {0}")]
+    Backend(#[from] EndpointError),
+    /// The secret in the environment. Its text is nobody's business.
+    #[error("Cannot ask --auth-url: {AUTH_SECRET_VARIABLE} has to be set: {0}")]
+    Secret(#[from] BadSecret),
+}
+
 impl UserFlags {
-    /// The policy that the flags name, if they name one; always the same.
+    /// The policy that the flags name, if they name one. Nothing is asked yet.
     ///
     /// # Errors
-    /// Where the key cannot be used.
-    pub fn policy(&self) -> Result<Option<Arc<JwtPolicy>>, KeyError> {
-        let Some(file) = &self.jwt_key else { return Ok(None) };
-        if let Some(policy) = self.policy.get() {
-            return Ok(Some(Arc::clone(policy)));
+    /// See [`UsersError`].
+    pub fn policy(&self) -> Result<Option<Arc<dyn Policy>>, UsersError> {
+        if let Some(url) = &self.auth_url {
+            let secret = Secret::parse(&std::env::var(AUTH_SECRET_VARIABLE).unwrap_or_default())?;
+            let config = HttpConfig { guests: self.guests.into(), secret: Some(secret), ..HttpConfig::default() };
+            return Ok(Some(Arc::new(HttpPolicy::new(url, config)?)));
         }
-        let policy = Arc::new(JwtPolicy::load(file, self.config())?);
-        Ok(Some(Arc::clone(self.policy.get_or_init(|| policy))))
+        let Some(file) = &self.jwt_key else { return Ok(None) };
+        let policy = match self.policy.get() {
+            Some(policy) => policy,
+            None => {
+                let policy = Arc::new(JwtPolicy::load(file, self.config())?);
+                self.policy.get_or_init(|| policy)
+            }
+        };
+        Ok(Some(Arc::clone(policy) as _))
     }
 
     /// Reads its key again; nothing, where there is no policy.
@@ -78,11 +120,7 @@ impl UserFlags {
     }
 
     fn config(&self) -> JwtConfig {
-        let config = JwtConfig::default().with_guests(match self.guests {
-            GuestsMay::Allow => Guests::Allow,
-            GuestsMay::Deny => Guests::Deny,
-            GuestsMay::Read => Guests::Read,
-        });
+        let config = JwtConfig::default().with_guests(self.guests.into());
         let config = self.jwt_audiences.iter().fold(config, JwtConfig::with_audience);
         self.jwt_issuers.iter().fold(config, JwtConfig::with_issuer)
     }
@@ -112,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_a_key_knows_nobody_and_takes_no_flag_about_users() {
+    fn a_server_without_a_key_or_a_backend_knows_nobody_and_takes_no_flag_about_users() {
         let none = parse(&[]).expect("nothing is wrong");
         assert!(none.policy().expect("there is no key").is_none() && none.reload().is_none());
         for flag in
@@ -120,6 +158,10 @@ mod tests {
         {
             assert!(parse(&[flag]).expect_err(flag).contains("--jwt-key"), "{flag}");
         }
+        let both = parse(&["--jwt-key", "key", "--auth-url", "http://backend/"]).expect_err("one of them");
+        assert!(both.contains("cannot be used with"), "{both}");
+        assert!(parse(&["--auth-url", "http://backend/", "--jwt-issuer=us"]).is_err());
+        assert!(parse(&["--auth-url", "http://backend/", "--guests=deny", "--auth-cookie=pass"]).is_ok());
     }
 
     #[test]

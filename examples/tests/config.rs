@@ -122,6 +122,43 @@ fn what_a_check_can_find_out_it_does() {
     let refused = run(program().env("CHAT_SECRET", "changeme").arg("--check-config"));
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("CHAT_SECRET must be"), "{}", text(&refused.stderr));
+    let file = folder.path().join("key");
+    fs::write(&file, "too short").expect("writable");
+    let key = file.to_str().expect("text");
+    let kept = folder.path().join("rooms");
+    let data = kept.to_str().expect("text");
+    // All of it at once, and none of what is secret.
+    let wrong = run(program().env("CHAT_WEBHOOK_SECRET", "swordfish").env("CHAT_ADMIN_TOKEN", "swordfish").args([
+        "--check-config",
+        "--jwt-key",
+        key,
+        "--data",
+        data,
+        "--webhook",
+        "https://backend/",
+        "--admin",
+        "0",
+    ]));
+    let said = text(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(2), "{said}");
+    for words in ["CHAT_WEBHOOK_SECRET has to be set", "CHAT_ADMIN_TOKEN must be", "less than 32 bytes"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains("swordfish") && !kept.exists(), "{said}");
+    let secret = "0123456789abcdef";
+    for (url, secret, words) in [
+        ("http://backend/", "short", "CHAT_AUTH_SECRET has to be set"),
+        ("backend", secret, "Cannot ask --auth-url: this is no URL"),
+        ("https://a:swordfish@backend/", secret, "Cannot ask --auth-url: this is no URL"),
+    ] {
+        let wrong = run(program().env("CHAT_AUTH_SECRET", secret).args(["--check-config", "--auth-url", url]));
+        let said = text(&wrong.stderr);
+        assert_eq!((wrong.status.code(), said.contains(words)), (Some(2), true), "{url}: {said}");
+        assert!(!said.contains("swordfish"), "{said}");
+    }
+    let right =
+        run(program().env("CHAT_AUTH_SECRET", secret).args(["--check-config", "--auth-url", "http://backend/"]));
+    assert!(right.status.success(), "{}", text(&right.stderr));
     let address = "postgres://chat:swordfish@db/chat?sslmode=disable";
     let report = text(&run(program().env("CHAT_DATA", address).arg("--check-config")).stdout);
     assert!(report.contains("chat:...@db") && !report.contains("swordfish"), "{report}");

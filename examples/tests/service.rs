@@ -72,6 +72,14 @@ fn a_check_from_beside_finds_a_server_that_is_there() {
     // One that listens everywhere is found at home.
     let port = address.rsplit_once(':').expect("a port").1;
     assert_eq!(check(&format!("0.0.0.0:{port}")).0, Some(0));
+    // Where its file says so.
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("chat.toml");
+    std::fs::write(&file, format!("listen = {address:?}\n")).expect("writable");
+    let by_variable = Command::new(env!("CARGO_BIN_EXE_server")).arg("healthcheck").env("CHAT_CONFIG", &file).output();
+    assert!(by_variable.expect("it is built").status.success());
+    let by_flag = Command::new(env!("CARGO_BIN_EXE_server")).args(["healthcheck", "--config"]).arg(&file).output();
+    assert!(by_flag.expect("it is built").status.success());
     let given = Command::new(env!("CARGO_BIN_EXE_server")).args(["healthcheck", &address]).output();
     assert!(given.expect("it is built").status.success());
     server.kill();

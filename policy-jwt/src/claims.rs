@@ -31,7 +31,7 @@ pub(crate) fn admission(claims: &Claims, config: &JwtConfig, now: Wall) -> Resul
         return Err(reject.retry_after(Duration::from_millis(begins - now.0)));
     }
     let mut admission = Admission::of(identity).with_expiry(Wall(expires_at));
-    if let Some(nick) = claims.get(&config.nick_claim).and_then(Value::as_str).and_then(nick) {
+    if let Some(nick) = claims.get(&config.nick_claim).and_then(Value::as_str).and_then(Nick::of_name) {
         admission = admission.with_nick(nick);
     }
     if let Some(said) = given(claims, &config.role_claim) {
@@ -55,12 +55,6 @@ pub(crate) fn admission(claims: &Claims, config: &JwtConfig, now: Wall) -> Resul
 /// `null` counts as absent.
 fn given<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     claims.get(name).filter(|value| !value.is_null())
-}
-
-/// As long as a nick may be; nothing where not even that is one.
-fn nick(name: &str) -> Option<Nick> {
-    let short: String = name.trim().chars().take(Nick::CHARS_MAX).collect();
-    Nick::parse(name).or_else(|_| Nick::parse(&short)).ok()
 }
 
 /// Seconds since 1970, of which a fraction is left out.

@@ -4,19 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Clock, SystemClock};
-
-/// What those may who show no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Guests {
-    /// Whatever anybody may. The default: a server that learns to know its users goes on for those that it does not know.
-    #[default]
-    Allow,
-    /// Not come in.
-    Deny,
-    /// Join rooms that are there and read in them; say nothing, change nothing, show nothing but the name that they join under.
-    Read,
-}
+use chat_core::{Clock, Guests, SystemClock};
 
 /// How tokens are looked at.
 #[derive(Clone)]

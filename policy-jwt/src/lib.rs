@@ -52,6 +52,7 @@ mod keys;
 mod policy;
 mod provider;
 
-pub use config::{Guests, JwtConfig};
+pub use chat_core::Guests;
+pub use config::JwtConfig;
 pub use keys::{KeyError, Keys};
 pub use policy::JwtPolicy;

@@ -10,7 +10,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 
 use super::claims::{self, Claims};
-use super::config::{Guests, JwtConfig};
+use super::config::JwtConfig;
 use super::keys::{Key, KeyError, Keys};
 use super::provider;
 
@@ -116,33 +116,13 @@ impl fmt::Debug for JwtPolicy {
 #[async_trait]
 impl Policy for JwtPolicy {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        match (&request.credentials, self.config.guests) {
-            (Some(token), _) => self.verify(token),
-            (None, Guests::Allow | Guests::Read) => Ok(Admission::guest()),
-            (None, Guests::Deny) => Err(Reject::new(RejectCode::BadToken, "sign in: nobody comes in without a token")),
+        match &request.credentials {
+            Some(token) => self.verify(token),
+            None => self.config.guests.admit(),
         }
     }
 
     async fn check(&self, session: &SessionView, command: Command) -> Result<Command, Reject> {
-        let is_guest = session.identity.is_none();
-        match command {
-            command if !is_guest || self.config.guests == Guests::Allow => Ok(command),
-            Command::Join { data: Some(_), .. } if self.config.guests == Guests::Read => {
-                Err(Reject::new(RejectCode::Forbidden, "sign in to show more than a name: guests only read"))
-            }
-            // Whoever came in before guests were only to read may go.
-            Command::Join { .. }
-            | Command::Leave { .. }
-            | Command::History { .. }
-            | Command::Changes { .. }
-            | Command::Members { .. }
-            | Command::Read { .. }
-            | Command::End { .. }
-                if self.config.guests == Guests::Read =>
-            {
-                Ok(command)
-            }
-            _ => Err(Reject::new(RejectCode::Forbidden, "sign in to do this: guests only read")),
-        }
+        self.config.guests.check(session, command)
     }
 }

@@ -18,7 +18,7 @@
 //! - [`guide`] begins with that, and goes on to your users, your rules, your log and your bot.
 //! - [`protocol`] is what clients speak, frame by frame.
 //! - What an application uses is here and in [`serve`], [`ws`], [`sse`], [`socketio`], [`redb`], [`postgres`], [`cluster`],
-//!   [`metrics`], [`jwt`] and [`webhook`].
+//!   [`metrics`], [`jwt`], [`http_auth`] and [`webhook`].
 //! - What only the authors of a transport, a log or a cluster need stands apart, in [`transport`] and [`port`].
 //!
 //! # Features
@@ -33,6 +33,7 @@
 //! | `cluster` | [`cluster`]: several servers on one PostgreSQL |
 //! | `metrics` | [`metrics`]: what the engine counts, as OpenMetrics |
 //! | `jwt` | [`jwt`]: people known by JSON Web Tokens of your own |
+//! | `http-auth` | [`http_auth`]: people known by a backend of yours that is asked over HTTP |
 //! | `webhook` | [`webhook`]: a backend told of everything, by signed webhooks |
 //! | `tls` | `Tls` in [`serve`] |
 
@@ -45,6 +46,7 @@
         feature = "cluster",
         feature = "metrics",
         feature = "jwt",
+        feature = "http-auth",
         feature = "webhook"
     )),
     allow(rustdoc::broken_intra_doc_links)
@@ -65,6 +67,13 @@ pub use async_trait::async_trait;
 pub mod cluster {
     #[doc(inline)]
     pub use cluster_postgres::{JoinError, JoinOptions, PgCluster, Standing};
+}
+
+/// People known by a backend that is asked over HTTP, of the crate `policy-http`.
+#[cfg(feature = "http-auth")]
+pub mod http_auth {
+    #[doc(inline)]
+    pub use policy_http::{BadSecret, EndpointError, HttpConfig, HttpPolicy, Secret};
 }
 
 /// People known by JSON Web Tokens, of the crate `policy-jwt`.

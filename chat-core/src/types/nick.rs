@@ -65,6 +65,12 @@ impl Nick {
         Ok(nick)
     }
 
+    /// What somebody is called elsewhere, as far as a nick holds it: its first 32 characters; `None` where not even they are one.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let short: String = name.trim().chars().take(Self::CHARS_MAX).collect();
+        Self::parse(name).or_else(|_| Self::parse(&short)).ok()
+    }
+
     /// What this nick looks like. Stored with the join and never computed again: the tables change with Unicode.
     pub fn key(&self) -> NickKey {
         let typed = look(&without_case(&self.0));

@@ -58,10 +58,13 @@ enum Task {
         /// The folder that the server is to be given as --data
         dir: PathBuf,
     },
-    /// Ask the server that listens at --listen, or as CHAT_LISTEN says, whether it is alive
+    /// Ask the server that listens at --listen, or as CHAT_LISTEN or its file say, whether it is alive
     Healthcheck {
-        /// Where it listens, where that is not in the environment
+        /// Where it listens, where that is neither in the environment nor in a file
         address: Option<SocketAddr>,
+        /// The file that the server reads its flags from, where CHAT_CONFIG does not name it
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
     /// Print what has a shell complete this command line
     Completions {
@@ -99,9 +102,18 @@ fn main() -> ExitCode {
             Ok(()) => done(format_args!("Restored to {}.", dir.display())),
             Err(error) => failed(error),
         },
-        Some(Task::Healthcheck { address }) => {
-            let at = address.unwrap_or(configured.arguments.flags.listen);
-            match healthcheck(at, configured.arguments.flags.tls_cert.is_some()) {
+        Some(Task::Healthcheck { address, config }) => {
+            let Arguments { flags, config: of_environment, .. } = configured.arguments;
+            let flags = match config.or(of_environment.config) {
+                None => flags,
+                // As the server itself would read it.
+                Some(file) => match configure::<Arguments>(["server".into(), "--config".into(), file.into()]) {
+                    Ok(configured) => configured.arguments.flags,
+                    Err(wrong) => return failed(wrong),
+                },
+            };
+            let at = address.unwrap_or(flags.listen);
+            match healthcheck(at, flags.tls_cert.is_some()) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(format_args!("{at} does not answer: {error}")),
             }
@@ -128,15 +140,19 @@ fn failed(what: impl Display) -> ExitCode {
 /// Says what would be used, or what cannot be.
 fn check(configured: &Configured<Arguments>) -> ExitCode {
     say(configured.report().trim_end());
-    let Arguments { flags, data, .. } = &configured.arguments;
-    let tls = flags.tls().map(drop).map_err(|error| format!("Cannot use TLS: {error}"));
-    match tls.and_then(|()| data.check_secrets().map_err(|error| error.to_string())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(wrong) => {
-            tell(wrong);
-            ExitCode::from(WRONG_USAGE)
-        }
-    }
+    let Arguments { flags, data, admin, users, .. } = &configured.arguments;
+    let wrong: Vec<String> = [
+        flags.tls().err().map(|error| format!("Cannot use TLS: {error}")),
+        data.check_secrets().err().map(|error| error.to_string()),
+        data.webhook.check().err().map(|error| error.to_string()),
+        admin.check().err().map(|error| error.to_string()),
+        users.policy().err().map(|error| error.to_string()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    wrong.iter().for_each(tell);
+    if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WRONG_USAGE) }
 }
 
 async fn serve(arguments: Arguments) -> ExitCode {
@@ -147,7 +163,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
         Ok(None) => {}
         Ok(Some(policy)) => engine = engine.policy(policy),
         Err(error) => {
-            tell(format_args!("Cannot use the key of tokens: {error}"));
+            tell(error);
             return ExitCode::FAILURE;
         }
     }

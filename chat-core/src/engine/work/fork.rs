@@ -46,6 +46,7 @@ impl RoomTask {
     /// What is known here of the room is not what the log holds, and never will be again: it is read anew when somebody asks. Connections of those
     /// who read here end as a `fault`: they come back, and are shown the room as it is.
     pub(crate) fn fork(&mut self, had: Offset, found: &Tail) {
+        tracing::error!(room = %self.tag(), had = had.0, found = found.offset.0, "the log has lost what was acked");
         self.shared.observe(ObserverEvent::Forked { room: &self.cell.code, had, found: found.offset });
         let attached = self.state.room.notes().into_iter().filter_map(|note| match note {
             Note::Attached { session, .. } => Some(session),
