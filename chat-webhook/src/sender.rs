@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use chat_core::{Feed, FeedError, FeedEvent, FeedPage, Wall};
+use chat_core::{AppendError, Feed, FeedError, FeedEvent, FeedPage, Wall};
 use chat_http::EndpointError;
 use futures_util::future::join_all;
 use rand::RngExt;
@@ -47,6 +47,9 @@ impl Webhook {
 
     /// Delivers everything that the feed tells, and has each page done once all of it is confirmed; for ever, unless the feed cannot be read on:
     /// then it says why. To drop the future loses nothing.
+    ///
+    /// Where servers share a log, run it on all of them, over the feed of one [name](chat_core::Engine::feed_of): one delivers at a time, and when that is
+    /// gone another goes on.
     pub async fn run(self, mut feed: Feed) -> FeedError {
         let mut lanes: Vec<Connection> = (0..self.config.lanes.max(1)).map(|_| None).collect();
         loop {
@@ -58,6 +61,10 @@ impl Webhook {
             self.deliver_page(&page, &mut lanes).await;
             let mut pause = self.config.pause.0;
             while let Err(error) = feed.done(&page).await {
+                if error == FeedError::Write(AppendError::Deposed) {
+                    // Another server delivers from here on, and delivers this page again.
+                    break;
+                }
                 if !matches!(error, FeedError::Read(_) | FeedError::Write(_)) {
                     return error;
                 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Amend, Amendment, Ended, EndedWho, Epoch, Offset, Reaction, Record, RoomCode};
+use chat_core::{Amend, Amendment, Ended, EndedWho, Epoch, FeedName, Offset, Reaction, Record, RoomCode, Slot};
 
 use crate::encoded::{Encoded, epoch, number, record};
 use crate::error::Failure;
+use crate::feed::{self, Put};
+use crate::feed_cursor::{Position, Positions};
 use crate::id::Id;
 use crate::lane::{Lane, Refused};
 
@@ -26,17 +28,20 @@ pub(crate) enum Change {
     Amend { room: RoomCode, epoch: Epoch, amends: Vec<Amend> },
     Delete { room: RoomCode, epoch: Epoch },
     End { ended: Ended, over: Vec<Ended> },
+    PutFeed { name: FeedName, read: Positions },
+    DropFeed { name: FeedName },
 }
 
 impl Change {
-    /// The room that it is about.
-    pub(crate) fn room(&self) -> Option<&RoomCode> {
+    /// The slot whose owner makes it; any server does without one.
+    pub(crate) fn slot(&self) -> Option<Slot> {
         match self {
             Self::Snapshot { room, .. }
             | Self::ReadPositions { room, .. }
             | Self::Amend { room, .. }
-            | Self::Delete { room, .. } => Some(room),
-            Self::End { .. } => None,
+            | Self::Delete { room, .. } => Some(Slot::of(room)),
+            Self::PutFeed { name, .. } => Some(name.slot()),
+            Self::End { .. } | Self::DropFeed { .. } => None,
         }
     }
 
@@ -46,7 +51,8 @@ impl Change {
             Self::Snapshot { bytes, .. } | Self::ReadPositions { bytes, .. } => bytes.len(),
             Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
-            Self::Delete { .. } => 0,
+            Self::PutFeed { read, .. } => read.slots.len() * size_of::<(i32, Position)>(),
+            Self::Delete { .. } | Self::DropFeed { .. } => 0,
         }
     }
 }
@@ -68,6 +74,8 @@ pub(crate) enum Done {
     Covered(Id),
     /// An incarnation was deleted: its records are still there.
     Dead(Id),
+    /// Something may not be held back by the feed any more.
+    Read,
 }
 
 /// A snapshot never goes back behind one that may have let records go, and never speaks of records that are not there.
@@ -90,6 +98,18 @@ const DELETE: &str = with_me!(
     "dead as (delete from tails t using me where t.code = $2 and t.epoch = $3 returning t.life), ",
     "grave as (insert into graves (life) select life from dead) ",
     "select alive, dead.life from (select exists (select from me) as alive) a left join dead on true"
+);
+
+/// The deletion has its place in the feed, behind the records, which stay until that is let go of: then the incarnation has its grave.
+const DELETE_FED: &str = with_me!(
+    "dead as (delete from tails t using me where t.code = $2 and t.epoch = $3 returning t.slot, t.code, t.epoch, t.life, t.last), ",
+    "raised as (update feed_slots f set last = f.last + 1, key = greatest(f.key, pg_current_xact_id()::text::bigint), ",
+    "mark = 1 + (random() * 2147483646)::int from dead d where f.slot = d.slot ",
+    "returning f.slot, f.last as number, f.key, f.mark, f.bytes, d.life, d.code, d.epoch, d.last as ends), ",
+    "fed as (insert into feed (slot, number, key, mark, life, code, epoch, at, bytes, total) ",
+    "select r.slot, r.number, r.key, r.mark, r.life, r.code, r.epoch, ",
+    "coalesce((select at from records e where e.life = r.life and e.last = r.ends), 0), 0, r.bytes from raised r) ",
+    "select exists (select from me) as alive, null::uuid as life"
 );
 
 const END: &str = with_me!(
@@ -125,10 +145,19 @@ pub(crate) async fn make(lane: &mut Lane, change: &Change) -> Result<Done, Refus
         }
         Change::Amend { room, epoch, amends } => amend(lane, room, *epoch, amends).await.map(|()| Done::Nothing),
         Change::Delete { room, epoch: of } => {
-            let rows = lane.write(DELETE, &[&room.as_str(), &epoch(*of)]).await?;
-            Ok(rows[0].get::<_, Option<Id>>("life").map_or(Done::Nothing, Done::Dead))
+            let rows = lane.write_either([DELETE, DELETE_FED], &[&room.as_str(), &epoch(*of)]).await?;
+            Ok(rows[0].get::<_, Option<Id>>("life").map_or(Done::Read, Done::Dead))
         }
         Change::End { ended, over } => end(lane, ended, over).await.map(|()| Done::Nothing),
+        Change::PutFeed { name, read } => match feed::put(lane, name, read).await? {
+            Put::Done => Ok(Done::Read),
+            Put::Elsewhere => Err(Refused::Deposed),
+            Put::Refused => {
+                let why = "there is no room for the name of a feed, or the feed has ended";
+                Err(Refused::Failed(Failure::NotWritten(why.to_owned())))
+            }
+        },
+        Change::DropFeed { name } => feed::drop_name(lane, name).await.map(|()| Done::Read),
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chat_core::{AgeClock, AppendError, Keep, RoomCode, Wall};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::appender::Overgrown;
 use crate::change::{self, Change, Done};
 use crate::connection::Purpose;
 use crate::error::Failure;
+use crate::feed::{self, LetGo};
 use crate::id::Id;
 use crate::lane::{Lane, Refused};
 use crate::node::Node;
@@ -24,6 +26,12 @@ use crate::trim::{self, GRAVE_REST};
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// Rooms that one part of such a look has.
 const SWEEP_ROOMS: i64 = 64;
+/// How often it is looked whether the feed may let go of something, where something was appended or read.
+const FEED_EVERY: Duration = Duration::from_secs(1);
+/// And where nothing was: then something can only have become too old, or other servers have appended it.
+const FEED_EVERY_QUIET: u32 = 60;
+/// Batches that a look has let go of, after which another follows at once.
+const FEED_MUCH: i64 = 256;
 /// After an error of something that nobody waits for.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -55,8 +63,22 @@ pub(crate) struct Keeper {
     large: BTreeSet<Overgrown>,
     /// When rooms are looked through for what is too old, and which was the last.
     sweep: Option<(Instant, String)>,
+    feed: FeedWatch,
     /// Not before, after an error.
     rest: Option<Instant>,
+}
+
+/// When the feed is looked at for what it need not hold back any more.
+struct FeedWatch {
+    /// Whether there is one.
+    feeds: watch::Receiver<bool>,
+    due: Instant,
+    /// How often there was no reason to look since that was done last.
+    quiet: u32,
+    /// How much had been appended here by then.
+    commits: u64,
+    /// Whether somebody has read on since, or something was deleted.
+    is_read: bool,
 }
 
 impl Keeper {
@@ -69,6 +91,8 @@ impl Keeper {
         graves: impl IntoIterator<Item = Id>,
     ) -> Self {
         let now = Instant::now();
+        let feeds = node.feeds.subscribe();
+        let feed = FeedWatch { feeds, due: now, quiet: FEED_EVERY_QUIET, commits: 0, is_read: false };
         Self {
             lane: Lane::new(node, Purpose::Other),
             in_doubt: Vec::new(),
@@ -79,6 +103,7 @@ impl Keeper {
             graves: graves.into_iter().map(|life| (life, now)).collect(),
             large: BTreeSet::new(),
             sweep: retention.age_max.map(|_| (now, String::new())),
+            feed,
             rest: None,
         }
     }
@@ -119,6 +144,8 @@ impl Keeper {
                     self.large.insert(large);
                 }
                 () = idle => self.upkeep().await,
+                // Another loop asks anew what is due.
+                Ok(()) = self.feed.feeds.changed() => {}
             }
         }
     }
@@ -147,6 +174,7 @@ impl Keeper {
             (Done::Dead(life), _) => {
                 self.graves.insert(life, Instant::now());
             }
+            (Done::Read, _) => self.feed.is_read = true,
             _ => {}
         }
         Ok(())
@@ -165,7 +193,8 @@ impl Keeper {
         let large = (!self.large.is_empty() || !self.in_doubt.is_empty()).then(Instant::now);
         let graves = self.graves.values().min().copied();
         let sweep = self.sweep.as_ref().map(|(due, _)| *due);
-        let due = [large, graves, sweep].into_iter().flatten().min()?;
+        let feed = self.feed.feeds.borrow().then_some(self.feed.due);
+        let due = [large, graves, sweep, feed].into_iter().flatten().min()?;
         Some(self.rest.map_or(due, |rest| rest.max(due)))
     }
 
@@ -178,6 +207,7 @@ impl Keeper {
                 self.graves.clear();
                 self.large.clear();
                 self.sweep = None;
+                self.lane.node.feeds.send_replace(false);
             }
             Err(refused) => {
                 tracing::debug!(?refused, "upkeep of the log failed, and is tried again");
@@ -211,9 +241,33 @@ impl Keeper {
             }
             return Ok(());
         }
+        if *self.feed.feeds.borrow() && self.feed.due <= now {
+            return self.let_go().await;
+        }
         if self.sweep.as_ref().is_some_and(|(due, _)| *due <= now) {
             self.sweep().await?;
         }
+        Ok(())
+    }
+
+    /// Lets go of what the feed need not hold back any more, a slice of it.
+    async fn let_go(&mut self) -> Result<(), Refused> {
+        let commits = self.lane.node.commits.load(Ordering::Relaxed);
+        let is_quiet = commits == self.feed.commits && !self.feed.is_read && self.feed.quiet < FEED_EVERY_QUIET;
+        self.feed.due = Instant::now() + FEED_EVERY;
+        self.feed.quiet += 1;
+        if is_quiet {
+            return Ok(());
+        }
+        let keep = self.keep();
+        let LetGo { batches, dead, large } = feed::let_go(&mut self.lane, keep.now.0, &self.retention).await?;
+        (self.feed.quiet, self.feed.commits, self.feed.is_read) = (0, commits, false);
+        if batches >= FEED_MUCH {
+            // There may be more.
+            (self.feed.due, self.feed.is_read) = (Instant::now(), true);
+        }
+        self.graves.extend(dead.into_iter().map(|life| (life, Instant::now())));
+        self.large.extend(large);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ const REST: Duration = Duration::from_millis(100);
 pub(crate) struct WriterConnection {
     pub(crate) connection: Connection,
     pub(crate) writer: Id,
+    /// Whether what it writes is to be told by the feed. Whoever begins or ends one takes the writer's row away.
+    pub(crate) feeds: bool,
     /// Which server this was then.
     node: Id,
 }
@@ -96,8 +98,17 @@ impl Lane {
         sql: &'static str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Refused> {
+        self.write_either([sql, sql], values).await
+    }
+
+    /// The same of the first statement where there is no feed, and of the second where there is one.
+    pub(crate) async fn write_either(
+        &mut self,
+        sql: [&'static str; 2],
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Refused> {
         let open = self.open().await?;
-        let writer = open.writer;
+        let (writer, sql) = (open.writer, sql[usize::from(open.feeds)]);
         let mut all: Vec<&(dyn ToSql + Sync)> = vec![&writer];
         all.extend_from_slice(values);
         let written = open.connection.write(sql, &all).await;
@@ -158,8 +169,12 @@ async fn begin(node: &Node, mut connection: Connection, lost: Option<Id>) -> Res
     if let Some(lost) = lost {
         settle(&mut connection, lost, warnings).await.map_err(not_written)?;
     }
+    // A statement of its own, behind the one that made the row: whoever begins a feed after it has found the row, and taken it away.
+    let feeds = connection.query_one("select exists (select from feed_state)", &[]).await;
+    let feeds: bool = feeds.map_err(|error| not_written(error.to_string()))?.get(0);
+    node.feeds.send_if_modified(|known| std::mem::replace(known, feeds) != feeds);
     node.found(&connection.server);
-    Ok(WriterConnection { connection, writer, node: id })
+    Ok(WriterConnection { connection, writer, feeds, node: id })
 }
 
 /// Deletes the row of a writing connection that was lost. That waits for the statement that was under way on it, whose backend is ended where

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
-    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogInUse, LogMeters,
-    LogPage, Offset, ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail, Wall,
+    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogFeed, LogInUse,
+    LogMeters, LogPage, Offset, ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail, Wall,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -23,11 +23,11 @@ use crate::id::Id;
 use crate::keeper::{self, Keeper};
 use crate::members::Members;
 use crate::node::Node;
-use crate::options::{MemberOptions, Options, Retention};
+use crate::options::{Durability, MemberOptions, Options};
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;
 use crate::slots::UnderWay;
-use crate::{read, schema, secret};
+use crate::{feed, read, schema, secret};
 
 /// A durable log of many rooms in a schema of a PostgreSQL database.
 ///
@@ -35,14 +35,17 @@ use crate::{read, schema, secret};
 /// rooms slot by slot ([`PgLog::join`]). Dropping it ends its connections; [`PgLog::close`] waits until what was asked is done, and takes this
 /// server's row away.
 pub struct PgLog {
-    node: Arc<Node>,
-    pool: Pool,
+    pub(crate) node: Arc<Node>,
+    pub(crate) pool: Pool,
     appends: mpsc::UnboundedSender<appender::Request>,
     changes: mpsc::UnboundedSender<keeper::Request>,
     queue: Queue,
     tasks: Tasks,
     copies: Copies,
     engines: ExclusiveClaim,
+    has_feed: bool,
+    /// Whether the database shows what does not outlive a crash yet.
+    pub(crate) confirms: bool,
 }
 
 impl PgLog {
@@ -66,8 +69,12 @@ impl PgLog {
     pub async fn open_with_clock(address: &str, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let (connector, connection, copies) = prepare(address, &options).await?;
         let node = Arc::new(Node::take_over(connector, &connection, &options.name).await?);
+        match &options.feed {
+            Some(bounds) => feed::begin(&connection, bounds).await?,
+            None => feed::end(&connection).await?,
+        }
         let beat = tokio::spawn(Arc::clone(&node).beat()).abort_handle();
-        Self::begin(node, connection, copies, options.retention, clock, vec![beat]).await
+        Self::begin(node, connection, copies, &options, clock, vec![beat]).await
     }
 
     /// Opens the log beside other servers that do the same: each slot of its rooms is one server's at any time. Who has which, and when that
@@ -82,9 +89,12 @@ impl PgLog {
         member.check()?;
         let (connector, connection, copies) = prepare(address, &options).await?;
         let node = Arc::new(Node::join(connector, &connection, &options.name, &member).await?);
-        let (members, tasks) = Members::begin(Arc::clone(&node), options.name, member).await?;
+        if let Some(bounds) = &options.feed {
+            feed::begin(&connection, bounds).await?;
+        }
+        let (members, tasks) = Members::begin(Arc::clone(&node), options.name.clone(), member).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let log = Self::begin(node, connection, copies, options.retention, clock, tasks).await?;
+        let log = Self::begin(node, connection, copies, &options, clock, tasks).await?;
         Ok((log, members))
     }
 
@@ -92,7 +102,7 @@ impl PgLog {
         node: Arc<Node>,
         connection: Connection,
         copies: Copies,
-        retention: Retention,
+        options: &Options,
         clock: Arc<dyn Clock>,
         tasks: Vec<AbortHandle>,
     ) -> Result<Self, OpenError> {
@@ -103,6 +113,7 @@ impl PgLog {
         let graves = connection.query_once("select life from graves", &[]).await?;
         let graves: Vec<Id> = graves.iter().map(|row| row.get(0)).collect();
 
+        let retention = options.retention;
         let (appends, append_requests) = mpsc::unbounded_channel();
         let (changes, change_requests) = mpsc::unbounded_channel();
         let (overgrown, large) = mpsc::unbounded_channel();
@@ -116,6 +127,8 @@ impl PgLog {
             queue: Queue::default(),
             tasks: Tasks(tasks),
             copies,
+            has_feed: options.feed.is_some(),
+            confirms: options.durability == Durability::Relaxed || copies == Copies::Standby,
             engines: ExclusiveClaim::default(),
         })
     }
@@ -161,8 +174,8 @@ impl PgLog {
         }
     }
 
-    async fn change(&self, change: Change) -> Result<(), AppendError> {
-        let under_way = change.room().map(|room| self.enter(room)).transpose()?;
+    pub(crate) async fn change(&self, change: Change) -> Result<(), AppendError> {
+        let under_way = change.slot().map(|slot| self.enter(slot)).transpose()?;
         let place = self.queue.place(change.bytes()).await;
         let (answer, answered) = oneshot::channel();
         if self.changes.send(keeper::Request::Change { change, answer, place, under_way }).is_err() {
@@ -171,13 +184,13 @@ impl PgLog {
         answered.await.unwrap_or_else(|_| Err(AppendError::Unknown(CLOSED.to_owned())))
     }
 
-    /// Lets a write of a room in. One whose slot is about to be given is not: it may stay, and what is written is written then.
-    fn enter(&self, room: &RoomCode) -> Result<UnderWay, AppendError> {
-        if self.node.is_member() && self.node.term(room) == 0 {
+    /// Lets a write of a slot in. One whose slot is about to be given is not: it may stay, and what is written is written then.
+    fn enter(&self, slot: Slot) -> Result<UnderWay, AppendError> {
+        if self.node.is_member() && self.node.slots.term(slot, self.node.id()) == 0 {
             return Err(AppendError::Deposed);
         }
         let is_being_given = || AppendError::NotWritten("the room is about to be another server's".to_owned());
-        self.node.slots.enter(Slot::of(room)).ok_or_else(is_being_given)
+        self.node.slots.enter(slot).ok_or_else(is_being_given)
     }
 
     /// What an append has written is not known until that is settled: nobody is to read the room before.
@@ -211,6 +224,10 @@ impl Log for PgLog {
         LogMeters::default().with_commits(commits).with_waiting(self.queue.waiting())
     }
 
+    fn feed(&self) -> Option<&dyn LogFeed> {
+        self.has_feed.then_some(self)
+    }
+
     /// Of the engines of this process. Those of other servers are kept away by what they write being refused.
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.engines.claim()
@@ -221,7 +238,7 @@ impl Log for PgLog {
     /// begins an incarnation without its creation.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
-        let under_way = self.enter(room)?;
+        let under_way = self.enter(Slot::of(room))?;
         // A code that nobody has is claimed under the term of now: nothing that was decided before counts on it.
         let term = if claims.is_some() { counted(self.node.term(room)) } else { after.token };
         // What was decided on a tail that was read under another term is written by nobody; the statement would find that, too.

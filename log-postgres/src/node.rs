@@ -46,6 +46,8 @@ pub(crate) struct Node {
     pub(crate) server: watch::Sender<String>,
     /// Statements that appended, each a transaction.
     pub(crate) commits: AtomicU64,
+    /// Whether there is a feed, as the last writing connection has found it.
+    pub(crate) feeds: watch::Sender<bool>,
 }
 
 impl Node {
@@ -109,6 +111,7 @@ impl Node {
             doubts: Mutex::default(),
             server: watch::Sender::new(connection.server.clone()),
             commits: AtomicU64::new(0),
+            feeds: watch::Sender::new(false),
         }
     }
 
@@ -128,7 +131,7 @@ impl Node {
 
     /// Under which term this server has a room; 0 where it does not.
     pub(crate) fn term(&self, room: &RoomCode) -> i64 {
-        self.slots.term(room, self.id())
+        self.slots.term(Slot::of(room), self.id())
     }
 
     /// Whether this server's part is over.

@@ -46,6 +46,25 @@ impl Pool {
         self.node.term(room)
     }
 
+    /// Writes something behind all that was read, and waits until the database has confirmed it.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`], also where the database warns: then a standby does not have it.
+    pub(crate) async fn confirm(&self) -> Result<(), ReadError> {
+        let _place = self.places.acquire().await.expect("the places are never closed");
+        let mut connection = match self.take_idle() {
+            Some(idle) => idle,
+            None => self.connect().await?,
+        };
+        let mark = "insert into meta (key, value) values ('feed_read', '1') on conflict (key) do update set value = excluded.value";
+        connection.write(mark, &[]).await.map_err(|failure| unavailable(&format!("{failure:?}")))?;
+        if !self.is_current(&connection) {
+            return Err(unavailable("another server has taken its place"));
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(())
+    }
+
     async fn query_in_turn(&self, sql: &'static str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, ReadError> {
         let _place = self.places.acquire().await.expect("the places are never closed");
         // A connection that was idle may have been closed by the other side meanwhile: then a new one is asked.

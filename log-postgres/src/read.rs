@@ -75,12 +75,17 @@ pub(crate) async fn messages_after(
 
 fn read(room: &RoomCode, rows: &[Row]) -> Result<Vec<Record>, ReadError> {
     let record = |row: &Row| encoded::record(room.as_str(), row.get("number"), row.get("version"), row.get("body"));
-    rows.iter().map(record).collect::<Result<_, _>>().map_err(|unreadable| match unreadable {
+    rows.iter().map(record).collect::<Result<_, _>>().map_err(unreadable)
+}
+
+/// What a reader is told of a record that cannot be read.
+pub(crate) fn unreadable(found: Unreadable) -> ReadError {
+    match found {
         Unreadable::Damaged(what) => damaged(what),
         Unreadable::Later { what, version } => {
             ReadError::Later { what, version, readable_from: version, reads: RecordVersion::LATEST.0 }
         }
-    })
+    }
 }
 
 /// Codes after `after`, in order.
@@ -134,7 +139,7 @@ pub(crate) async fn ended(pool: &Pool) -> Result<Vec<Ended>, ReadError> {
     all.ok_or_else(|| damaged("an ended session cannot be read".to_owned()))
 }
 
-fn damaged(what: String) -> ReadError {
+pub(crate) fn damaged(what: String) -> ReadError {
     tracing::error!(what, "the log is damaged");
     ReadError::Damaged(what)
 }

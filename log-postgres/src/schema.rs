@@ -3,8 +3,11 @@
 use crate::connection::{Connection, Connector};
 use crate::error::OpenError;
 
-/// The version of the tables that this program makes, and the latest that it can use.
+/// The version of the tables that this program makes.
 pub(crate) const FORMAT: u32 = 2;
+/// The version of tables with a feed, for as long as there is one, and the latest that this program can use: one that knows nothing of it would
+/// append without telling it.
+pub(crate) const WITH_FEED: u32 = 3;
 
 /// Made in one transaction; where they are there, nothing happens.
 const TABLES: &str = "
@@ -48,6 +51,23 @@ const REACHES: &str = "alter table nodes add column if not exists reaches uuid[]
 const HAS_REACHES: &str =
     "select exists (select from pg_attribute where attrelid = to_regclass('nodes') and attname = 'reaches')";
 
+/// The feed, which is empty where nobody asked for one. What tables lack that were made before there were any.
+const FEED: &str = "
+create table if not exists feed_state (
+    is_one boolean primary key default true check (is_one), id bigint not null, bytes_max bigint not null, age_ms bigint not null);
+create table if not exists feed_slots (
+    slot int primary key, last bigint not null default 0, mark int not null default 0, key bigint not null default 0,
+    bytes bigint not null default 0) with (fillfactor = 10);
+create table if not exists feed (
+    slot int not null, number bigint not null, key bigint not null, mark int not null, life uuid not null,
+    code text collate \"C\" not null, epoch bigint not null, first bigint, last bigint, at bigint not null,
+    bytes bigint not null, total bigint not null, primary key (slot, number));
+create index if not exists feed_life on feed (life, first);
+create table if not exists feed_names (
+    name text collate \"C\" primary key, slots int[] not null, numbers bigint[] not null, marks int[] not null);
+";
+const HAS_FEED: &str = "select to_regclass('feed_names') is not null";
+
 /// Makes the tables, or finds that they are of a version that can be used.
 ///
 /// # Errors
@@ -55,11 +75,15 @@ const HAS_REACHES: &str =
 pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> Result<(), OpenError> {
     let schema = connector.schema();
     if let Some(found) = format(connection).await? {
-        return match found {
-            FORMAT if connection.query_one(HAS_REACHES, &[]).await?.get(0) => Ok(()),
-            FORMAT => make(connector, connection, REACHES).await,
-            1 => make(connector, connection, FROM_1).await,
-            found => Err(OpenError::Later { found, reads: FORMAT }),
+        match found {
+            FORMAT | WITH_FEED if connection.query_one(HAS_REACHES, &[]).await?.get(0) => {}
+            FORMAT => make(connector, connection, REACHES).await?,
+            1 => make(connector, connection, FROM_1).await?,
+            found => return Err(OpenError::Later { found, reads: WITH_FEED }),
+        }
+        return match connection.query_one(HAS_FEED, &[]).await?.get(0) {
+            true => Ok(()),
+            false => make(connector, connection, FEED).await,
         };
     }
     // Who may use the schema does not always have the right to make one.
@@ -73,10 +97,10 @@ pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> R
             }
         })?;
     }
-    make(connector, connection, TABLES).await?;
+    make(connector, connection, &format!("{TABLES}{FEED}")).await?;
     match format(connection).await? {
-        Some(FORMAT) => Ok(()),
-        Some(found) => Err(OpenError::Later { found, reads: FORMAT }),
+        Some(FORMAT | WITH_FEED) => Ok(()),
+        Some(found) => Err(OpenError::Later { found, reads: WITH_FEED }),
         None => Err(OpenError::Unfit(format!("schema {schema} does not say of which format its tables are"))),
     }
 }

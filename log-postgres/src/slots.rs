@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use std::time::Duration;
 
-use chat_core::{RoomCode, Slot};
+use chat_core::Slot;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -74,9 +74,9 @@ impl Slots {
         (table.held[index(slot)], table.yielding[index(slot)] > 0)
     }
 
-    /// Under which term this server has a room: 0, which no slot has that was ever taken, where it does not.
-    pub(crate) fn term(&self, room: &RoomCode, me: Id) -> i64 {
-        let held = self.held(Slot::of(room));
+    /// Under which term this server has a slot: 0, which no slot has that was ever taken, where it does not.
+    pub(crate) fn term(&self, slot: Slot, me: Id) -> i64 {
+        let held = self.held(slot);
         if held.node == Some(me) { held.term } else { 0 }
     }
 

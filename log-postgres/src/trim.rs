@@ -14,12 +14,14 @@ pub(crate) const SLICE: i64 = 2_048;
 /// How old a grave is before its row goes, once nothing of the incarnation is found any more.
 pub(crate) const GRAVE_REST: Duration = Duration::from_secs(60);
 
-/// Removes the oldest records of a room as long as it is over a limit, or they are too old, and a snapshot covers them. Never the newest.
+/// Removes the oldest records of a room as long as it is over a limit, or they are too old, and a snapshot covers them. Never the newest, and none
+/// that the feed holds back.
 const TRIM: &str = with_me!(
-    "held as (select t.code, t.life, t.first, t.last, t.messages, t.bytes, t.through from tails t, me ",
+    "held as (select t.code, t.life, t.first, t.last, t.messages, t.bytes, t.through, ",
+    "coalesce((select min(f.first) - 1 from feed f where f.life = $2), 9223372036854775807) as fed from tails t, me ",
     "where t.life = $2 and t.code = $3 for no key update of t), ",
     "eldest as (select r.last, r.at, (r.kind = 1)::int as said, octet_length(r.body)::bigint as size from held h join records r ",
-    "on r.life = h.life and r.last >= h.first and r.last <= least(h.through, h.last - 1) order by r.last limit $4::bigint), ",
+    "on r.life = h.life and r.last >= h.first and r.last <= least(h.through, h.last - 1, h.fed) order by r.last limit $4::bigint), ",
     "before as (select o.*, coalesce(sum(said) over w, 0) as said_before, coalesce(sum(size) over w, 0) as size_before from eldest o ",
     "window w as (order by last rows between unbounded preceding and 1 preceding)), ",
     "judged as (select b.last, b.said, b.size, bool_and(h.messages - said_before > $5::bigint or h.bytes - size_before > $6::bigint or b.at < $7::bigint) ",

@@ -186,9 +186,9 @@ async fn what_cannot_keep_a_log_is_refused_by_name() {
         Ok(_) => panic!("it opens"),
         Err(error) => error,
     };
-    client.batch_execute("update meta set value = '3' where key = 'format'").await.expect("writable");
+    client.batch_execute("update meta set value = '9' where key = 'format'").await.expect("writable");
     let later = refused(&options).await;
-    assert!(matches!(later, OpenError::Later { found: 3, reads: 2 }), "{later}");
+    assert!(matches!(later, OpenError::Later { found: 9, reads: 3 }), "{later}");
     client.batch_execute("update meta set value = '2' where key = 'format'").await.expect("writable");
     let bad = refused(&Options { schema: "Chat; drop".into(), ..options.clone() }).await;
     assert!(matches!(bad, OpenError::Schema(_)), "{bad}");

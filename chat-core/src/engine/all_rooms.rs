@@ -11,7 +11,9 @@ use crate::engine::engine::Engine;
 use crate::engine::feed::overlay::Change;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::shared::Shared;
-use crate::ports::{FeedBatch, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, LogFeed, ReadError};
+use crate::ports::{
+    AppendError, FeedBatch, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, LogFeed, Owner, ReadError,
+};
 use crate::types::{Epoch, Offset, RoomCode, Seq, Wall};
 use crate::wire::{FrameKind, encode_for_feed};
 
@@ -28,6 +30,8 @@ pub struct Feed {
     news: watch::Receiver<()>,
     name: Option<FeedName>,
     cursor: Option<FeedCursor>,
+    /// Under whose ownership of the name the cursor was read: where it is another, it is read anew.
+    read_under: Option<Owner>,
     backoff: Backoff,
 }
 
@@ -75,27 +79,22 @@ impl Engine {
     pub fn feed(&self, cursor: Option<FeedCursor>) -> Result<Feed, FeedError> {
         self.log_feed()?;
         let (shared, news) = (Arc::clone(&self.shared), self.shared.feed_news.subscribe());
-        Ok(Feed { shared, news, name: None, cursor, backoff: Backoff::default() })
+        Ok(Feed { shared, news, name: None, cursor, read_under: None, backoff: Backoff::default() })
     }
 
     /// The feed of a name, from where it was [`done`](Feed::done) last. The log holds back for it what it has not read, up to its
-    /// [`FeedBounds`](crate::FeedBounds). One that is new begins with the oldest that the log has. One program reads it at a time: two would
+    /// [`FeedBounds`](crate::FeedBounds). One that is new begins with the oldest that the log has. One reader has it at a time: two would
     /// each store where the other is.
+    ///
+    /// Where servers share the log, have every one of them read it: the owner of the name's [slot](FeedName::slot) is told, and the others wait until they
+    /// are. What a server that is gone was told, and had not [done](Feed::done), the next one is told again.
     ///
     /// # Errors
     /// As [`Engine::feed`]; [`FeedError::TooMany`], and where the log cannot be read or written.
     pub async fn feed_of(&self, name: FeedName) -> Result<Feed, FeedError> {
-        let feed = self.log_feed()?;
-        let known = feed.feeds().await?.into_iter().find(|(known, _)| *known == name);
-        let cursor = match known {
-            Some((_, cursor)) => cursor,
-            None => {
-                let start = feed.since(None, 0).await?.next;
-                feed.put_feed(&name, &start).await?;
-                start
-            }
-        };
-        Ok(Feed { name: Some(name), ..self.feed(Some(cursor))? })
+        let mut feed = Feed { name: Some(name), ..self.feed(None)? };
+        feed.begin().await?;
+        Ok(feed)
     }
 
     /// The cursor behind everything that has happened: for a feed that is to tell what comes from now on.
@@ -144,15 +143,13 @@ impl Feed {
         loop {
             // Before the log is read: what is told after that is waited for in vain otherwise.
             self.news.borrow_and_update();
-            match self.shared.log_feed()?.since(self.cursor.as_ref(), PAGE).await {
-                Ok(slice) => {
+            match self.look().await {
+                Ok(Some(page)) => {
                     self.backoff = Backoff::default();
-                    self.cursor = Some(slice.next.clone());
-                    if slice.gap.is_some() || !slice.batches.is_empty() {
-                        return Ok(page(slice));
-                    }
+                    return Ok(page);
                 }
-                Err(FeedError::Read(ReadError::Unavailable(_))) => {
+                Ok(None) => self.backoff = Backoff::default(),
+                Err(FeedError::Read(ReadError::Unavailable(_)) | FeedError::Write(_)) => {
                     tokio::time::sleep(self.backoff.next()).await;
                     continue;
                 }
@@ -163,16 +160,54 @@ impl Feed {
         }
     }
 
+    /// The next page, if there is one, and it is this server's to tell.
+    async fn look(&mut self) -> Result<Option<FeedPage>, FeedError> {
+        if !self.begin().await? {
+            return Ok(None);
+        }
+        let slice = self.shared.log_feed()?.since(self.cursor.as_ref(), PAGE).await?;
+        self.cursor = Some(slice.next.clone());
+        Ok((slice.gap.is_some() || !slice.batches.is_empty()).then(|| page(slice)))
+    }
+
+    /// Whether this server is to read: one of a name reads on from where the server was done that had the name before.
+    async fn begin(&mut self) -> Result<bool, FeedError> {
+        let Some(name) = &self.name else { return Ok(true) };
+        let owner = self.shared.owner_of(name.slot());
+        if !matches!(owner, Owner::Me(_)) {
+            self.read_under = None;
+            return Ok(false);
+        }
+        if self.read_under == Some(owner) {
+            return Ok(true);
+        }
+        let feed = self.shared.log_feed()?;
+        let known = feed.feeds().await?.into_iter().find(|(known, _)| known == name);
+        let cursor = match known {
+            Some((_, cursor)) => cursor,
+            None => {
+                let start = feed.since(None, 0).await?.next;
+                feed.put_feed(name, &start).await?;
+                start
+            }
+        };
+        (self.cursor, self.read_under) = (Some(cursor), Some(owner));
+        Ok(true)
+    }
+
     /// Stores that everything up to the end of a page has been taken care of: the feed of this name begins behind it from now on. Of a feed
     /// without a name nothing is stored.
     ///
     /// # Errors
-    /// Where the log cannot be written. What was done is told again, then, after a restart.
+    /// Where the log cannot be written. What was done is told again, then, after a restart. [`AppendError::Deposed`] where another server has the feed
+    /// of this name by now, and is told it again: [`Feed::next`] waits until this one has it.
     pub async fn done(&self, page: &FeedPage) -> Result<(), FeedError> {
-        match &self.name {
-            Some(name) => self.shared.log_feed()?.put_feed(name, &page.cursor).await,
-            None => Ok(()),
+        let Some(name) = &self.name else { return Ok(()) };
+        // The log of a single server has no owners; a cluster knows before its log.
+        if self.read_under != Some(self.shared.owner_of(name.slot())) {
+            return Err(FeedError::Write(AppendError::Deposed));
         }
+        self.shared.log_feed()?.put_feed(name, &page.cursor).await
     }
 
     /// How far it has told: where the next page begins.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::log_error::{AppendError, ReadError};
+use super::slot::Slot;
 use crate::domain::Record;
 use crate::types::{Epoch, RoomCode};
 
@@ -102,6 +103,11 @@ impl FeedName {
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The slot whose owner reads the feed of this name, where servers share a log: by the rule of [`Slot::of`] for rooms.
+    pub fn slot(&self) -> Slot {
+        Slot::of_text(&self.0)
     }
 }
 
@@ -217,10 +223,11 @@ pub trait LogFeed: Send + Sync {
     /// See [`FeedError`].
     async fn end(&self) -> Result<FeedCursor, FeedError>;
 
-    /// Remembers how far the feed of this name is read. From the first time on, what comes after the cursor is held back for it.
+    /// Remembers how far the feed of this name is read. From the first time on, what comes after the cursor is held back for it. Where servers share a
+    /// log, the one that owns [`FeedName::slot`] may, and no other.
     ///
     /// # Errors
-    /// See [`FeedError`]; to ask the same again is no harm.
+    /// See [`FeedError`]; [`AppendError::Deposed`] where another server owns the slot. To ask the same again is no harm.
     async fn put_feed(&self, name: &FeedName, cursor: &FeedCursor) -> Result<(), FeedError>;
 
     /// Forgets the feed of this name, which holds back nothing from then on. Nothing happens where there is none.

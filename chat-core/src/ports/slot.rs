@@ -26,7 +26,12 @@ impl Slot {
     /// # Ok::<(), chat_core::Reject>(())
     /// ```
     pub fn of(room: &RoomCode) -> Self {
-        let hash = Sha256::digest(room.as_str().as_bytes());
+        Self::of_text(room.as_str())
+    }
+
+    /// The slot of a text by the same rule.
+    pub(super) fn of_text(text: &str) -> Self {
+        let hash = Sha256::digest(text.as_bytes());
         let first = hash.first_chunk().expect("a hash has 32 bytes");
         Self((u64::from_be_bytes(*first) % u64::from(Self::COUNT)) as u16)
     }
