@@ -400,6 +400,17 @@ test('what was stored is taken up again, and what is spoilt is not', async () =>
   assert.equal(full.room.state.status, 'live');
 });
 
+test('whoever was in a room stays who they are without one, and who never was is not stored', async () => {
+  const storage = memory();
+  const it = await inRoom({ storage });
+  it.line.tell({ type: 'room_closed', room: ROOM, epoch: EPOCH, reason: 'host' });
+  const again = script({ storage });
+  assert.deepEqual([again.line.hello.resume, again.client.rooms], ['S.1.x', []]);
+  const other = memory();
+  script({ storage: other }).line.welcome();
+  assert.equal(other.kept.size, 0);
+});
+
 test('a secret and what is for the policy are shown, and never stored', async () => {
   const storage = memory();
   const it = script({ storage });
