@@ -128,7 +128,7 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
   chat.pages.push(page);
   if (session) await page.addInitScript(saved => {
     // Firefox runs it in the empty page before this one, too, which has no storage.
-    if (location.protocol === 'http:') sessionStorage.setItem('chat.session', saved);
+    if (location.protocol === 'http:') sessionStorage.setItem('chat.client', saved);
   }, session);
   await page.goto(url + path);
   return page;

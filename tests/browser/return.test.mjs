@@ -31,11 +31,11 @@ withBrowser('return', chat => {
     const [ann, bob] = [await chat.open(), await chat.open()];
     const code = await create(ann, 'Ann');
     await enter(bob, 'Bob', code);
-    const saved = await bob.waitForFunction(() => sessionStorage.getItem('chat.session'));
+    const saved = await bob.waitForFunction(() => sessionStorage.getItem('chat.client'));
     const copied = await chat.open(`/#${code}`, { context: bob.context(), session: await saved.jsonValue() });
     await inRoom(copied, code);
     await bob.getByRole('heading', { name: 'This chat continues in another tab' }).waitFor();
-    assert.equal(await bob.evaluate(() => sessionStorage.getItem('chat.session')), null);
+    assert.equal(await bob.evaluate(() => sessionStorage.getItem('chat.client')), null);
     await say(copied, 'from the copy');
     await hear(ann, 'from the copy');
     assert.deepEqual(await notices(ann), ['Bob joined']);

@@ -7,9 +7,9 @@ import { createRoute } from '../../examples/page/js/route.js';
 /** A route over nothing; `tried()` is the transport that the next attempt would take. */
 function routeOf({ chosen = 'ws', isBlocked = false, isThere = true } = {}) {
   const world = { isThere, probes: 0, marks: [] };
-  const open = name => () => name;
+  const open = () => {};
   const route = createRoute({
-    transports: { ws: open('ws'), sse: open('sse'), socketio: open('socketio') },
+    transports: { ws: open, sse: open, socketio: open },
     chosen,
     isBlocked,
     reaches: async () => {
@@ -18,7 +18,7 @@ function routeOf({ chosen = 'ws', isBlocked = false, isThere = true } = {}) {
     },
     onBlocked: mark => world.marks.push(mark),
   });
-  return { route, world, tried: () => route.open() };
+  return { route, world, tried: () => route.state().via };
 }
 
 const REFUSED = { heard: false, hung: false };

@@ -9,9 +9,10 @@ import {
 
 withBrowser('script', chat => {
   /** Bob's page in the room LAB at seq 10, and its connection. */
-  async function inLab() {
+  async function inLab({ listsMembers = false } = {}) {
     const bob = await chat.open();
     const line = await chat.server.connection();
+    line.listsMembers = listsMembers;
     assert.deepEqual(await line.next('hello'), { type: 'hello', id: 0 });
     line.send(welcome());
     await tryToEnter(bob, 'Bob', 'lab');
@@ -30,26 +31,38 @@ withBrowser('script', chat => {
 
   const live = seq => welcome([{ room: 'LAB', epoch: EPOCH, seq, status: 'live' }]);
 
-  test('a gap is a line in the log, and what was missed can be loaded page by page', async () => {
+  test('a gap is a line in the log, and what was missed is loaded by itself, page by page', async () => {
     const { bob, line } = await inLab();
     line.send(gap(11, 90, 'New'), message(91, 'ninety-one'));
     await hear(bob, 'ninety-one');
-    assert.deepEqual(await bob.locator('.message .text, .gap > span').allTextContents(),
-      ['nine', 'Some messages were missed while you were away.', 'ninety-one']);
+    const lines = () => bob.locator('.message .text, .gap > span').allTextContents();
+    assert.deepEqual(await lines(), ['nine', 'Loading what was missed while you were away…', 'ninety-one']);
     assert.equal(await bob.locator('#topic').textContent(), 'New');
 
-    await bob.getByRole('button', { name: 'Load missed messages' }).click();
     const first = await line.next('history');
-    assert.equal(first.before, 91);
-    line.send(history(first.id, [message(60, 'sixty'), message(80, 'eighty')]));
-    await hear(bob, 'sixty');
-    await bob.getByRole('button', { name: 'Load missed messages' }).click();
-    const second = await line.next('history');
-    assert.equal(second.before, 60);
-    line.send(history(second.id, [message(8, 'eight'), message(9, 'nine'), message(20, 'twenty')]));
+    assert.equal(first.after, 10);
+    line.send(history(first.id, [message(12, 'twelve'), message(20, 'twenty')], { more_after: true }));
     await hear(bob, 'twenty');
-    assert.equal(await bob.locator('.gap').count(), 0);
-    assert.deepEqual(await messages(bob), ['nine', 'twenty', 'sixty', 'eighty', 'ninety-one']);
+    assert.deepEqual(await lines(), ['nine', 'twelve', 'twenty', 'Loading what was missed while you were away…', 'ninety-one']);
+    const second = await line.next('history');
+    assert.equal(second.after, 20);
+    line.send(history(second.id, [message(60, 'sixty'), message(80, 'eighty'), message(91, 'ninety-one')]));
+    await hear(bob, 'sixty');
+    assert.deepEqual(await lines(), ['nine', 'twelve', 'twenty', 'sixty', 'eighty', 'ninety-one']);
+  });
+
+  test('after too long a gap the newest is shown, and what was before comes on scrolling up', async () => {
+    const { bob, line } = await inLab();
+    line.send(gap(11, 900), message(901, 'the newest'));
+    const { before, id } = await line.next('history');
+    assert.equal(before, 901);
+    line.send(history(id, [message(890, 'of late')]));
+    await hear(bob, 'of late');
+    assert.deepEqual(await messages(bob), ['of late', 'the newest']);
+    const earlier = await line.next('history');
+    assert.equal(earlier.before, 890);
+    line.send(history(earlier.id, [message(9, 'nine')], { more_before: false }));
+    await hear(bob, 'nine');
   });
 
   test('the token that was told last is what the page comes back with', async () => {
@@ -58,7 +71,7 @@ withBrowser('script', chat => {
     await hear(bob, 'on it goes');
     line.close(4006, 'fault');
     const { line: again, hello } = await returned();
-    assert.deepEqual(hello, { type: 'hello', id: 0, resume: 'NEWER', positions: { LAB: `${EPOCH}:11` } });
+    assert.deepEqual(hello, { type: 'hello', id: 0, resume: 'NEWER', positions: { LAB: `${EPOCH}:11` }, catch_up: 500 });
     again.send({ ...live(11), token: 'NEWEST' }, message(12, 'and on'));
     await hear(bob, 'and on');
     await bob.reload();
@@ -72,7 +85,7 @@ withBrowser('script', chat => {
     assert.match(sent.key, /^[0-9a-f]{32}$/);
     line.close(4006, 'fault');
     const { line: again, hello } = await returned();
-    assert.deepEqual(hello, { type: 'hello', id: 0, resume: 'TOKEN', positions: { LAB: `${EPOCH}:10` } });
+    assert.deepEqual(hello, { type: 'hello', id: 0, resume: 'TOKEN', positions: { LAB: `${EPOCH}:10` }, catch_up: 500 });
     // The message had arrived: the retry is answered with the first answer, and its event follows.
     again.send(live(10));
     const retried = await again.next('send');
@@ -112,9 +125,13 @@ withBrowser('script', chat => {
     const retried = await again.next('send');
     assert.equal(retried.key, sent.key);
     again.send({ type: 'ack', id: retried.id, room: 'LAB', seq: 11, at: at(11) });
-    await hear(bob, 'once');
+    await bob.locator('.message[data-state=acked]').waitFor();
     assert.deepEqual(await messages(bob), ['nine', 'once']);
-    assert.equal(await bob.locator('.gap').count(), 1);
+    const { id } = await again.next('history');
+    again.send(history(id, [message(11, 'once', BOB, sent.key), message(12, 'twelve')]));
+    await hear(bob, 'twelve');
+    assert.deepEqual(await messages(bob), ['nine', 'once', 'twelve']);
+    assert.equal(await bob.locator('.gap').count(), 0);
   });
 
   test('too fast: the message waits as long as told, and keeps its place', async () => {
@@ -152,7 +169,7 @@ withBrowser('script', chat => {
     const { line: again } = await returned();
     again.send(welcome([{ room: 'LAB', epoch: EPOCH, seq: 11, status: 'left' }]));
     const { id, ...join } = await again.next('join');
-    assert.deepEqual(join, { type: 'join', room: 'LAB', nick: 'Bob', after: `${EPOCH}:10` });
+    assert.deepEqual(join, { type: 'join', room: 'LAB', nick: 'Bob', after: `${EPOCH}:10`, catch_up: 500 });
     again.send(joined({ id, entered: 13 }));
     again.send({ type: 'member_left', room: 'LAB', seq: 11, at: at(11), member: 2, nick: 'Bob', reason: 'timeout' });
     again.send(message(12, 'twelve'));
@@ -321,7 +338,6 @@ withBrowser('script', chat => {
   test('a message that is taken back stays so, where an answer older than that comes later', async () => {
     const { bob, line } = await inLab();
     line.send(gap(11, 90));
-    await bob.getByRole('button', { name: 'Load missed messages' }).click();
     const asked = await line.next('history');
     line.send(redacted(91, 60));
     line.send(history(asked.id, [message(60, 'sixty'), message(80, 'eighty')], { as_of: 90 }));
@@ -329,7 +345,11 @@ withBrowser('script', chat => {
     assert.equal((await messages(bob)).includes('sixty'), false);
     assert.equal(await bob.locator('.message.redacted').count(), 1);
     // It does not know what else was changed since.
-    assert.equal((await line.next('changes')).after, 90);
+    const { id, after } = await line.next('changes');
+    assert.equal(after, 90);
+    line.send(changes(id, [{ ...message(60, ''), redacted: true }], { through: 91, as_of: 91 }), message(92, 'on it goes'));
+    await hear(bob, 'on it goes');
+    assert.equal(await bob.locator('.message.redacted').count(), 1);
   });
 
   test('what was taken back in a gap does not stay on screen', async () => {
@@ -350,13 +370,15 @@ withBrowser('script', chat => {
     line.send({ type: 'error', id, room: 'LAB', code: 'out_of_reach', message: 'too long ago' });
     const asked = await line.next('history');
     assert.equal(asked.before, 92);
-    line.send(history(asked.id, [message(91, 'ninety-one')], { more: false, as_of: 91 }));
+    line.send(history(asked.id, [message(91, 'ninety-one')], { more_before: false, as_of: 91 }));
+    // The page draws with the next frame.
+    await bob.waitForFunction(() => document.querySelectorAll('.message').length === 1);
     await hear(bob, 'ninety-one');
     assert.deepEqual(await messages(bob), ['ninety-one']);
   });
 
   test('a list of members that is older than who came since does not put them out', async () => {
-    const { bob, line } = await inLab();
+    const { bob, line } = await inLab({ listsMembers: true });
     await bob.clock.install();
     await bob.clock.runFor(20_000);
     // The list is renewed when a room is shown, and then from time to time.
@@ -401,17 +423,17 @@ withBrowser('script', chat => {
   });
 
   test('big rooms are counted, and members asked for again', async () => {
-    const { bob, line } = await inLab();
+    const { bob, line } = await inLab({ listsMembers: true });
     line.send({ type: 'notices_changed', room: 'LAB', seq: 11, at: at(11), notices: 'counted' });
     await notice(bob, 'The room is big now');
-    const asked = await line.next('members');
-    line.send({ type: 'members', id: asked.id, room: 'LAB', members: [ANN], members_total: 1_204, more: true });
+    // Whoever is connected is asked when a room is shown, and again where it has become big; one page at a time.
+    const answer = ({ id }) => line.send({ type: 'members', id, room: 'LAB', members: [ANN], members_total: 1_204, more: true });
+    answer(await line.next('members'));
+    answer(await line.next('members'));
     line.send({ type: 'presence', room: 'LAB', members: 1_204, online: 1_190 });
     await bob.getByRole('heading', { name: '1204 members, 1190 online' }).waitFor();
     await bob.getByRole('button', { name: 'Show more' }).click();
-    // The list is renewed when a room is shown, so what is asked for is told by `after`.
-    let more = await line.next('members');
-    while (more.after === undefined) more = await line.next('members');
+    const more = await line.next('members');
     assert.equal(more.after, 1);
     const cid = { ...BOB, member: 3, nick: 'Cid' };
     line.send({ type: 'members', id: more.id, room: 'LAB', members: [BOB, cid], members_total: 1_204, more: true });

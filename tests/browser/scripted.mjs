@@ -27,6 +27,8 @@ export async function serveScript() {
     const line = {
       /** All that came, in order. */
       seen: [],
+      /** Who is connected is asked again and again; a test that is not about that says nothing of it. */
+      listsMembers: false,
       /** What is done with each frame as it comes. */
       onFrame() {},
       send: (...told) => told.forEach(frame => socket.send(JSON.stringify(frame))),
@@ -44,6 +46,7 @@ export async function serveScript() {
     socket.on('message', data => {
       const frame = JSON.parse(data);
       line.seen.push(frame);
+      if (frame.type === 'members' && !line.listsMembers) return line.send({ type: 'error', id: frame.id, code: 'busy', message: 'not now' });
       frames.push(frame);
       line.onFrame(frame);
     });
@@ -100,7 +103,7 @@ export const welcome = (rooms = []) =>
 export const message = (seq, text, by = ANN, key = undefined) =>
   ({ type: 'message', room: 'LAB', seq, at: at(seq), member: by.member, nick: by.nick, color: by.color, text, key });
 export const history = (id, messages, told = {}) =>
-  ({ type: 'history', id, room: 'LAB', epoch: EPOCH, messages, more: true, as_of: 1_000, ...told });
+  ({ type: 'history', id, room: 'LAB', epoch: EPOCH, messages, more_before: true, more_after: false, as_of: 1_000, ...told });
 /** What is set for the room from now on. */
 export const settings = (seq, set, by = 1) =>
   ({ type: 'settings_changed', room: 'LAB', seq, at: at(seq), settings: set, by });

@@ -78,7 +78,7 @@ withBrowser('transports', chat => {
       const [ann, bob] = [await chat.open(), await chat.open(path)];
       const code = await create(ann, 'Ann');
       await enter(bob, 'Bob', code);
-      const saved = await bob.waitForFunction(() => sessionStorage.getItem('chat.session'));
+      const saved = await bob.waitForFunction(() => sessionStorage.getItem('chat.client'));
       const copied = await chat.open(`${path}#${code}`, { context: bob.context(), session: await saved.jsonValue() });
       await inRoom(copied, code);
       await bob.getByRole('heading', { name: 'This chat continues in another tab' }).waitFor();

@@ -1,7 +1,8 @@
-// Compiles the sources to modules with their types, and bundles them once more, minified, for pages without a bundler.
+// Compiles the sources to modules with their types, and bundles them twice more: minified, for pages without a bundler, and to be read, for the page of the server.
+// With `--page` that page gets the bundle.
 
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..');
@@ -9,4 +10,8 @@ const run = (program, ...args) => execFileSync(join(root, 'node_modules/.bin', p
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run('tsc', '-p', '.');
-run('esbuild', 'src/index.ts', '--bundle', '--minify', '--format=esm', '--target=es2022', '--outfile=dist/chat.min.js', '--log-level=warning');
+const bundle = (file, ...args) =>
+  run('esbuild', 'src/index.ts', '--bundle', '--format=esm', '--target=es2022', `--outfile=dist/${file}`, '--log-level=warning', ...args);
+bundle('chat.min.js', '--minify');
+bundle('chat.js', '--banner:js=// The client of `clients/js`, bundled: built there by `npm run page`, and never edited here.');
+if (process.argv.includes('--page')) copyFileSync(join(root, 'dist/chat.js'), join(root, '../../examples/page/js/client.js'));

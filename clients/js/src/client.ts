@@ -12,10 +12,10 @@ import { Claims, load, sessionStorageOf, store } from './storage.js';
 import { watch } from './wake.js';
 import { webSocketAt } from './ws.js';
 import type { Clock } from './clock.js';
-import type { ConnectionStatus, TransportName } from './connection.js';
+import type { ConnectionStatus } from './connection.js';
 import type { Entrance, RoomHost } from './room.js';
 import type { Storage } from './storage.js';
-import type { Opener } from './transport.js';
+import type { OwnTransport, TransportName } from './transport.js';
 import type { ClientFrame, Hello, Joined, Limits, RoomFrame, ServerFrame, Welcome } from './wire.js';
 import type { WebSocketConstructor } from './ws.js';
 
@@ -34,10 +34,12 @@ export interface ConnectOptions {
   readonly url?: string;
   /** What the policy of the server asks for. A function is asked at each connection, and again when what it gave runs out. */
   readonly credentials?: string | ((why: 'connect' | 'expiring' | 'expired') => string | Promise<string>);
-  /** In the order in which they are tried. */
-  readonly transports?: readonly TransportName[];
+  /** In the order in which they are tried; also some of one's own. */
+  readonly transports?: readonly (TransportName | OwnTransport)[];
   /** Where the session outlives a reload: by default `sessionStorage`, where there is one. Null keeps it nowhere. */
   readonly storage?: Storage | null;
+  /** Whether a tab that was duplicated takes the session from the other, which is closed, instead of beginning its own. */
+  readonly takesOver?: boolean;
   /** Of more events than that, missed while away, only the newest messages are loaded. */
   readonly catchUp?: number;
   /** For programs without a `WebSocket` of their own (Node 20), as the package `ws` has one. */
@@ -45,8 +47,6 @@ export interface ConnectOptions {
   readonly fetch?: typeof globalThis.fetch;
   /** @internal */
   readonly clock?: Clock;
-  /** @internal */
-  readonly openers?: readonly (readonly [TransportName, Opener])[];
 }
 
 export interface ClientEvents {
@@ -106,7 +106,7 @@ export class Client extends Emitter<ClientEvents> {
     };
     this.#connection = new Connection({
       clock: this.#clock,
-      openers: options.openers ?? this.#openers(),
+      openers: this.#openers(),
       hello: () => this.#hello(),
       onFrame: frame => this.#receive(frame),
       onStatus: status => this.#onStatus(status),
@@ -164,7 +164,12 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Whether the session is stored where another tab could take it up. */
   get #isClaimed(): boolean {
-    return this.#storage !== null && this.#claims.areKept;
+    return this.#storage !== null && this.#options.takesOver !== true && this.#claims.areKept;
+  }
+
+  /** Drops the connection, and opens another at once. */
+  reconnect(): void {
+    this.#connection.restart();
   }
 
   /** Ends the connection, and keeps the session: members see one go after the grace. */
@@ -183,11 +188,11 @@ export class Client extends Emitter<ClientEvents> {
     });
   }
 
-  #openers(): readonly (readonly [TransportName, Opener])[] {
+  #openers(): readonly OwnTransport[] {
     const { transports = ['ws', 'sse'], WebSocket: Socket = globalThis.WebSocket as WebSocketConstructor | undefined } = this.#options;
-    const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis);
-    const openers = transports.flatMap((name): (readonly [TransportName, Opener])[] => {
-      if (name === 'sse') return [[name, sseAt(this.#url, this.#clock, fetch)]];
+    const openers = transports.flatMap((name): readonly OwnTransport[] => {
+      if (typeof name !== 'string') return [name];
+      if (name === 'sse') return [[name, sseAt(this.#url, this.#clock, this.#options.fetch)]];
       return Socket === undefined ? [] : [[name, webSocketAt(this.#url, Socket)]];
     });
     if (openers.length === 0) throw new TypeError('there is no WebSocket here: give one, or name the transport `sse`');

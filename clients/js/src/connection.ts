@@ -4,7 +4,7 @@ import { backoffMs } from './clock.js';
 import { isFinal } from './errors.js';
 import { ABNORMAL } from './transport.js';
 import type { Clock } from './clock.js';
-import type { Opener, Transport } from './transport.js';
+import type { OwnTransport, Transport } from './transport.js';
 import type { ClientFrame, Hello, ServerFrame } from './wire.js';
 
 /** Longer than this to reach the server, or from there to a `welcome`, and nothing gets through. */
@@ -14,12 +14,10 @@ const STEADY_MS = 5_000;
 /** For so long another transport is taken first, where it got through and the one before it did not. */
 const FALLBACK_MS = 10 * 60_000;
 
-export type TransportName = 'ws' | 'sse';
-
 /** Where the client stands with the server. */
 export type ConnectionStatus =
   | { readonly name: 'connecting' }
-  | { readonly name: 'open'; readonly transport: TransportName }
+  | { readonly name: 'open'; readonly transport: string }
   /** Lost; the next attempt is in `retryMs`. */
   | { readonly name: 'waiting'; readonly retryMs: number; readonly code: number; readonly reason: string }
   /** It does not come back by itself: `connect()` begins anew. */
@@ -27,7 +25,7 @@ export type ConnectionStatus =
 
 export interface ConnectionOptions {
   readonly clock: Clock;
-  readonly openers: readonly (readonly [TransportName, Opener])[];
+  readonly openers: readonly OwnTransport[];
   /** The first frame; a promise where credentials are asked for. */
   hello(): Hello | Promise<Hello>;
   onFrame(frame: ServerFrame): void;
@@ -36,7 +34,7 @@ export interface ConnectionOptions {
 
 interface Attempt {
   transport: Transport | null;
-  readonly name: TransportName;
+  readonly name: string;
   /** Some frame has come: the transport gets through. */
   isHeard: boolean;
   openedAt: number | null;

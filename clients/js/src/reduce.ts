@@ -21,7 +21,7 @@ export function reduce(state: RoomState, frame: RoomFrame, asked?: ClientFrame):
 function change(state: RoomState, frame: RoomFrame, asked?: ClientFrame): RoomState {
   if (frame.type === 'joined') return joined(state, frame);
   if (frame.type === 'room_closed') {
-    return frame.epoch === state.epoch ? ended(state, { why: 'closed' }) : state;
+    return frame.epoch === state.epoch ? ended(state, { why: 'closed', reason: frame.reason }) : state;
   }
   if (state.epoch === null) return state;
   switch (frame.type) {
@@ -194,7 +194,7 @@ function gap(state: RoomState, frame: Gap): RoomState {
   if (frame.epoch !== state.epoch || frame.to <= state.seq) return state;
   const from = Math.min(frame.from, state.seq + 1);
   const past = missed(state, from, frame.to, frame.ended ? frame.to : frame.changed_at ?? 0);
-  if (frame.ended) return ended(past, { why: 'left' });
+  if (frame.ended) return ended(past, { why: 'left', isMissed: true });
   const members = frame.members ?? [];
   const own = members.find(({ member }) => member === state.you?.member);
   const total = frame.members_total ?? members.length;
@@ -251,10 +251,10 @@ function changes(state: RoomState, frame: Changes): RoomState {
   return { ...state, messages, known: state.due > known ? known : Math.max(known, state.seq) };
 }
 
-/** A page of members after a number, which lists all up to its last one, or all others. */
+/** A page of members after a number, which lists all up to its last one, or all others; after 0 they are listed anew. */
 function members(state: RoomState, frame: Members, asked: ClientFrame): RoomState {
   const after = asked.after as number;
-  if (after !== state.listedTo) return state;
+  if (after !== 0 && after !== state.listedTo) return state;
   const last = frame.more ? frame.members.at(-1)?.member ?? after : Infinity;
   const others = state.members.filter(({ member }) => member <= after || member > last);
   const you = frame.members.find(({ member }) => member === state.you?.member) ?? state.you;

@@ -147,6 +147,24 @@ export class Room extends Emitter<RoomEvents> {
     return this.#state.messages;
   }
 
+  /**
+   * Lists the members anew, or, in a big room, those after a number (`state.listedTo`): that somebody has lost their connection, and is not
+   * `online` any more, is told to nobody.
+   */
+  async listMembers(after = 0): Promise<readonly Member[]> {
+    const { epoch, membersAt } = this.#state;
+    const answer = await this.command({ type: 'members', ...(after > 0 && { after }) });
+    // Somebody came or went meanwhile: the list may be older than that.
+    const isLate = epoch !== this.#state.epoch || membersAt !== this.#state.membersAt;
+    if (!isLate) this.#ingest(answer, { type: 'members', after });
+    return this.#state.members;
+  }
+
+  /** Holds at most so many messages from now on, beside those that `history` adds; past that the oldest go. */
+  hold(messages: number): void {
+    if (this.#state.heldMax !== messages) this.#set({ ...this.#state, heldMax: messages });
+  }
+
   /** Says how far one has read; all of it, where nothing is named. It is told as soon as it can be, and to one's other devices. */
   read(through = this.#state.seq): void {
     this.#set(readUpTo(this.#state, through), true);
@@ -270,10 +288,10 @@ export class Room extends Emitter<RoomEvents> {
     // Who asks to come in does so, whatever has become of an earlier membership.
     const isKnown = this.position !== null;
     const { reason, until } = told ?? {};
-    if (isKnown && status === 'closed') return this.#end({ why: 'closed' });
+    if (isKnown && status === 'closed') return this.#end({ why: 'closed', isMissed: true });
     // Who was put out does not go back unasked.
     if (isKnown && status === 'left' && (reason === 'kicked' || reason === 'banned')) {
-      return this.#end({ why: reason, ...(until !== undefined && { until }) });
+      return this.#end({ why: reason, isMissed: true, ...(until !== undefined && { until }) });
     }
     this.#ask();
   }

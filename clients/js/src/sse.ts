@@ -1,5 +1,6 @@
 // Server-Sent Events and POSTs as a transport: one stream for what is told, one request for each command, in order.
 
+import { systemClock } from './clock.js';
 import { ABNORMAL } from './transport.js';
 import type { Opener } from './transport.js';
 import type { ClientFrame, Hello, ServerFrame } from './wire.js';
@@ -10,7 +11,8 @@ const SILENCE_MS_MAX = 35_000;
 /** What the server's final refusals of a stream mean as close codes; any other, as of a proxy with nobody behind it, may pass. */
 const CLOSE_CODES: Readonly<Record<string, number>> = { forbidden: 4502, bad_token: 4502, bad_field: 4500, too_long: 4500 };
 
-export function sseAt(url: string, clock: Clock, fetch: typeof globalThis.fetch): Opener {
+/** The transport over Server-Sent Events and POSTs, to a server at `https://...`. */
+export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThis.fetch.bind(globalThis)): Opener {
   return (hello, { onOpen, onFrame, onClose }) => {
     const over = new AbortController();
     const { signal } = over;

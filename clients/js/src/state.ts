@@ -14,6 +14,10 @@ export interface Ending {
   readonly by?: number;
   /** When a ban ends. */
   readonly until?: string;
+  /** Why the room was closed. */
+  readonly reason?: 'host' | 'empty' | 'fault';
+  /** It was so when one came back, or had missed it: how exactly was not told. */
+  readonly isMissed?: true;
   readonly error?: ChatError;
 }
 

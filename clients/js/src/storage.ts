@@ -30,8 +30,10 @@ export function load(storage: Storage | null, url: string): Stored {
 
 export function store(storage: Storage | null, url: string, { token, rooms }: Stored): void {
   try {
-    if (rooms.length === 0) storage?.removeItem(keyOf(url));
-    else storage?.setItem(keyOf(url), JSON.stringify({ token, rooms }));
+    const key = keyOf(url);
+    if (token === null && rooms.length === 0) storage?.removeItem(key);
+    // Whoever was in a room stays who they are, banned or not; who never was is not worth a fight between two tabs.
+    else if (rooms.length > 0 || storage?.getItem(key) !== null) storage?.setItem(key, JSON.stringify({ token, rooms }));
   } catch {
     // See above.
   }

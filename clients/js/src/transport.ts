@@ -20,5 +20,10 @@ export interface Transport {
 /** Opens a connection, and sends `hello` as its first frame. */
 export type Opener = (hello: Hello, handlers: Handlers) => Transport;
 
+/** The transports of this package. */
+export type TransportName = 'ws' | 'sse';
+/** One of a program's own, and what it is called in the status. */
+export type OwnTransport = readonly [name: string, open: Opener];
+
 /** How a connection is lost of which nobody said why. */
 export const ABNORMAL = 1006;

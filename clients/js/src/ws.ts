@@ -18,7 +18,8 @@ export type WebSocketConstructor = new (url: string, protocol: string) => WebSoc
 /** The subprotocol that names the wire protocol and its version. */
 const SUBPROTOCOL = 'chat.v1';
 
-export function webSocketAt(url: string, Socket: WebSocketConstructor): Opener {
+/** The transport over a WebSocket, to a server at `https://...`. */
+export function webSocketAt(url: string, Socket: WebSocketConstructor = WebSocket): Opener {
   return (hello, { onOpen, onFrame, onClose }) => {
     const socket = new Socket(`${url.replace(/^http/, 'ws')}/ws`, SUBPROTOCOL);
     socket.onopen = () => {

@@ -51,7 +51,7 @@ class World {
   open() {
     const { clock, server, storage, isSse } = this;
     const ways = [['ws', server.opener('ws')], ['sse', server.opener('sse')]];
-    this.client = connect({ url: 'http://model', clock, storage, openers: isSse ? ways.slice(1) : ways, catchUp: this.random.is(0.3) ? 10 : 500 });
+    this.client = connect({ url: 'http://model', clock, storage, transports: isSse ? ways.slice(1) : ways, catchUp: this.random.is(0.3) ? 10 : 500 });
     // With a trace every frame is printed, and when.
     if (process.env.CHAT_TRACE) {
       this.client.on('frame', frame => console.log(clock.now(), JSON.stringify(frame).slice(0, 600)));

@@ -24,6 +24,10 @@ test('the bundle is the package', async () => {
   assert.deepEqual(Object.keys(bundle), Object.keys(modules));
 });
 
+test('the page of the server has this very client: `npm run page` brings it there', () => {
+  assert.ok(readFileSync(`${ROOT}/../../examples/page/js/client.js`, 'utf8') === read('dist/chat.js'), 'it has another one');
+});
+
 test('it has no dependencies, and is packed with its types and nothing else', () => {
   const { dependencies, peerDependencies, devDependencies } = JSON.parse(read('package.json'));
   assert.deepEqual([dependencies, peerDependencies, Object.keys(devDependencies)], [undefined, undefined, ['esbuild', 'typescript']]);

@@ -400,6 +400,17 @@ test('what was stored is taken up again, and what is spoilt is not', async () =>
   assert.equal(full.room.state.status, 'live');
 });
 
+test('whoever was in a room stays who they are without one, and who never was is not stored', async () => {
+  const storage = memory();
+  const it = await inRoom({ storage });
+  it.line.tell({ type: 'room_closed', room: ROOM, epoch: EPOCH, reason: 'host' });
+  const again = script({ storage });
+  assert.deepEqual([again.line.hello.resume, again.client.rooms], ['S.1.x', []]);
+  const other = memory();
+  script({ storage: other }).line.welcome();
+  assert.equal(other.kept.size, 0);
+});
+
 test('a secret and what is for the policy are shown, and never stored', async () => {
   const storage = memory();
   const it = script({ storage });
@@ -446,6 +457,15 @@ test('a duplicated tab leaves the session, and what waits, to the other', () => 
   assert.deepEqual([...held], ['chat S', 'chat T']);
 }));
 
+test('where it is to take over, a duplicated tab has the session, and what waits', () => withLocks(async held => {
+  const kept = new Map();
+  const first = await inRoom({ storage: memory(kept), takesOver: true });
+  first.line.lose();
+  first.room.send('mine').catch(() => {});
+  const second = script({ storage: memory(new Map(kept)), takesOver: true });
+  assert.deepEqual([second.line.hello.resume, second.client.rooms[0].pending.length, [...held]], ['S.1.x', 1, []]);
+}));
+
 test('a tab that was closed lets the session go, to whoever has a copy and to itself', () => withLocks(async held => {
   const kept = new Map();
   const first = await inRoom({ storage: memory(kept) });
@@ -469,3 +489,38 @@ test('a tab that was closed lets the session go, to whoever has a copy and to it
   await turn();
   assert.deepEqual([second.lines.length, [...held]], [2, []], 'one that was closed again does not come back');
 }));
+
+test('the connection can be given up for another one, which goes on at once', async () => {
+  const it = await inRoom();
+  it.client.reconnect();
+  it.clock.run(0);
+  assert.deepEqual([it.lines[0].isClosed, it.lines.length, it.line.hello.positions], [true, 2, { [ROOM]: `${EPOCH}:2` }]);
+  // While it waits, too.
+  it.line.lose();
+  it.client.reconnect();
+  assert.equal(it.lines.length, 3);
+});
+
+test('a list of members that was asked for before somebody came is passed over', async () => {
+  const it = await inRoom();
+  const page = { type: 'members', members: [{ ...ANN, online: false }, BOB], members_total: 2, more: false };
+  const listed = it.room.listMembers();
+  assert.deepEqual(it.line.asked('members'), { type: 'members', room: ROOM, id: it.line.asked('members').id });
+  it.line.answer('members', page);
+  assert.deepEqual((await listed).map(({ online }) => online), [false, true]);
+  const late = it.room.listMembers(1);
+  assert.equal(it.line.asked('members').after, 1);
+  it.line.tell({ ...BOB, type: 'member_joined', room: ROOM, seq: 3, at: AT, member: 3, nick: 'Cyd' });
+  it.line.answer('members', page);
+  assert.deepEqual((await late).map(({ nick }) => nick), ['Ann', 'Bob', 'Cyd']);
+});
+
+test('as many messages are held as is said', async () => {
+  const it = await inRoom();
+  it.room.hold(8);
+  for (let seq = 3; seq <= 11; seq += 1) it.line.tell(message(seq, `${seq}`));
+  assert.deepEqual([it.room.messages.length, it.room.state.from, it.room.state.more], [7, 5, true]);
+  it.room.hold(20);
+  for (let seq = 12; seq <= 24; seq += 1) it.line.tell(message(seq, `${seq}`));
+  assert.equal(it.room.messages.length, 20);
+});

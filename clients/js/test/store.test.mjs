@@ -89,6 +89,8 @@ test('one is out with the own leaving, and not with that of an earlier membershi
   assert.deepEqual([back.status, back.seq], ['live', 3]);
   const quiet = after(JOINED, { type: 'member_left', room: ROOM, position: `${EPOCH}:2`, member: 2, nick: 'Bob', reason: 'left' });
   assert.deepEqual([quiet.status, quiet.seq], ['ended', 2]);
+  const closed = after(JOINED, { type: 'room_closed', room: ROOM, epoch: EPOCH, reason: 'fault' });
+  assert.deepEqual([closed.status, closed.ended], ['ended', { why: 'closed', reason: 'fault' }]);
 });
 
 test('a gap leaves a hole, which is asked for until nothing is left of it', () => {
@@ -110,7 +112,7 @@ test('a gap leaves a hole, which is asked for until nothing is left of it', () =
 
 test('a gap in which the membership has ended says nothing of changes: whoever is back asks for them', () => {
   const out = after(JOINED, said(3, 'a'), { type: 'gap', room: ROOM, epoch: EPOCH, from: 4, to: 9, ended: true });
-  assert.deepEqual([out.status, out.seq, nextQuestion(out)], ['ended', 9, null]);
+  assert.deepEqual([out.status, out.ended, out.seq, nextQuestion(out)], ['ended', { why: 'left', isMissed: true }, 9, null]);
   const back = reduce(out, { ...JOINED, seq: 9, entered: 10 });
   assert.deepEqual([texts(back), nextQuestion(back)], [['a'], { type: 'changes', room: ROOM, after: 3 }]);
 });
@@ -122,6 +124,20 @@ test('a list of several pages is of as many as it has, whatever each page said o
   const page = { type: 'members', room: ROOM, members: [ANN, BOB], members_total: 3, more: false };
   const listed = reduce(state, page, asked);
   assert.deepEqual([listed.members, listed.membersTotal, listed.synced], [[ANN, BOB], 2, true]);
+});
+
+test('members can be listed anew, and as far as a page goes nobody else is one', () => {
+  const asked = { type: 'members', room: ROOM, after: 0 };
+  const page = { type: 'members', room: ROOM, members_total: 2, more: false };
+  const anew = reduce(after(JOINED), { ...page, members: [{ ...ANN, online: false }, BOB] }, asked);
+  assert.deepEqual(anew.members.map(({ nick, online }) => [nick, online]), [['Ann', false], ['Bob', true]]);
+  const cyd = { ...BOB, member: 3, nick: 'Cyd' };
+  const big = after(JOINED, event('notices_changed', 3, { notices: 'counted' }));
+  const first = reduce(big, { ...page, members: [ANN], members_total: 9, more: true }, asked);
+  assert.deepEqual([first.members, first.listedTo, first.membersTotal, nextQuestion(first)?.type], [[ANN, BOB], 1, 9, undefined]);
+  const second = reduce(first, { ...page, members: [BOB, cyd], members_total: 9, more: true }, { ...asked, after: 1 });
+  assert.deepEqual([second.members, second.listedTo], [[ANN, BOB, cyd], 3]);
+  assert.equal(reduce(second, { ...page, members: [], more: true }, { ...asked, after: 1 }), second, 'a page that is there already');
 });
 
 test('a gap of another life, and one of what was told, change nothing', () => {

@@ -1,13 +1,18 @@
 // What a program that uses the package may write, and what it may not: compiled, and never run.
 
-import { connect, isChatError, newRoom, reduce } from 'chat-core-client';
-import type { ChatError, ErrorCode, Message, Room, RoomState, Storage } from 'chat-core-client';
+import { connect, isChatError, newRoom, reduce, sseAt, webSocketAt } from 'chat-core-client';
+import type { ChatError, ErrorCode, Message, Opener, Room, RoomState, Storage } from 'chat-core-client';
 
 const storage: Storage = sessionStorage;
+/** A transport of one's own, around one of the package. */
+const traced: Opener = (hello, handlers) => {
+  const open = hello.resume === undefined ? webSocketAt(location.origin) : sseAt(location.origin);
+  return open(hello, { ...handlers, onFrame: frame => void [frame.type, handlers.onFrame(frame)] });
+};
 const client = connect({
   url: 'https://chat.example.org',
   credentials: async why => `token for ${why satisfies 'connect' | 'expiring' | 'expired'}`,
-  transports: ['ws', 'sse'],
+  transports: ['ws', ['traced', traced], 'sse'],
   storage,
 });
 

@@ -1,7 +1,6 @@
 // Where a message is written; and, once a membership has ended or the room is another, why, and what may be done about it.
 
 import { byId, isComposing, keepFocus, setText, setWords } from './dom.js';
-import { sendable } from './outbox.js';
 import { composerWords, endedWords, typingWords } from './words.js';
 
 /** What each offer is called. */
@@ -12,6 +11,9 @@ const RENEWED = { why: 'renewed' };
 const PLACEHOLDER = 'Write a message';
 /** From this many characters left on, they are counted down. */
 const HINT_FROM = 200;
+
+/** What a message may hold: no control characters but newline and tab. */
+const sendable = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
 
 /** Makes the composer. `actions` are `send`, `typing`, `setDraft`, `rejoin`, `recreate`, `stay`, `leave`, with a code first. */
 export function createComposer(actions) {

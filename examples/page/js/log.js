@@ -14,10 +14,9 @@ const START_PX = 240;
 /** The rows that are held on to. The others move, or go: a day stands above whatever is loaded of it, a gap is filled. */
 const LINES = new Set(['message', 'notice']);
 /** What a room has beside its log. */
-const ELSEWHERE = new Set(['seq', 'readSeq', 'watched', 'following', 'unread', 'draft', 'typing', 'topic', 'notices',
-  'members', 'membersTotal', 'listedTo', 'presence', 'known', 'due', 'changing', 'signals']);
+const ELSEWHERE = new Set(['following', 'unread', 'draft', 'typing', 'topic', 'members', 'membersTotal', 'listedTo', 'presence']);
 
-/** Makes the log. `actions` are `redact`, `retry`, `discard`, `share`, `loadEarlier`, `loadGap` and `scrolled`. */
+/** Makes the log. `actions` are `redact`, `retry`, `discard`, `share`, `loadEarlier` and `scrolled`. */
 export function createLog(actions) {
   const scroller = byId('log');
   const list = byId('rows');
@@ -35,7 +34,6 @@ export function createLog(actions) {
   const rowActions = {
     share: actions.share,
     loadEarlier: () => actions.loadEarlier(),
-    loadGap: node => actions.loadGap(rows.get(node.dataset.row).row),
     redact: node => actions.redact(rows.get(node.dataset.row).row),
     retry: node => actions.retry(node.dataset.row.slice(1)),
     discard: node => actions.discard(node.dataset.row.slice(1)),

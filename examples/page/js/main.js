@@ -1,5 +1,6 @@
-// The page: brings session and views together. Frames go into the session, its state goes onto the screen.
+// The page: brings session and views together. What the session knows goes onto the screen.
 
+import { sseAt, webSocketAt } from './client.js';
 import { createComposer } from './composer.js';
 import { ask } from './dialog.js';
 import { byId, keepFocus, setText } from './dom.js';
@@ -7,14 +8,12 @@ import { createHead } from './head.js';
 import { codeIn, createHome, isCode } from './home.js';
 import { createLog } from './log.js';
 import { createMembers } from './members.js';
-import { createRoute, DEFAULT_TRANSPORT } from './route.js';
+import { createRoute, DEFAULT_TRANSPORT, reachesServer } from './route.js';
 import { createSession } from './session.js';
 import { createDrawers, createSidebar } from './sidebar.js';
 import { openSocketIo } from './socketio.js';
-import { openSse, reachesSse } from './sse.js';
 import { loadBlocked, loadTransport, saveBlocked, saveTransport } from './storage.js';
 import { createTransportMenu } from './transports.js';
-import { openWebSocket } from './websocket.js';
 import { lostWords, sessionEndedWords } from './words.js';
 
 const TITLE = 'Chat rooms';
@@ -26,7 +25,7 @@ const MEMBERS_RENEWAL_MS = 20_000;
 /** Hidden pages are painted seldom; nobody looks. */
 const HIDDEN_PAINT_MS = 250;
 
-const transports = { ws: openWebSocket, sse: openSse, socketio: openSocketIo };
+const transports = { ws: webSocketAt(location.origin), sse: sseAt(location.origin), socketio: openSocketIo };
 const asked = new URLSearchParams(location.search).get('transport');
 const isTransport = name => name !== null && Object.hasOwn(transports, name);
 const route = createRoute({
@@ -34,7 +33,7 @@ const route = createRoute({
   chosen: [asked, loadTransport()].find(isTransport) ?? DEFAULT_TRANSPORT,
   // Who asks for WebSocket by name wants to see it tried.
   isBlocked: asked !== DEFAULT_TRANSPORT && loadBlocked(),
-  reaches: reachesSse,
+  reaches: reachesServer,
   onBlocked: saveBlocked,
 });
 const session = createSession({ route, onChange: paintSoon });
@@ -58,7 +57,6 @@ const log = createLog({
   share: head.share,
   scrolled: paintSoon,
   loadEarlier: () => session.loadEarlier(session.state().active),
-  loadGap: row => session.loadGap(session.state().active, row),
   retry: key => session.retry(session.state().active, key),
   discard: key => session.discard(session.state().active, key),
   redact: ({ seq }) => ask({
@@ -150,7 +148,6 @@ function paintBanner(connection) {
   const lost = connection.name === 'waiting' || (connection.name === 'connecting' && !byId('banner').hidden);
   byId('banner').hidden = !lost;
   if (connection.name !== 'connecting') setText(byId('banner-words'), lost ? lostWords(connection.code) : '');
-  byId('retry-now').disabled = connection.name !== 'waiting';
   const seconds = Math.ceil(((connection.retryAt ?? 0) - Date.now()) / 1_000);
   setText(byId('banner-wait'), seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying again…');
 }
@@ -182,7 +179,7 @@ function show(code) {
 /** The last one takes the room along, so that one is asked. */
 function leave(code) {
   const room = session.state().rooms.find(other => other.code === code);
-  const isLast = room.live && room.membersTotal === 1 && room.entries.some(entry => entry.kind === 'message');
+  const isLast = room.live && room.membersTotal === 1 && room.messages.length > 0;
   if (!isLast) return session.leave(code);
   ask({
     title: 'You are the last one here',
@@ -214,11 +211,9 @@ byId('over-button').addEventListener('click', () => {
   home.invite(code);
 });
 addEventListener('hashchange', followAddress);
-addEventListener('online', session.retryNow);
 addEventListener('pagehide', session.save);
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) return paintSoon();
-  session.retryNow();
   if (session.state().active) session.refreshMembers(session.state().active);
   paintSoon();
 });
@@ -228,5 +223,5 @@ setInterval(() => {
 }, MEMBERS_RENEWAL_MS);
 setInterval(() => session.state().connection.name === 'waiting' && paintSoon(), 1_000);
 
-followAddress();
 session.start();
+followAddress();

@@ -43,12 +43,7 @@ const MAKERS = {
   notice: row => el('li', { class: 'notice' },
     el('span', {}, ...wordNodes(row.words)), ' ', timeElement(row.at)),
 
-  gap: (row, actions) => el('li', { class: 'gap' },
-    el('span', { text: 'Some messages were missed while you were away.' }),
-    el('button', {
-      class: 'quiet', type: 'button',
-      on: { click: event => actions.loadGap(event.target.closest('li')) },
-    })),
+  gap: () => el('li', { class: 'gap' }, el('span', { text: 'Loading what was missed while you were away…' })),
 
   message: (row, actions) => el('li', { class: `message ${row.host ? 'host' : `c${row.color % 16}`}` },
     el('span', { class: 'avatar', 'aria-hidden': 'true', text: initial(row.nick) }),
@@ -82,12 +77,6 @@ const UPDATERS = {
     error.hidden = !row.loadError;
     setText(error, row.loadError ?? '');
     empty.hidden = !row.empty || row.fresh || !row.live;
-  },
-
-  gap(node, row) {
-    const button = node.querySelector('button');
-    button.disabled = row.busy;
-    setText(button, row.busy ? 'Loading…' : 'Load missed messages');
   },
 
   message(node, row, before) {

@@ -10,6 +10,9 @@ const PROBE_MS_MAX = 8_000;
 export const DEFAULT_TRANSPORT = 'ws';
 const FALLBACK = 'sse';
 
+/** Close codes from 4500 to 4999 say: do not come back. */
+const isFinal = code => code >= 4500 && code <= 4999;
+
 /**
  * Makes the route. `transports` open connections, by name; `chosen` is one of the names. `isBlocked` says that WebSocket
  * did not get through a short while ago, `reaches(patienceMs)` asks whether the server would stream, and
@@ -28,8 +31,8 @@ export function createRoute({ transports, chosen, isBlocked, reaches, onBlocked 
   let refusedOnce = false;
   let settled = false;
 
-  return {
-    open: handlers => transports[via](handlers),
+  const route = {
+    open: (hello, handlers) => openOver(route, transports, hello, handlers),
     patienceMs: () => via === DEFAULT_TRANSPORT ? HUNG_MS : WELCOME_MS_MAX,
     /** What was chosen, what is in use, and whether that is because WebSocket did not get through. */
     state: () => ({ choice, via, isFallback: via !== choice && (settled || remembered) }),
@@ -70,4 +73,79 @@ export function createRoute({ transports, chosen, isBlocked, reaches, onBlocked 
       return true;
     },
   };
+  return route;
+}
+
+/** One connection, over whichever of the transports gets through: itself a transport of the client. */
+function openOver(route, transports, hello, { onOpen, onFrame, onClose }) {
+  let current = null;
+  let isOver = false;
+
+  function attempt() {
+    const mine = { transport: null, heard: false, welcomed: false, timer: null };
+    current = mine;
+    const wait = ms => {
+      clearTimeout(mine.timer);
+      mine.timer = setTimeout(() => lose(1006, 'no answer', true), ms);
+    };
+    const lose = async (code, reason, hung = false) => {
+      if (current !== mine) return;
+      drop();
+      if (!mine.welcomed && !isFinal(code)) {
+        // The client is patient for as long again, while it is found out what it was.
+        onOpen();
+        const isNext = await route.failed({ heard: mine.heard || code >= 4000, hung });
+        if (isOver) return;
+        if (isNext) return attempt();
+      }
+      onClose(code, reason);
+    };
+    wait(route.patienceMs());
+    mine.transport = transports[route.state().via](hello, {
+      // The server is there. It may be slow: its rooms are asked before it says welcome.
+      onOpen() {
+        wait(WELCOME_MS_MAX);
+        onOpen();
+      },
+      onFrame(frame) {
+        if (current !== mine) return;
+        mine.heard = true;
+        if (frame.type === 'welcome') {
+          mine.welcomed = true;
+          clearTimeout(mine.timer);
+          route.welcomed();
+        }
+        onFrame(frame);
+      },
+      onClose: lose,
+    });
+  }
+
+  function drop() {
+    clearTimeout(current?.timer);
+    current?.transport?.close();
+    current = null;
+  }
+
+  attempt();
+  return {
+    send: frame => current?.transport.send(frame),
+    buffered: () => current?.transport?.buffered() ?? 0,
+    close() {
+      isOver = true;
+      drop();
+    },
+  };
+}
+
+/** Whether the server itself answers, and would stream: asked without connecting anything. */
+export async function reachesServer(patienceMs) {
+  try {
+    const signal = AbortSignal.timeout(patienceMs);
+    const { ok, headers } = await fetch('/sse', { method: 'HEAD', cache: 'no-store', signal });
+    // Not the page of a captive portal, nor that of a proxy with nobody behind it.
+    return ok && (headers.get('content-type') ?? '').startsWith('text/event-stream');
+  } catch {
+    return false;
+  }
 }

@@ -63,7 +63,7 @@ function previewOf(room) {
   if (room.ended) return 'Ended';
   const waiting = room.pending.at(-1);
   if (waiting) return ['You: ', theirs(waiting.text)];
-  const last = room.entries.findLast(entry => entry.kind === 'message' && !entry.redacted);
+  const last = room.messages.findLast(message => !message.redacted);
   if (!last) return room.topic && theirs(room.topic);
   return [room.selves.includes(last.member) ? 'You' : theirs(last.nick), ': ', theirs(last.text)];
 }

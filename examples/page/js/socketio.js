@@ -1,4 +1,4 @@
-// Socket.IO as a transport: the stock client, fetched when it is wanted. Each frame is an event of its type.
+// Socket.IO as a transport of the client: the stock one, fetched when it is wanted. Each frame is an event of its type.
 
 const CLIENT = '../vendor/socket.io.esm.min.js';
 /** What the server's final refusals mean as close codes; every other may pass. */
@@ -6,16 +6,16 @@ const CLOSE_CODES = { forbidden: 4502, bad_frame: 4500, bad_field: 4500, too_lon
 
 let fetched = 0;
 
-/** Opens a connection, once its first frame (a `hello`) says which session it is for. The shape is that of `websocket.js`. */
-export function openSocketIo({ onOpen, onFrame, onClose }) {
-  let io = null;
+/** Opens a connection of the session that `hello` names; the shape is that of every transport of the client. */
+export function openSocketIo(hello, { onOpen, onFrame, onClose }) {
+  const { type, id, ...auth } = hello;
   let socket = null;
   let isOver = false;
 
-  function end(close) {
+  function end(code, reason) {
     if (isOver) return;
     stop();
-    onClose(close);
+    onClose(code, reason);
   }
 
   function stop() {
@@ -23,27 +23,23 @@ export function openSocketIo({ onOpen, onFrame, onClose }) {
     socket?.disconnect();
   }
 
-  function connect({ resume, positions }) {
-    // Coming back is the page's own affair: it is the same over every transport.
-    socket = io(location.origin, { auth: { resume, positions }, reconnection: false, forceNew: true });
-    socket.onAny((_, frame) => isOver || onFrame(frame));
-    socket.on('connect_error', ({ message }) => end({ code: CLOSE_CODES[message] ?? 1006, reason: message }));
-    socket.on('disconnect', reason => end({ code: 1006, reason }));
-  }
-
   // Some browsers remember that a module could not be fetched: each attempt has its own address until one succeeds.
-  import(fetched === 0 ? CLIENT : `${CLIENT}?${fetched}`).then(client => {
-    io = client.io;
-    if (!isOver) onOpen();
+  import(fetched === 0 ? CLIENT : `${CLIENT}?${fetched}`).then(({ io }) => {
+    if (isOver) return;
+    onOpen();
+    // Coming back is the client's affair: it is the same over every transport.
+    socket = io(location.origin, { auth, reconnection: false, forceNew: true });
+    socket.onAny((_, frame) => isOver || onFrame(frame));
+    socket.on('connect_error', ({ message }) => end(CLOSE_CODES[message] ?? 1006, message));
+    socket.on('disconnect', reason => end(1006, reason));
   }, error => {
     fetched += 1;
-    end({ code: 1006, reason: String(error) });
+    end(1006, String(error));
   });
   return {
-    send({ type, ...fields }) {
-      if (type === 'hello') connect(fields);
-      else socket.emit(type, fields);
-    },
+    send: ({ type: name, ...fields }) => socket.emit(name, fields),
     close: stop,
+    // It does not say, and what it holds back it sends.
+    buffered: () => 0,
   };
 }

@@ -1,31 +1,47 @@
 // What outlives a reload: the session of this tab, this person's name and transport. Without storage all still works once.
 
-const SESSION = 'chat.session';
+const CLIENT = 'chat.client';
+const PAGE = 'chat.page';
 const NICK = 'chat.nick';
 const TRANSPORT = 'chat.transport';
 const BLOCKED = 'chat.websocket-blocked';
 /** For how long it is remembered that WebSocket did not get through; then it is tried again. */
 const BLOCKED_MS = 10 * 60_000;
 
-const SAVED_FIELDS = ['code', 'nick', 'epoch', 'seq', 'readSeq', 'selves', 'draft', 'ended', 'renewed', 'leaving'];
-
-/** The saved session: `{ token, active, rooms }`, or null. */
-export function loadSession() {
-  try {
-    const saved = JSON.parse(sessionStorage.getItem(SESSION));
-    return saved && typeof saved.token === 'string' && Array.isArray(saved.rooms) ? saved : null;
-  } catch {
-    return null;
-  }
+/** Where the client keeps the session. Once that is over, `close` forgets it, and keeps no other until `open`. */
+export function clientStorage() {
+  let isOpen = true;
+  return {
+    getItem: () => sessionStorage.getItem(CLIENT),
+    setItem: (_, value) => isOpen && sessionStorage.setItem(CLIENT, value),
+    removeItem: () => sessionStorage.removeItem(CLIENT),
+    open() {
+      isOpen = true;
+    },
+    close() {
+      isOpen = false;
+      attempt(() => sessionStorage.removeItem(CLIENT));
+    },
+  };
 }
 
-/** Saves the session; one without rooms is not worth a fight between two tabs, and is forgotten. */
-export function saveSession({ token, active, rooms }) {
+/** What the page saved beside that: `{ active, rooms }`. */
+export function loadPage() {
+  const saved = attempt(() => JSON.parse(sessionStorage.getItem(PAGE)));
+  return Array.isArray(saved?.rooms) ? saved : { active: null, rooms: [] };
+}
+
+/** Saves what there is, or forgets it for null. */
+export function savePage(page) {
+  attempt(() => page === null ? sessionStorage.removeItem(PAGE) : sessionStorage.setItem(PAGE, JSON.stringify(page)));
+}
+
+/** Storage may be full or switched off: a reload then starts anew. */
+function attempt(use) {
   try {
-    if (!token || rooms.length === 0) return sessionStorage.removeItem(SESSION);
-    sessionStorage.setItem(SESSION, JSON.stringify({ token, active, rooms: rooms.map(savedRoom) }));
+    return use();
   } catch {
-    // Storage is full or switched off: a reload then starts anew.
+    return null;
   }
 }
 
@@ -50,25 +66,7 @@ export function loadBlocked() {
 /** Remembers whether WebSocket gets through. */
 export const saveBlocked = isBlocked => keep(BLOCKED, isBlocked ? String(Date.now()) : null);
 
-function load(name) {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
+const load = name => attempt(() => localStorage.getItem(name));
 
-function keep(name, value) {
-  try {
-    if (value === null) localStorage.removeItem(name);
-    else localStorage.setItem(name, value);
-  } catch {
-    // See above.
-  }
-}
-
-function savedRoom(room) {
-  const saved = Object.fromEntries(SAVED_FIELDS.map(field => [field, room[field]]));
-  const pending = room.pending.filter(message => message.state !== 'acked');
-  return { ...saved, pending: pending.map(({ key, text, at, epoch }) => ({ key, text, at, epoch })) };
-}
+const keep = (name, value) =>
+  attempt(() => value === null ? localStorage.removeItem(name) : localStorage.setItem(name, value));

@@ -15,18 +15,17 @@ export function rowsOf(room) {
   let day = null;
   let before = null;
   const above = new Map();
-  const said = new Map(room.entries.filter(({ kind }) => kind === 'message').map(entry => [entry.seq, entry]));
+  const said = new Map(room.messages.map(message => [message.seq, message]));
   const isBelow = member => above.get(member) ?? above.set(member, isAbove(room, member)).get(member);
-  for (const entry of room.entries) {
-    if (entry.kind === 'gap') {
-      const { from, to } = entry;
-      rows.push({ id: `g${from}`, kind: 'gap', from, to, busy: room.loading === from });
+  for (const entry of linesOf(room)) {
+    if (entry === room.hole) {
+      rows.push({ id: 'gap', kind: 'gap' });
       before = null;
       continue;
     }
     day = pushDay(rows, day, entry.at);
     if (entry.seq === room.newFrom) rows.push({ id: 'new', kind: 'new' });
-    if (entry.kind === 'notice') {
+    if (entry.words) {
       rows.push({ id: `n${entry.seq}`, kind: 'notice', words: entry.words, at: entry.at });
       before = null;
       continue;
@@ -34,11 +33,11 @@ export function rowsOf(room) {
     const mine = isMine(room, entry);
     const sofar = entry.redacted ? undefined : room.growing[entry.seq];
     const row = {
-      id: entry.local ? `k${entry.local}` : `s${entry.seq}`,
+      id: mine && room.keys.has(entry.key) ? `k${entry.key}` : `s${entry.seq}`,
       kind: 'message',
       seq: entry.seq,
-      member: entry.member,
-      host: entry.host,
+      member: entry.member ?? null,
+      host: entry.host === true,
       nick: entry.nick,
       color: entry.color,
       text: sofar ?? shownText(entry),
@@ -46,7 +45,7 @@ export function rowsOf(room) {
       reply: replyWords(said, entry),
       edited: entry.edited > 0,
       at: entry.at,
-      redacted: entry.redacted,
+      redacted: entry.redacted === true,
       mine,
       state: 'told',
       error: undefined,
@@ -64,11 +63,18 @@ export function rowsOf(room) {
   return rows;
 }
 
+/** Messages, notices and what is missing between them, by their numbers. */
+function linesOf({ messages, notices, hole }) {
+  if (notices.length === 0 && hole === null) return messages;
+  const place = line => line === hole ? hole.after + .5 : line.seq;
+  return [...messages, ...notices, ...(hole === null ? [] : [hole])].sort((a, b) => place(a) - place(b));
+}
+
 /** A message of data alone is for another program. */
 const shownText = ({ text, data, redacted }) => text === '' && data && !redacted ? 'A message that this page cannot show' : text;
 
 /** What a message answers, as far as that is shown: who said it, and how it begins. */
-function replyWords(said, { replyTo }) {
+function replyWords(said, { reply_to: replyTo }) {
   if (replyTo === undefined) return null;
   const answered = said.get(replyTo);
   if (!answered) return 'An earlier message';
@@ -76,7 +82,7 @@ function replyWords(said, { replyTo }) {
 }
 
 function startRow(room) {
-  const empty = room.entries.length === 0 && room.pending.length === 0 && !room.more;
+  const empty = room.messages.length === 0 && room.notices.length === 0 && room.pending.length === 0 && !room.more;
   const { code, more, loadError, fresh, live } = room;
   return { id: 'start', kind: 'start', code, more, empty, busy: room.loading === 'earlier', loadError, fresh, live };
 }

@@ -39,14 +39,10 @@ const ERRORS = {
   at_capacity: 'The server is full. Try again later.',
   draining: 'The server is about to restart. Wait a moment.',
   not_connected: 'Not connected. Try again in a moment.',
+  disconnected: 'Not connected. Try again in a moment.',
   bad_token: 'The earlier session is gone; a new one has begun.',
   auth_expired: 'Your sign-in has run out: sign in again.',
 };
-
-/** Errors after which the same command may succeed by itself. */
-const PASSING = new Set(['rate_limited', 'busy', 'unavailable', 'at_capacity', 'draining', 'not_connected']);
-
-export const isPassing = error => PASSING.has(error.code);
 
 const FIELDS = { nick: 'A name', room: 'A room code', text: 'A message', topic: 'A topic' };
 
@@ -56,6 +52,18 @@ export function errorWords({ code, message, field, limit, until }) {
   if (code === 'too_long' && FIELDS[field] && limit) return `${FIELDS[field]} has at most ${limit} characters.`;
   const words = ERRORS[code] ?? message ?? 'The server refused this.';
   return words.replace('{message}', () => message ?? 'it gave no reason');
+}
+
+/** Why a message was not sent. */
+export function refusedWords(error) {
+  switch (error.code) {
+    case 'epoch_changed': return 'Written for the room before this one.';
+    case 'outcome_unknown': return 'Perhaps not sent: the answer was lost.';
+    case 'outbox_full': return 'As many messages wait to be sent as may.';
+    case 'left':
+    case 'closed': return 'Not sent.';
+    default: return errorWords(error);
+  }
 }
 
 /** What somebody else has written, among words of the page's own. It is shown by itself, whichever way it runs. */
@@ -148,8 +156,17 @@ function nameIn(room, member) {
   if (member === undefined) return 'The server';
   if (own(room, member)) return 'You';
   const nick = room.members.find(known => known.member === member)?.nick
-    ?? room.entries.findLast(entry => entry.member === member)?.nick;
+    ?? room.messages.findLast(message => message.member === member)?.nick;
   return nick === undefined ? 'Somebody' : theirs(nick);
+}
+
+/** How a membership or a room ended, as the client says, in words: `{ why, detail }`; `you` says as whom one was in it. */
+export function endingOf(room, { why, by, until, reason, isMissed, error }, { member, nick }) {
+  if (error) return { why: { room_not_found: 'gone', banned: 'banned' }[error.code] ?? 'refused', detail: errorWords(error) };
+  if (why === 'closed') return { why, detail: isMissed ? 'It was closed while you were away.' : closedWords(reason) };
+  if (isMissed) return { why, detail: why === 'left' ? 'You are not in this room any more' : putOutWords(why, until) };
+  const detail = leftWords({ ...room, selves: [...room.selves, member] }, { member, nick, reason: why, by, until });
+  return { why: why === 'timeout' ? 'left' : why, detail };
 }
 
 /** Why a room is not live any more, and what may be done about it. Title and text are words with parts that may be `theirs`. */

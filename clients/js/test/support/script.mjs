@@ -54,7 +54,7 @@ export function script(options = {}) {
   };
   const { transports = ['ws'], ...others } = options;
   const statuses = [];
-  const client = connect({ url: 'http://script', storage: null, clock, openers: transports.map(name => [name, opener(name)]), ...others });
+  const client = connect({ url: 'http://script', storage: null, clock, transports: transports.map(name => [name, opener(name)]), ...others });
   client.on('status', status => statuses.push(status));
   return { client, clock, lines, statuses, get line() { return lines.at(-1); } };
 }
