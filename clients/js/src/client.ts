@@ -7,6 +7,7 @@ import { Emitter } from './emitter.js';
 import { Requests } from './requests.js';
 import { Room } from './room.js';
 import { HOLE_MAX } from './state.js';
+import { snapshot } from './snapshot.js';
 import { sseAt } from './sse.js';
 import { Claims, load, sessionStorageOf, store } from './storage.js';
 import { watch } from './wake.js';
@@ -85,7 +86,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#url = (options.url ?? location.origin).replace(/\/+$/, '');
     this.#storage = options.storage === undefined ? sessionStorageOf(globalThis) : options.storage;
     this.#clock = options.clock ?? systemClock;
-    this.#requests = new Requests(this.#clock);
+    this.#requests = new Requests(this.#clock, () => this.limits);
     this.#claims = new Claims(this.#clock);
     this.#host = {
       clock: this.#clock,
@@ -94,9 +95,7 @@ export class Client extends Emitter<ClientEvents> {
         this.#asked.set(frame, room);
         this.#requests.ask(frame, done);
       },
-      tell: frame => {
-        if (this.#connection.buffered <= BUFFERED_MAX) this.#connection.send(frame);
-      },
+      tell: frame => this.#tell(frame),
       save: () => this.#save(),
       restart: () => this.#connection.restart(),
       remove: room => {
@@ -195,13 +194,18 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #enter(code: string | null, entrance: Entrance, isMaker: boolean): Promise<Room> {
+    try {
+      entrance = snapshot(entrance);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const known = code === null ? undefined : this.room(code);
     if (known !== undefined && known.state.status !== 'ended') {
       return known.state.epoch === null ? known.enter(entrance, isMaker) : Promise.resolve(known);
     }
-    const room = known ?? new Room(this.#host, code?.toUpperCase() ?? null, { ...entrance }, isMaker);
+    const room = known ?? new Room(this.#host, code?.toUpperCase() ?? null, entrance, isMaker);
     if (known === undefined) this.#rooms = [...this.#rooms, room];
-    return room.enter({ ...entrance }, isMaker);
+    return room.enter(entrance, isMaker);
   }
 
   #hello(): Hello | Promise<Hello> {
@@ -217,10 +221,21 @@ export class Client extends Emitter<ClientEvents> {
     return typeof credentials === 'function' ? Promise.resolve(why).then(credentials).then(with_) : with_(credentials);
   }
 
+  #tell(frame: ClientFrame): void {
+    if (this.#connection.buffered > BUFFERED_MAX) return;
+    let said;
+    try {
+      said = snapshot(frame, this.limits.frame_bytes);
+    } catch (error) {
+      return this.emit('error', error as ChatError);
+    }
+    this.#connection.send(said);
+  }
+
   #onStatus(status: ConnectionStatus): void {
     this.#status = status;
     if (status.name === 'open') {
-      this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart(), this.limits.in_flight);
+      this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart());
     }
     if (status.name === 'waiting' || status.name === 'closed') {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = 'expired';

@@ -1,6 +1,7 @@
 // What a room still has to send: one command at a time, in order, each under its own key, and only into the life of the room it was written for.
 
 import { ChatError, isPassing } from './errors.js';
+import { snapshot } from './snapshot.js';
 import type { Clock } from './clock.js';
 import type { Done } from './requests.js';
 import type { RoomState } from './state.js';
@@ -67,7 +68,13 @@ export class Outbox {
 
   push(frame: ClientFrame, key: string, done: (outcome: Sent | ChatError) => void): void {
     if (this.#waiting.length >= OUTBOX_MAX) return done(new ChatError('outbox_full', 'too many messages wait to be sent', { limit: OUTBOX_MAX }));
-    this.#waiting.push({ key, frame, epoch: this.#options.state().epoch, member: null, done });
+    let said;
+    try {
+      said = snapshot(frame);
+    } catch (error) {
+      return done(error as ChatError);
+    }
+    this.#waiting.push({ key, frame: said, epoch: this.#options.state().epoch, member: null, done });
     this.#options.onChange();
     this.flush();
   }

@@ -5,6 +5,7 @@ import { Emitter } from './emitter.js';
 import { nextQuestion } from './missed.js';
 import { Outbox } from './outbox.js';
 import { forgotten, isEvent, reduce } from './reduce.js';
+import { snapshot } from './snapshot.js';
 import { disconnected, ended, newRoom, positionOf, readUpTo, resumed } from './state.js';
 import type { Clock } from './clock.js';
 import type { Entry, Pending, Refused, Sent } from './outbox.js';
@@ -172,8 +173,8 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Changes what one is shown as; what is not named stays. */
   async me(change: { nick?: string; data?: JsonObject | null }): Promise<void> {
+    const { nick, data } = snapshot(change);
     await this.command({ type: 'me', ...change });
-    const { nick, data } = change;
     if (nick !== undefined) this.#entrance.nick = nick;
     if (data === null) delete this.#entrance.data;
     else if (data !== undefined) this.#entrance.data = data;
