@@ -2,7 +2,7 @@
 
 import { systemClock } from './clock.js';
 import { Connection } from './connection.js';
-import { CREDENTIALS_EXPIRED, ChatError } from './errors.js';
+import { CREDENTIALS_EXPIRED, ChatError, isUnexplained } from './errors.js';
 import { Emitter } from './emitter.js';
 import { Requests } from './requests.js';
 import { Room } from './room.js';
@@ -242,11 +242,11 @@ export class Client extends Emitter<ClientEvents> {
       this.#stopProbe?.();
       this.#stopProbe = null;
       const error = new ChatError('closed', status.reason);
-      this.#requests.close();
       for (const room of this.#rooms) {
+        room.disconnected(isUnexplained(status.code));
         if (status.name === 'closed') room.closed(error, status.code === SESSION_ENDED);
-        else room.disconnected();
       }
+      this.#requests.close();
       if (status.name === 'closed') {
         if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
         this.#stopWatch?.();

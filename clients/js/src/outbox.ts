@@ -12,6 +12,9 @@ const OUTBOX_MAX = 256;
 /** How long to wait after a passing refusal that names no time. */
 const PAUSE_MS = 1_000;
 
+/** So many connections may be lost over one command: it may be what they do not survive, and what comes after it must go on. */
+const LOSSES_MAX = 3;
+
 /** Where a message stands in the log; an edit or reaction that changed nothing has no `at`. */
 export interface Sent {
   readonly seq: number;
@@ -35,6 +38,8 @@ export interface Entry extends Pending {
   epoch: string | null;
   /** As whom it was tried; null before. */
   member: number | null;
+  /** Connections that were lost over it, one after the other. */
+  losses?: number;
 }
 
 interface Waiting extends Entry {
@@ -63,7 +68,7 @@ export class Outbox {
   }
 
   get entries(): readonly Entry[] {
-    return this.#waiting.map(({ key, frame, epoch, member }) => ({ key, frame, epoch, member }));
+    return this.#waiting.map(({ done, ...entry }) => entry);
   }
 
   push(frame: ClientFrame, key: string, done: (outcome: Sent | ChatError) => void): void {
@@ -109,11 +114,16 @@ export class Outbox {
     if (member === entry.member) this.#end(entry, { seq: frame.seq, ...(frame.at !== undefined && { at: frame.at }) });
   }
 
-  /** The connection is lost. What was in flight is asked again under its key. */
-  pause(): void {
+  /** The connection is lost. What was in flight is asked again under its key; not for ever, where it may be why (`isSuspect`). */
+  pause(isSuspect = false): void {
+    const entry = this.#inFlight;
     this.#inFlight = null;
     this.#stopPause?.();
     this.#stopPause = null;
+    if (entry === null || !isSuspect) return;
+    entry.losses = (entry.losses ?? 0) + 1;
+    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError('outcome_unknown', 'one connection after the other was lost over this'));
+    else this.#options.onChange();
   }
 
   /** Nothing of it is sent any more. With `waits`, what was tried is still to be answered. */
@@ -130,6 +140,7 @@ export class Outbox {
     this.#inFlight = null;
     if (answer instanceof ChatError) {
       if (answer.code === 'disconnected') return;
+      delete entry.losses;
       if (isPassing(answer) || answer.code === 'not_member') return this.#wait(answer.retryAfterMs ?? PAUSE_MS);
       return this.#end(entry, answer);
     }

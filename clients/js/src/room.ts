@@ -251,12 +251,12 @@ export class Room extends Emitter<RoomEvents> {
     this.#state = { ...this.#state, code };
   }
 
-  /** @internal The connection is lost. */
-  disconnected(): void {
+  /** @internal The connection is lost; with `isSuspect` what was said may be why. */
+  disconnected(isSuspect: boolean): void {
     for (const stop of Object.values(this.#stopPauses)) stop();
     [this.#stopPauses, this.#isAsking, this.#isEntering, this.#typingUntil] = [{}, false, false, 0];
-    this.#outbox.pause();
     this.#set(disconnected(this.#state));
+    this.#outbox.pause(isSuspect);
   }
 
   /** @internal What the server says of the room to a session that comes back; nothing where it does not know that one is in it. */
@@ -310,7 +310,6 @@ export class Room extends Emitter<RoomEvents> {
 
   /** @internal The client does not come back by itself; with `isOver` the session was ended, and its memberships with it. */
   closed(error: ChatError, isOver: boolean): void {
-    this.disconnected();
     this.#entered?.reject(error);
     this.#entered = null;
     if (!isOver) return;

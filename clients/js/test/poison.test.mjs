@@ -106,3 +106,34 @@ test('what is changed after it was said changes nothing', async () => {
   it.line.answer('join', { ...JOINED, seq: 3 });
   assert.deepEqual(it.line.asked('send').data, { v: 1 });
 });
+
+test('a message that no connection survives is given up, and what comes after it goes on', async () => {
+  const storage = memory();
+  const first = await inRoom({ storage });
+  first.room.send('bad', { key: 'a' }).catch(() => {});
+  first.room.send('after', { key: 'b' }).catch(() => {});
+  const lose = (it, code) => {
+    it.clock.run(5_000);
+    it.line.lose(code);
+    it.clock.run(250);
+    it.line.live(it.client.rooms[0].state.seq);
+  };
+  // What the server has a reason for is not the message's doing.
+  for (const code of [4001, 4006, 4007]) lose(first, code);
+  lose(first);
+  // A refusal that may pass shows that it gets through.
+  first.line.refuse('send', 'unavailable');
+  first.clock.run(1_000);
+  lose(first, 1009);
+  lose(first);
+  assert.deepEqual(sends(first.line), ['bad']);
+  first.client.close();
+  const second = script({ storage });
+  const refused = [];
+  second.client.rooms[0].on('refused', ({ key, error }) => refused.push([key, error.code]));
+  second.line.live(2);
+  second.line.tell(JOINED);
+  assert.deepEqual([sends(second.line), refused], [['bad'], []]);
+  lose(second);
+  assert.deepEqual([sends(second.line), refused], [['after'], [['a', 'outcome_unknown']]]);
+});
