@@ -171,13 +171,22 @@ export class Client extends Emitter<ClientEvents> {
     this.#connection.close(1000, 'closed');
   }
 
-  /** Ends the session for good, with its rooms; with `all` every session of the person. */
+  /**
+   * Ends the session for good, with its rooms; with `all` every session of the person. Resolves once the server has said so, or that the
+   * session is gone; fails where it has not, and then the session and its token are still there, to be ended later.
+   */
   end({ all = false }: { all?: boolean } = {}): Promise<void> {
+    const isGone = () => this.#status.name === 'closed' && this.#status.code === SESSION_ENDED;
+    if (isGone() && !all) return Promise.resolve();
+    const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
       this.#requests.ask({ type: 'end', ...(all && { all }) }, answer => {
-        // The connection may have ended with it before the answer.
-        if (answer instanceof ChatError && this.#status.name !== 'closed') reject(answer);
-        else resolve();
+        const isDone = !(answer instanceof ChatError) || (answer.code === 'bad_token' && !all);
+        // Whatever becomes of the connection, nobody comes back with what is ended.
+        if (isDone) this.#connection.close(SESSION_ENDED, 'ended');
+        // Or it has ended before the answer came, which has a way of its own over SSE.
+        if (isDone || (wasOpen && isGone())) return resolve();
+        reject(this.#status.name === 'closed' ? new ChatError('closed', 'there is no connection, and none will be') : answer);
       });
     });
   }
