@@ -209,6 +209,7 @@ export class Client extends Emitter<ClientEvents> {
       return Promise.reject(error);
     }
     const known = code === null ? undefined : this.room(code);
+    if (known?.isLeaving) return known.leave().then(() => this.#enter(code, entrance, isMaker));
     if (known !== undefined && known.state.status !== 'ended') {
       return known.state.epoch === null ? known.enter(entrance, isMaker) : Promise.resolve(known);
     }

@@ -241,6 +241,11 @@ export class Room extends Emitter<RoomEvents> {
     return { code, entrance, outbox: this.#outbox.entries };
   }
 
+  /** @internal It is on its way out: whoever wants in waits for that. */
+  get isLeaving(): boolean {
+    return this.#leaving !== null;
+  }
+
   /** @internal Whether a room under a code that nobody has heard yet may be this one. */
   get isUnnamed(): boolean {
     return this.#state.code === null && this.#tries > 0;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isChatError } from '../dist/index.js';
-import { inRoom, memory } from './support/script.mjs';
+import { AT, EPOCH, JOINED, ROOM, inRoom, memory, script, turn } from './support/script.mjs';
 
 const refusedWith = code => error => isChatError(error, code);
 const closing = (code, reason) => ({ type: 'closing', code, reason });
@@ -69,4 +69,37 @@ test('where nobody has ended the session, it is there still, and so is its token
   const done = it.client.end();
   it.line.answer('end', { type: 'ended' });
   await done;
+});
+
+test('a room that is being left is joined anew once it is', async () => {
+  const it = await inRoom();
+  const leaving = it.room.leave();
+  const joining = it.client.join(ROOM.toLowerCase(), { nick: 'Bobby' });
+  await turn();
+  assert.deepEqual(it.line.types(), ['join', 'leave']);
+  it.line.tell({ type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'left' });
+  it.line.ack('leave', 3);
+  await leaving;
+  await turn();
+  assert.deepEqual([it.line.types(), it.line.asked('join').nick], [['join', 'leave', 'join'], 'Bobby']);
+  it.line.answer('join', { ...JOINED, seq: 4, entered: 4 });
+  const again = await joining;
+  assert.deepEqual([again === it.room, again.state.status, it.client.rooms], [false, 'live', [again]]);
+});
+
+test('a room that is left before one is in, or while away, is joined anew as well', async () => {
+  const it = script();
+  it.line.welcome();
+  it.client.join(ROOM, { nick: 'Bob' }).catch(() => {});
+  const leaving = it.client.rooms[0].leave();
+  const joining = it.client.join(ROOM, { nick: 'Bob' });
+  it.line.answer('join', JOINED);
+  it.line.lose();
+  it.clock.run(250);
+  it.line.welcome([{ room: ROOM, epoch: EPOCH, seq: 2, status: 'live' }]);
+  it.line.ack('leave', 3);
+  await leaving;
+  await turn();
+  it.line.answer('join', { ...JOINED, seq: 4, entered: 4 });
+  assert.equal((await joining).state.status, 'live');
 });
