@@ -249,8 +249,7 @@ export class Client extends Emitter<ClientEvents> {
     }
     if (status.name === 'waiting' || status.name === 'closed') {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = 'expired';
-      this.#stopProbe?.();
-      this.#stopProbe = null;
+      this.#stopProbing();
       const error = new ChatError('closed', status.reason);
       for (const room of this.#rooms) {
         room.disconnected(isUnexplained(status.code));
@@ -269,6 +268,7 @@ export class Client extends Emitter<ClientEvents> {
 
   #receive(frame: ServerFrame): void {
     this.#heardAt = this.#clock.now();
+    this.#stopProbing();
     const request = this.#requests.take(frame);
     switch (frame.type) {
       case 'welcome': this.#welcomed(frame); break;
@@ -348,14 +348,15 @@ export class Client extends Emitter<ClientEvents> {
 
   #probe(): void {
     if (!this.#connection.isOpen || this.#stopProbe !== null) return;
-    const stop = this.#clock.after(PROBE_MS_MAX, () => this.#connection.restart());
-    this.#stopProbe = stop;
-    // Any answer will do, a refusal too.
+    this.#stopProbe = this.#clock.after(PROBE_MS_MAX, () => this.#connection.restart());
+    // Any frame will do, a refusal too: what is busy may answer others first.
     const room = this.#rooms.find(({ state }) => state.status === 'live')?.code ?? 'NONE';
-    this.#requests.ask({ type: 'history', room, limit: 0 }, () => {
-      stop();
-      this.#stopProbe = null;
-    });
+    this.#requests.ask({ type: 'history', room, limit: 0 }, () => {});
+  }
+
+  #stopProbing(): void {
+    this.#stopProbe?.();
+    this.#stopProbe = null;
   }
 }
 
