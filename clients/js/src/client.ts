@@ -2,11 +2,12 @@
 
 import { systemClock } from './clock.js';
 import { Connection } from './connection.js';
-import { CREDENTIALS_EXPIRED, ChatError } from './errors.js';
+import { CREDENTIALS_EXPIRED, ChatError, isUnexplained } from './errors.js';
 import { Emitter } from './emitter.js';
 import { Requests } from './requests.js';
 import { Room } from './room.js';
 import { HOLE_MAX } from './state.js';
+import { snapshot } from './snapshot.js';
 import { sseAt } from './sse.js';
 import { Claims, load, sessionStorageOf, store } from './storage.js';
 import { watch } from './wake.js';
@@ -85,7 +86,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#url = (options.url ?? location.origin).replace(/\/+$/, '');
     this.#storage = options.storage === undefined ? sessionStorageOf(globalThis) : options.storage;
     this.#clock = options.clock ?? systemClock;
-    this.#requests = new Requests(this.#clock);
+    this.#requests = new Requests(this.#clock, () => this.limits);
     this.#claims = new Claims(this.#clock);
     this.#host = {
       clock: this.#clock,
@@ -94,9 +95,7 @@ export class Client extends Emitter<ClientEvents> {
         this.#asked.set(frame, room);
         this.#requests.ask(frame, done);
       },
-      tell: frame => {
-        if (this.#connection.buffered <= BUFFERED_MAX) this.#connection.send(frame);
-      },
+      tell: frame => this.#tell(frame),
       save: () => this.#save(),
       restart: () => this.#connection.restart(),
       remove: room => {
@@ -177,13 +176,22 @@ export class Client extends Emitter<ClientEvents> {
     this.#connection.close(1000, 'closed');
   }
 
-  /** Ends the session for good, with its rooms; with `all` every session of the person. */
+  /**
+   * Ends the session for good, with its rooms; with `all` every session of the person. Resolves once the server has said so, or that the
+   * session is gone; fails where it has not, and then the session and its token are still there, to be ended later.
+   */
   end({ all = false }: { all?: boolean } = {}): Promise<void> {
+    const isGone = () => this.#status.name === 'closed' && this.#status.code === SESSION_ENDED;
+    if (isGone() && !all) return Promise.resolve();
+    const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
       this.#requests.ask({ type: 'end', ...(all && { all }) }, answer => {
-        // The connection may have ended with it before the answer.
-        if (answer instanceof ChatError && this.#status.name !== 'closed') reject(answer);
-        else resolve();
+        const isDone = !(answer instanceof ChatError) || (answer.code === 'bad_token' && !all);
+        // Whatever becomes of the connection, nobody comes back with what is ended.
+        if (isDone) this.#connection.close(SESSION_ENDED, 'ended');
+        // Or it has ended before the answer came, which has a way of its own over SSE.
+        if (isDone || (wasOpen && isGone())) return resolve();
+        reject(this.#status.name === 'closed' ? new ChatError('closed', 'there is no connection, and none will be') : answer);
       });
     });
   }
@@ -200,13 +208,19 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #enter(code: string | null, entrance: Entrance, isMaker: boolean): Promise<Room> {
+    try {
+      entrance = snapshot(entrance);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const known = code === null ? undefined : this.room(code);
+    if (known?.isLeaving) return known.leave().then(() => this.#enter(code, entrance, isMaker));
     if (known !== undefined && known.state.status !== 'ended') {
       return known.state.epoch === null ? known.enter(entrance, isMaker) : Promise.resolve(known);
     }
-    const room = known ?? new Room(this.#host, code?.toUpperCase() ?? null, { ...entrance }, isMaker);
+    const room = known ?? new Room(this.#host, code?.toUpperCase() ?? null, entrance, isMaker);
     if (known === undefined) this.#rooms = [...this.#rooms, room];
-    return room.enter({ ...entrance }, isMaker);
+    return room.enter(entrance, isMaker);
   }
 
   #hello(): Hello | Promise<Hello> {
@@ -222,21 +236,31 @@ export class Client extends Emitter<ClientEvents> {
     return typeof credentials === 'function' ? Promise.resolve(why).then(credentials).then(with_) : with_(credentials);
   }
 
+  #tell(frame: ClientFrame): void {
+    if (this.#connection.buffered > BUFFERED_MAX) return;
+    let said;
+    try {
+      said = snapshot(frame, this.limits.frame_bytes);
+    } catch (error) {
+      return this.emit('error', error as ChatError);
+    }
+    this.#connection.send(said);
+  }
+
   #onStatus(status: ConnectionStatus): void {
     this.#status = status;
     if (status.name === 'open') {
-      this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart(), this.limits.in_flight);
+      this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart());
     }
     if (status.name === 'waiting' || status.name === 'closed') {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = 'expired';
-      this.#stopProbe?.();
-      this.#stopProbe = null;
+      this.#stopProbing();
       const error = new ChatError('closed', status.reason);
-      this.#requests.close();
       for (const room of this.#rooms) {
+        room.disconnected(isUnexplained(status.code));
         if (status.name === 'closed') room.closed(error, status.code === SESSION_ENDED);
-        else room.disconnected();
       }
+      this.#requests.close();
       if (status.name === 'closed') {
         if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
         this.#stopWatch?.();
@@ -249,6 +273,7 @@ export class Client extends Emitter<ClientEvents> {
 
   #receive(frame: ServerFrame): void {
     this.#heardAt = this.#clock.now();
+    this.#stopProbing();
     const request = this.#requests.take(frame);
     switch (frame.type) {
       case 'welcome': this.#welcomed(frame); break;
@@ -328,14 +353,15 @@ export class Client extends Emitter<ClientEvents> {
 
   #probe(): void {
     if (!this.#connection.isOpen || this.#stopProbe !== null) return;
-    const stop = this.#clock.after(PROBE_MS_MAX, () => this.#connection.restart());
-    this.#stopProbe = stop;
-    // Any answer will do, a refusal too.
+    this.#stopProbe = this.#clock.after(PROBE_MS_MAX, () => this.#connection.restart());
+    // Any frame will do, a refusal too: what is busy may answer others first.
     const room = this.#rooms.find(({ state }) => state.status === 'live')?.code ?? 'NONE';
-    this.#requests.ask({ type: 'history', room, limit: 0 }, () => {
-      stop();
-      this.#stopProbe = null;
-    });
+    this.#requests.ask({ type: 'history', room, limit: 0 }, () => {});
+  }
+
+  #stopProbing(): void {
+    this.#stopProbe?.();
+    this.#stopProbe = null;
   }
 }
 

@@ -74,4 +74,7 @@ export const isPassing = ({ code }: { readonly code: string }): boolean => PASSI
 /** Close codes from 4500 to 4999 say: do not come back. */
 export const isFinal = (code: number): boolean => code >= 4500 && code <= 4999;
 
+/** Whether a connection may have been lost over what was said: neither the server nor this client had another reason. */
+export const isUnexplained = (code: number): boolean => code !== 1000 && (code < 4000 || code === 4500);
+
 export const CREDENTIALS_EXPIRED = 4007;

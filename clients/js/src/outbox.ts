@@ -1,6 +1,7 @@
 // What a room still has to send: one command at a time, in order, each under its own key, and only into the life of the room it was written for.
 
 import { ChatError, isPassing } from './errors.js';
+import { snapshot } from './snapshot.js';
 import type { Clock } from './clock.js';
 import type { Done } from './requests.js';
 import type { RoomState } from './state.js';
@@ -10,6 +11,9 @@ import type { ClientFrame, ServerFrame } from './wire.js';
 const OUTBOX_MAX = 256;
 /** How long to wait after a passing refusal that names no time. */
 const PAUSE_MS = 1_000;
+
+/** So many connections may be lost over one command: it may be what they do not survive, and what comes after it must go on. */
+const LOSSES_MAX = 3;
 
 /** Where a message stands in the log; an edit or reaction that changed nothing has no `at`. */
 export interface Sent {
@@ -34,6 +38,8 @@ export interface Entry extends Pending {
   epoch: string | null;
   /** As whom it was tried; null before. */
   member: number | null;
+  /** Connections that were lost over it, one after the other. */
+  losses?: number;
 }
 
 interface Waiting extends Entry {
@@ -62,12 +68,18 @@ export class Outbox {
   }
 
   get entries(): readonly Entry[] {
-    return this.#waiting.map(({ key, frame, epoch, member }) => ({ key, frame, epoch, member }));
+    return this.#waiting.map(({ done, ...entry }) => entry);
   }
 
   push(frame: ClientFrame, key: string, done: (outcome: Sent | ChatError) => void): void {
     if (this.#waiting.length >= OUTBOX_MAX) return done(new ChatError('outbox_full', 'too many messages wait to be sent', { limit: OUTBOX_MAX }));
-    this.#waiting.push({ key, frame, epoch: this.#options.state().epoch, member: null, done });
+    let said;
+    try {
+      said = snapshot(frame);
+    } catch (error) {
+      return done(error as ChatError);
+    }
+    this.#waiting.push({ key, frame: said, epoch: this.#options.state().epoch, member: null, done });
     this.#options.onChange();
     this.flush();
   }
@@ -102,11 +114,16 @@ export class Outbox {
     if (member === entry.member) this.#end(entry, { seq: frame.seq, ...(frame.at !== undefined && { at: frame.at }) });
   }
 
-  /** The connection is lost. What was in flight is asked again under its key. */
-  pause(): void {
+  /** The connection is lost. What was in flight is asked again under its key; not for ever, where it may be why (`isSuspect`). */
+  pause(isSuspect = false): void {
+    const entry = this.#inFlight;
     this.#inFlight = null;
     this.#stopPause?.();
     this.#stopPause = null;
+    if (entry === null || !isSuspect) return;
+    entry.losses = (entry.losses ?? 0) + 1;
+    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError('outcome_unknown', 'one connection after the other was lost over this'));
+    else this.#options.onChange();
   }
 
   /** Nothing of it is sent any more. With `waits`, what was tried is still to be answered. */
@@ -123,6 +140,7 @@ export class Outbox {
     this.#inFlight = null;
     if (answer instanceof ChatError) {
       if (answer.code === 'disconnected') return;
+      delete entry.losses;
       if (isPassing(answer) || answer.code === 'not_member') return this.#wait(answer.retryAfterMs ?? PAUSE_MS);
       return this.#end(entry, answer);
     }

@@ -1,8 +1,9 @@
 // Commands and their answers: numbered, as many in flight as the server takes, one page at a time, and each answered or failed once.
 
 import { ChatError } from './errors.js';
+import { snapshot } from './snapshot.js';
 import type { Clock } from './clock.js';
-import type { ClientFrame, ServerFrame } from './wire.js';
+import type { ClientFrame, Limits, ServerFrame } from './wire.js';
 
 /** Longer than this without any answer, and the connection is dead although nobody said so. */
 export const ANSWER_MS_MAX = 15_000;
@@ -20,6 +21,8 @@ export type Done = (answer: ServerFrame | ChatError) => void;
 
 interface Request {
   readonly frame: ClientFrame;
+  /** The same, numbered, as it was when it was asked. */
+  readonly said: ClientFrame & { readonly id: number };
   readonly done: Done;
   /** Since when it is in flight. */
   since: number;
@@ -32,11 +35,12 @@ export class Requests {
   #send: ((frame: ClientFrame) => void) | null = null;
   #onDead = () => {};
   #stopTimer = () => {};
-  #limit = IN_FLIGHT;
+  readonly #limits: () => Partial<Limits>;
   #nextId = 1;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, limits: () => Partial<Limits>) {
     this.#clock = clock;
+    this.#limits = limits;
   }
 
   get isOpen(): boolean {
@@ -44,17 +48,22 @@ export class Requests {
   }
 
   /** Asks through this connection from now on; `onDead` hears of an answer that does not come. */
-  open(send: (frame: ClientFrame) => void, onDead: () => void, limit = IN_FLIGHT): void {
+  open(send: (frame: ClientFrame) => void, onDead: () => void): void {
     this.#send = send;
     this.#onDead = onDead;
-    // Half of them, so that whatever else is said has a place.
-    this.#limit = Math.max(1, limit >> 1);
   }
 
   ask(frame: ClientFrame, done: Done): void {
     if (this.#send === null) return done(new ChatError('disconnected', 'there is no connection'));
     if (this.#waiting.length >= QUEUE_MAX) return done(new ChatError('busy', 'too many commands wait to be sent'));
-    this.#waiting.push({ frame, done, since: 0 });
+    let said;
+    try {
+      said = snapshot({ ...frame, id: this.#nextId }, this.#limits().frame_bytes);
+    } catch (error) {
+      return done(error as ChatError);
+    }
+    this.#nextId += 1;
+    this.#waiting.push({ frame, said, done, since: 0 });
     this.#flush();
   }
 
@@ -82,15 +91,16 @@ export class Requests {
 
   #flush(): void {
     const isPaging = () => [...this.#inFlight.values()].some(({ frame }) => PAGES.has(frame.type));
-    while (this.#send !== null && this.#inFlight.size < this.#limit) {
+    // Half of what the server takes, so that whatever else is said has a place.
+    const limit = Math.max(1, (this.#limits().in_flight ?? IN_FLIGHT) >> 1);
+    while (this.#send !== null && this.#inFlight.size < limit) {
       const index = this.#waiting.findIndex(({ frame }) => !PAGES.has(frame.type) || !isPaging());
       if (index < 0) return;
       const [request] = this.#waiting.splice(index, 1) as [Request];
-      const id = this.#nextId++;
-      this.#inFlight.set(id, request);
+      this.#inFlight.set(request.said.id, request);
       request.since = this.#clock.now();
       if (this.#inFlight.size === 1) this.#watch();
-      this.#send({ ...request.frame, id });
+      this.#send(request.said);
     }
   }
 

@@ -5,6 +5,7 @@ import { Emitter } from './emitter.js';
 import { nextQuestion } from './missed.js';
 import { Outbox } from './outbox.js';
 import { forgotten, isEvent, reduce } from './reduce.js';
+import { snapshot } from './snapshot.js';
 import { disconnected, ended, newRoom, positionOf, readUpTo, resumed } from './state.js';
 import type { Clock } from './clock.js';
 import type { Entry, Pending, Refused, Sent } from './outbox.js';
@@ -190,8 +191,8 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Changes what one is shown as; what is not named stays. */
   async me(change: { nick?: string; data?: JsonObject | null }): Promise<void> {
+    const { nick, data } = snapshot(change);
     await this.command({ type: 'me', ...change });
-    const { nick, data } = change;
     if (nick !== undefined) this.#entrance.nick = nick;
     if (data === null) delete this.#entrance.data;
     else if (data !== undefined) this.#entrance.data = data;
@@ -258,6 +259,11 @@ export class Room extends Emitter<RoomEvents> {
     return { code, entrance, outbox: this.#outbox.entries };
   }
 
+  /** @internal It is on its way out: whoever wants in waits for that. */
+  get isLeaving(): boolean {
+    return this.#leaving !== null;
+  }
+
   /** @internal Whether a room under a code that nobody has heard yet may be this one. */
   get isUnnamed(): boolean {
     return this.#state.code === null && this.#tries > 0;
@@ -268,12 +274,12 @@ export class Room extends Emitter<RoomEvents> {
     this.#state = { ...this.#state, code };
   }
 
-  /** @internal The connection is lost. */
-  disconnected(): void {
+  /** @internal The connection is lost; with `isSuspect` what was said may be why. */
+  disconnected(isSuspect: boolean): void {
     for (const stop of Object.values(this.#stopPauses)) stop();
     [this.#stopPauses, this.#isAsking, this.#isEntering, this.#typingUntil] = [{}, false, false, 0];
-    this.#outbox.pause();
     this.#set(disconnected(this.#state));
+    this.#outbox.pause(isSuspect);
   }
 
   /** @internal What the server says of the room to a session that comes back; nothing where it does not know that one is in it. */
@@ -327,7 +333,6 @@ export class Room extends Emitter<RoomEvents> {
 
   /** @internal The client does not come back by itself; with `isOver` the session was ended, and its memberships with it. */
   closed(error: ChatError, isOver: boolean): void {
-    this.disconnected();
     this.#entered?.reject(error);
     this.#entered = null;
     if (!isOver) return;

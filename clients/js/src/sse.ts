@@ -50,7 +50,8 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
     }
 
     async function listen(): Promise<void> {
-      const answer = await fetch(addressOf(url, hello), { headers: headersOf(hello), cache: 'no-store', signal });
+      const catchUp = hello.catch_up === undefined ? '' : `?catch_up=${hello.catch_up}`;
+      const answer = await fetch(`${url}/sse${catchUp}`, { headers: headersOf(hello), cache: 'no-store', signal });
       onOpen();
       if (!answer.ok || !answer.headers.get('content-type')?.startsWith('text/event-stream') || !answer.body) {
         const { code = '' } = await answer.json() as { code?: string };
@@ -114,17 +115,8 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
   };
 }
 
-function addressOf(url: string, { resume, positions = {}, catch_up, token }: Hello): string {
-  const query = new URLSearchParams();
-  const list = Object.entries(positions).map(([room, position]) => `${room}:${position}`).join(',');
-  if (list !== '') query.set('positions', list);
-  if (catch_up !== undefined) query.set('catch_up', String(catch_up));
-  // A bearer is one thing or the other: who shows credentials gives the token of the session beside it.
-  if (token !== undefined && resume !== undefined) query.set('resume', resume);
-  return `${url}/sse?${query}`;
+/** The way back in headers: an address ends up in the logs of whatever it passes. */
+function headersOf({ resume, positions = {}, token }: Hello): Record<string, string> {
+  const list = Object.entries(positions).map(([room, position]) => `${room}:${position}`);
+  return { ...(resume !== undefined && { 'last-event-id': `${resume}~${list}` }), ...(token !== undefined && { authorization: `Bearer ${token}` }) };
 }
-
-function headersOf({ resume, token = resume }: Hello): Record<string, string> {
-  return token === undefined ? {} : { authorization: `Bearer ${token}` };
-}
-

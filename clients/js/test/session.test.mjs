@@ -349,28 +349,47 @@ test('each event is told once, in order, under its name', async () => {
   assert.deepEqual(told, ['one', '3 message', '4 redacted', 'two']);
 });
 
-test('a page that is shown again asks whether its connection lives, and tries at once where it waits', async () => {
+/** The listeners of a page, as long as `use` takes. */
+async function inPage(use) {
   const listeners = new Map();
   Object.assign(globalThis, { addEventListener: (name, listener) => listeners.set(name, listener), removeEventListener() {} });
   try {
-    const it = await inRoom();
-    listeners.get('online')();
-    assert.deepEqual(it.line.asked('history'), { type: 'history', id: 2, room: ROOM, limit: 0 });
-    listeners.get('pageshow')();
-    assert.equal(it.line.sent.length, 2, 'one question is enough');
-    it.clock.run(5_000);
-    assert.equal(it.lines[0].isClosed, true);
-    it.clock.run(0);
-    it.line.lose();
-    it.line.lose();
-    const before = it.lines.length;
-    listeners.get('online')();
-    assert.equal(it.lines.length, before + 1);
+    await use(name => listeners.get(name)());
   } finally {
     delete globalThis.addEventListener;
     delete globalThis.removeEventListener;
   }
-});
+}
+
+test('a page that is shown again asks whether its connection lives, and tries at once where it waits', () => inPage(async happens => {
+  const it = await inRoom();
+  happens('online');
+  assert.deepEqual(it.line.asked('history'), { type: 'history', id: 2, room: ROOM, limit: 0 });
+  happens('pageshow');
+  assert.equal(it.line.sent.length, 2, 'one question is enough');
+  it.clock.run(5_000);
+  assert.equal(it.lines[0].isClosed, true);
+  it.clock.run(0);
+  it.line.lose();
+  it.line.lose();
+  const before = it.lines.length;
+  happens('online');
+  assert.equal(it.lines.length, before + 1);
+}));
+
+test('a connection over which anything is heard lives, though the answer waits for others', () => inPage(async happens => {
+  const it = await inRoom();
+  it.room.history().catch(() => {});
+  it.room.command({ type: 'history', limit: 1 }).catch(() => {});
+  happens('online');
+  it.clock.run(4_000);
+  it.line.tell(message(3, 'one'));
+  it.clock.run(4_000);
+  assert.equal(it.lines[0].isClosed, false);
+  happens('online');
+  it.clock.run(5_000);
+  assert.equal(it.lines[0].isClosed, true, 'the next question has its own time');
+}));
 
 test('a connection that has said nothing for long is asked whether it lives, and so is one over a sleep', async () => {
   const it = await inRoom();

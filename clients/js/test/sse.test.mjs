@@ -37,17 +37,17 @@ async function welcomed(fields = {}, answers = {}) {
   return it;
 }
 
-test('a hello is an address and a bearer', async () => {
-  const back = open({ ...HELLO, resume: 'S.1.x', positions: { TEA: 'E:7', LUNCH: 'F:9' }, catch_up: 500 });
-  const [[address]] = back.asked;
-  assert.equal(decodeURIComponent(address), 'http://chat/sse?positions=TEA:E:7,LUNCH:F:9&catch_up=500');
-  assert.deepEqual(back.headers(), { authorization: 'Bearer S.1.x' });
-  assert.deepEqual(open().headers(), {});
-});
-
-test('whoever shows credentials gives the token of the session beside them', () => {
-  const it = open({ ...HELLO, resume: 'S.1.x', token: 'who I am' });
-  assert.deepEqual([it.asked[0][0], it.headers()], ['http://chat/sse?resume=S.1.x', { authorization: 'Bearer who I am' }]);
+test('which session is meant, and who one is, stands in headers, and in no address', () => {
+  const back = { ...HELLO, resume: 'S.1.x', positions: { TEA: 'E:7', LUNCH: 'F:9' }, catch_up: 500 };
+  const asked = hello => {
+    const it = open(hello);
+    return [it.asked[0][0], it.headers()];
+  };
+  assert.deepEqual(asked(HELLO), ['http://chat/sse', {}]);
+  assert.deepEqual(asked(back), ['http://chat/sse?catch_up=500', { 'last-event-id': 'S.1.x~TEA:E:7,LUNCH:F:9' }]);
+  assert.deepEqual(asked({ ...HELLO, resume: 'S.1.x', token: 'who I am' }), [
+    'http://chat/sse', { 'last-event-id': 'S.1.x~', authorization: 'Bearer who I am' },
+  ]);
 });
 
 test('frames are taken out of the stream wherever it is cut, and comments passed over', async () => {

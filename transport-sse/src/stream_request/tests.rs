@@ -59,6 +59,10 @@ fn a_bearer_that_is_no_token_of_ours_is_the_policys() {
     assert!(asked("/sse", &[("authorization", "Basic QQ==")]).credentials.is_none());
     let beside = asked("/sse?token=eyJ0.eyJz.c2ln", &[("authorization", &format!("Bearer {TOKEN}"))]);
     assert_eq!((token(&beside), beside.credentials.as_deref()), (Some(TOKEN), Some("eyJ0.eyJz.c2ln")));
+    let last = format!("{TOKEN}~TEA:04HMASW9NF6YF:3");
+    let in_headers = asked("/sse", &[("last-event-id", &last), ("authorization", "Bearer eyJ0.eyJz.c2ln")]);
+    assert_eq!((token(&in_headers), in_headers.credentials.as_deref()), (Some(TOKEN), Some("eyJ0.eyJz.c2ln")));
+    assert_eq!(in_headers.resume.expect("a resume").positions.len(), 1);
 }
 
 #[test]

@@ -18,7 +18,7 @@ async fn preflight(server: &TestServer, path: &str, origin: &str) -> (StatusCode
     let request = Request::options(path)
         .header("origin", origin)
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type")
+        .header("access-control-request-headers", "authorization,content-type,last-event-id")
         .body(Body::empty())
         .expect("a request");
     let head = server.send(request).await.into_parts().0;
@@ -43,7 +43,7 @@ async fn a_listed_page_may_stream_and_post() {
     let (status, headers) = preflight(&server, "/sse/0000000000000000000000007V", OWN).await;
     assert_eq!((status, &headers["access-control-allow-origin"]), (StatusCode::OK, &OWN.parse().expect("a value")));
     let allowed = headers["access-control-allow-headers"].to_str().expect("text");
-    assert!(["authorization", "content-type"].iter().all(|name| allowed.contains(name)), "{allowed}");
+    assert!(["authorization", "content-type", "last-event-id"].iter().all(|name| allowed.contains(name)), "{allowed}");
     assert!(headers["access-control-allow-methods"].to_str().expect("text").contains("POST"));
     let stream = server.ask("/sse", &[("origin", OWN)]).await;
     assert_eq!(

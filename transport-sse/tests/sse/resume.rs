@@ -45,8 +45,10 @@ async fn every_way_of_saying_which_session_works() {
     let token = welcome.data["token"].as_str().expect("a token");
     let position = format!("LUNCH~{}:{}", joined.data["epoch"].as_str().expect("an epoch"), joined.data["seq"]);
     let bearer = format!("Bearer {token}");
+    let token_and_position = format!("{token}~{position}");
     for (uri, headers) in [
         ("/sse".to_owned(), vec![("last-event-id", joined.last_id.as_str())]),
+        ("/sse?".to_owned(), vec![("last-event-id", token_and_position.as_str())]),
         (format!("/sse?cursor={}", joined.last_id), vec![]),
         (format!("/sse?resume={token}&positions={position}"), vec![]),
         (format!("/sse?positions={position}"), vec![("authorization", bearer.as_str())]),
@@ -55,7 +57,7 @@ async fn every_way_of_saying_which_session_works() {
         let again = stream.expect("welcome").await;
         assert_eq!(standing(&again), (true, "live"), "{uri}");
         assert_eq!(again.data["session"], welcome.data["session"]);
-        let shows_a_token = uri.contains("resume") || headers.iter().any(|(name, _)| *name == "authorization");
+        let shows_a_token = uri.contains("resume") || headers.iter().any(|(_, value)| value.contains(token));
         let is_told_it = again.data.get("token").is_some();
         assert_eq!(is_told_it, shows_a_token, "a cursor does not become a token: {uri}");
         assert_eq!(stream.texts().await, ["one"], "{uri}");
