@@ -183,7 +183,7 @@ async fn a_client_of_an_engine_is_told_to_come_again_while_the_backend_is_down()
         let hello = Hello { token: Some(AccessToken::parse(token).expect("a token")), ..Hello::default() };
         engine.connect(ConnectRequest { transport: "ws", ..ConnectRequest::default() }, hello)
     };
-    let refusal = connect("bob").await.err().expect("nobody can say who that is");
+    let refusal = connect("bob").await.map(drop).expect_err("nobody can say who that is");
     assert_eq!(refusal.reject.code, RejectCode::Unavailable);
     assert!(refusal.reconnect_after.is_some());
     let known = connect("ann").await.expect("she is known");
