@@ -70,6 +70,7 @@ export class Client extends Emitter<ClientEvents> {
   readonly #claims: Claims;
   readonly #host: RoomHost;
   readonly #asked = new WeakMap<ClientFrame, Room>();
+  #claim: Promise<boolean> | null = null;
   #rooms: Room[] = [];
   #token: string | null;
   #why: 'connect' | 'expired' = 'connect';
@@ -152,9 +153,10 @@ export class Client extends Emitter<ClientEvents> {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
     const token = this.#token;
     if (token === null || !this.#isClaimed) return this.#connection.start();
-    void this.#claims.claim(token).then(isOurs => {
-      // It was closed meanwhile.
-      if (this.#stopWatch === null) return;
+    const claim = this.#claim = this.#claims.claim(token);
+    void claim.then(isOurs => {
+      // It was closed meanwhile, and may have been opened again.
+      if (this.#claim !== claim) return;
       // A duplicated tab: the session, and what waits to be sent, are the other one's.
       if (!isOurs && this.#token === token) this.#forget();
       this.#connection.start();
@@ -261,6 +263,7 @@ export class Client extends Emitter<ClientEvents> {
         this.#stopWatch?.();
         this.#stopWatch = null;
         this.#claims.release();
+        this.#claim = null;
       }
     }
     this.emit('status', status);

@@ -53,12 +53,18 @@ interface Locks {
 /** A page that goes lets its lock go a moment later: so long after, it is asked once more. */
 const AGAIN_MS = 200;
 
+interface Claim {
+  readonly name: string;
+  /** Whether this tab has the session. */
+  readonly isOurs: Promise<boolean>;
+  release(): void;
+}
+
 /** The session that this tab has. A duplicated tab has a copy of the storage, and asks before it takes the session from the other. */
 export class Claims {
   readonly #locks = (globalThis as { navigator?: { locks?: Locks } }).navigator?.locks;
   readonly #clock: Clock;
-  #held: string | null = null;
-  #release = () => {};
+  #claim: Claim | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -69,32 +75,37 @@ export class Claims {
     return this.#locks !== undefined;
   }
 
-  /** Claims a session until `release`, in place of the one before; false where another tab has it. */
-  async claim(token: string): Promise<boolean> {
+  /** Claims a session until `release`, in place of the one before; false where another tab has it. Who asks again meanwhile waits for the same answer. */
+  claim(token: string): Promise<boolean> {
     const name = `chat ${token.split('.')[0]}`;
-    if (name === this.#held) return true;
-    this.release();
-    this.#held = name;
-    if (await this.#request(name)) return true;
-    await new Promise<void>(done => { this.#clock.after(AGAIN_MS, done); });
-    return this.#request(name);
+    if (this.#claim?.name !== name) {
+      this.release();
+      this.#claim = this.#begin(name);
+    }
+    return this.#claim!.isOurs;
   }
 
   release(): void {
-    this.#release();
-    this.#release = () => {};
-    this.#held = null;
+    this.#claim?.release();
+    this.#claim = null;
   }
 
-  #request(name: string): Promise<boolean> {
-    return new Promise(resolve => {
+  #begin(name: string): Claim {
+    let release = () => {};
+    // What is given up before it was granted is let go as soon as it is.
+    const isReleased = new Promise<void>(done => { release = done; });
+    const request = () => new Promise<boolean>(resolve => {
       const hold = (lock: unknown) => {
         resolve(lock !== null);
-        // It may have been given up meanwhile.
-        return lock === null || this.#held !== name ? undefined : new Promise<void>(release => { this.#release = release; });
+        return lock === null ? undefined : isReleased;
       };
       // Where locks fail, nobody has the session.
       this.#locks!.request(name, { ifAvailable: true }, hold).catch(() => resolve(true));
     });
+    const again = async () => {
+      await new Promise<void>(done => { this.#clock.after(AGAIN_MS, done); });
+      return request();
+    };
+    return { name, release, isOurs: request().then(isOurs => isOurs || again()) };
   }
 }
