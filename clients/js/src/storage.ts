@@ -1,6 +1,7 @@
 // What outlives a reload: the session, the rooms and what waits to be sent. And which tab it belongs to, where a tab was duplicated.
 
 import type { Clock } from './clock.js';
+import type { Entry } from './outbox.js';
 import type { StoredRoom } from './room.js';
 
 /** `sessionStorage`, or anything like it. */
@@ -17,16 +18,22 @@ export interface Stored {
 
 const keyOf = (url: string) => `chat ${url}`;
 
-/** What was stored, or nothing: storage that is full, switched off or spoilt costs no more than a reload. */
+/** What was stored, but for what is spoilt: storage that is full or switched off costs no more than a reload. */
 export function load(storage: Storage | null, url: string): Stored {
   try {
     const { token, rooms } = JSON.parse(storage!.getItem(keyOf(url))!);
-    if (Array.isArray(rooms)) return { token: typeof token === 'string' ? token : null, rooms };
+    const sound = listOf(rooms).filter(isRoom).map(room => ({ ...room, outbox: listOf(room.outbox).filter(isEntry) }));
+    return { token: typeof token === 'string' ? token : null, rooms: sound };
   } catch {
     // See above.
   }
   return { token: null, rooms: [] };
 }
+
+const listOf = (value: unknown): readonly unknown[] => Array.isArray(value) ? value : [];
+const isRoom = (room: any): room is StoredRoom => typeof room?.code === 'string' && typeof room.entrance?.nick === 'string';
+const isEntry = (entry: any): entry is Entry => typeof entry?.key === 'string' && typeof entry.frame?.type === 'string'
+  && (entry.epoch === null || typeof entry.epoch === 'string') && (entry.member === null || typeof entry.member === 'number');
 
 export function store(storage: Storage | null, url: string, { token, rooms }: Stored): void {
   try {
