@@ -26,15 +26,19 @@ const SILENCE_MS_MAX = 45_000;
 const PROBE_MS_MAX = 5_000;
 /** So many bytes on their way, and what passes is not said at all. */
 const BUFFERED_MAX = 65_536;
+/** How long the program has to say who one is: whoever has to be asked may need a while. */
+const CREDENTIALS_MS_MAX = 60_000;
 /** Close codes after which the token is somebody else's, or nobody's. */
 const SESSION_ENDED = 4503;
 const TOKEN_IS_GONE = [4501, SESSION_ENDED];
+
+type Credentials = (why: 'connect' | 'expiring' | 'expired') => string | Promise<string>;
 
 export interface ConnectOptions {
   /** Where the server is, as `https://chat.example.org`; by default where the page came from. */
   readonly url?: string;
   /** What the policy of the server asks for. A function is asked at each connection, and again when what it gave runs out. */
-  readonly credentials?: string | ((why: 'connect' | 'expiring' | 'expired') => string | Promise<string>);
+  readonly credentials?: string | Credentials;
   /** In the order in which they are tried. */
   readonly transports?: readonly TransportName[];
   /** Where the session outlives a reload: by default `sessionStorage`, where there is one. Null keeps it nowhere. */
@@ -228,9 +232,30 @@ export class Client extends Emitter<ClientEvents> {
       const back = resume !== null && { resume, positions: Object.fromEntries(named), catch_up: this.#host.catchUp };
       return { type: 'hello', id: 0, ...back, ...(token !== undefined && { token }) };
     };
-    const why = this.#why;
-    this.#why = 'connect';
-    return typeof credentials === 'function' ? Promise.resolve(why).then(credentials).then(with_) : with_(credentials);
+    if (typeof credentials !== 'function') return with_(credentials);
+    return this.#ask(credentials, this.#why).then(token => {
+      this.#why = 'connect';
+      return with_(token);
+    });
+  }
+
+  /** What the program gives to be shown; it may take its time, but not for ever. */
+  async #ask(credentials: Credentials, why: Parameters<Credentials>[0]): Promise<string> {
+    let stop = () => {};
+    try {
+      const late = new Promise<never>((_, fail) => {
+        stop = this.#clock.after(CREDENTIALS_MS_MAX, () => fail('they take too long'));
+      });
+      const token = await Promise.race([late, Promise.resolve(why).then(credentials)]);
+      if (typeof token !== 'string') throw 'they are no text';
+      return token;
+    } catch (reason) {
+      const error = new ChatError('no_credentials', String(reason));
+      this.emit('error', error);
+      throw error;
+    } finally {
+      stop();
+    }
   }
 
   #tell(frame: ClientFrame): void {
@@ -334,9 +359,11 @@ export class Client extends Emitter<ClientEvents> {
   #renew(): void {
     const { credentials } = this.#options;
     if (typeof credentials !== 'function') return;
-    const show = (token: string) => this.#requests.ask({ type: 'auth', token }, () => {});
+    const show = (token: string) => this.#requests.ask({ type: 'auth', token }, answer => {
+      if (answer instanceof ChatError && answer.code !== 'disconnected') this.emit('error', answer);
+    });
     // Where there is none, the connection ends with 4007, and it is asked for again.
-    Promise.resolve('expiring' as const).then(credentials).then(show, () => {});
+    this.#ask(credentials, 'expiring').then(show, () => {});
   }
 
   /** Something has happened to the page or the network: what is there is asked whether it lives, and what waits is tried at once. */
