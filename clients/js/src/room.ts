@@ -77,6 +77,8 @@ export class Room extends Emitter<RoomEvents> {
   #entered: { resolve(room: Room): void; reject(error: ChatError): void } | null = null;
   #leaving: (() => void)[] | null = null;
   #isAsking = false;
+  /** What the server refuses to tell on this connection. */
+  readonly #unanswered = new Set<string>();
   #stopPauses: Record<string, () => void> = {};
   #typingUntil = 0;
 
@@ -260,6 +262,7 @@ export class Room extends Emitter<RoomEvents> {
   disconnected(isSuspect: boolean): void {
     for (const stop of Object.values(this.#stopPauses)) stop();
     [this.#stopPauses, this.#isAsking, this.#isEntering, this.#typingUntil] = [{}, false, false, 0];
+    this.#unanswered.clear();
     this.#set(disconnected(this.#state));
     this.#outbox.pause(isSuspect);
   }
@@ -295,6 +298,7 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (frame.type === 'joined') {
       this.#isEntering = false;
+      this.#unanswered.clear();
       this.#entrance.nick = frame.you.nick;
       this.#isMaker = false;
     }
@@ -353,7 +357,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Asks for what was missed, one question at a time, until what is held equals the log. */
   #catchUp(): void {
-    const asked = nextQuestion(this.#state);
+    const asked = nextQuestion(this.#state, this.#unanswered);
     if (asked === null || this.#isAsking) return;
     this.#isAsking = true;
     const { epoch, membersAt, hole } = this.#state;
@@ -362,14 +366,17 @@ export class Room extends Emitter<RoomEvents> {
       this.#isAsking = false;
       if (answer instanceof ChatError) {
         if (answer.code === 'disconnected' || before.status !== 'live') return;
-        if (answer.code === 'out_of_reach') return this.#set(forgotten(before), true);
-        return this.#askLater(answer.retryAfterMs);
+        if (isPassing(answer) || answer.retryAfterMs !== undefined || answer.code === 'not_member') return this.#askLater(answer.retryAfterMs);
+        // Without what has changed, nothing that is held is to be trusted.
+        if (asked.type === 'changes') return this.#set(forgotten(before), true);
+        this.#unanswered.add(asked.type);
+        return this.#catchUp();
       }
       // Somebody came or went meanwhile, and over SSE the answer may be older than that; or it is of a life that is over.
       const isLate = epoch !== before.epoch || (asked.type === 'members' && membersAt !== before.membersAt);
       const next = isLate ? before : reduce(before, answer as RoomFrame, { ...asked, through: hole?.through });
       // What could not be read is no different after the answer.
-      if (JSON.stringify(nextQuestion(next)) === JSON.stringify(asked)) this.#askLater();
+      if (JSON.stringify(nextQuestion(next, this.#unanswered)) === JSON.stringify(asked)) this.#askLater();
       this.#set(next, true);
     }, this);
   }
