@@ -208,12 +208,9 @@ export class Client extends Emitter<ClientEvents> {
     return openers;
   }
 
-  #enter(code: string | null, entrance: Entrance, isMaker: boolean): Promise<Room> {
-    try {
-      entrance = snapshot(entrance);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  #enter(code: string | null, given: Entrance, isMaker: boolean): Promise<Room> {
+    const entrance = snapshot(given);
+    if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? undefined : this.room(code);
     if (known?.isLeaving) return known.leave().then(() => this.#enter(code, entrance, isMaker));
     if (known !== undefined && known.state.status !== 'ended') {
@@ -260,13 +257,9 @@ export class Client extends Emitter<ClientEvents> {
 
   #tell(frame: ClientFrame): void {
     if (this.#connection.buffered > BUFFERED_MAX) return;
-    let said;
-    try {
-      said = snapshot(frame, this.limits.frame_bytes);
-    } catch (error) {
-      return this.emit('error', error as ChatError);
-    }
-    this.#connection.send(said);
+    const said = snapshot(frame, this.limits.frame_bytes);
+    if (said instanceof ChatError) this.emit('error', said);
+    else this.#connection.send(said);
   }
 
   #onStatus(status: ConnectionStatus): void {

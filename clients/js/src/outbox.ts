@@ -73,12 +73,8 @@ export class Outbox {
 
   push(frame: ClientFrame, key: string, done: (outcome: Sent | ChatError) => void): void {
     if (this.#waiting.length >= OUTBOX_MAX) return done(new ChatError('outbox_full', 'too many messages wait to be sent', { limit: OUTBOX_MAX }));
-    let said;
-    try {
-      said = snapshot(frame);
-    } catch (error) {
-      return done(error as ChatError);
-    }
+    const said = snapshot(frame);
+    if (said instanceof ChatError) return done(said);
     this.#waiting.push({ key, frame: said, epoch: this.#options.state().epoch, member: null, done });
     this.#options.onChange();
     this.flush();
@@ -122,7 +118,7 @@ export class Outbox {
     this.#stopPause = null;
     if (entry === null || !isSuspect) return;
     entry.losses = (entry.losses ?? 0) + 1;
-    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError('outcome_unknown', 'one connection after the other was lost over this'));
+    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError('outcome_unknown', 'the connection was lost before the answer, time after time'));
     else this.#options.onChange();
   }
 

@@ -175,8 +175,10 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Changes what one is shown as; what is not named stays. */
   async me(change: { nick?: string; data?: JsonObject | null }): Promise<void> {
-    const { nick, data } = snapshot(change);
+    const said = snapshot(change);
     await this.command({ type: 'me', ...change });
+    // What nobody could be told was refused.
+    const { nick, data } = said as typeof change;
     if (nick !== undefined) this.#entrance.nick = nick;
     if (data === null) delete this.#entrance.data;
     else if (data !== undefined) this.#entrance.data = data;

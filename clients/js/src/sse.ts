@@ -89,7 +89,7 @@ export function sseAt(url: string, clock: Clock, fetch: typeof globalThis.fetch)
       });
       const isPassing = answer.status === 503;
       const said = await answer.json().catch(error => {
-        if (answer.status === 413) return { type: 'error', code: 'too_long', message: 'this is longer than is let through' };
+        if (answer.status === 413) return { type: 'error', code: 'too_long', message: 'this is longer than is taken' };
         if (!isPassing) throw error;
         return undefined;
       }) as ServerFrame & { id?: number } | undefined;

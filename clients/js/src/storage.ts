@@ -109,10 +109,7 @@ export class Claims {
       // Where locks fail, nobody has the session.
       this.#locks!.request(name, { ifAvailable: true }, hold).catch(() => resolve(true));
     });
-    const again = async () => {
-      await new Promise<void>(done => { this.#clock.after(AGAIN_MS, done); });
-      return request();
-    };
+    const again = () => new Promise<boolean>(done => { this.#clock.after(AGAIN_MS, () => done(request())); });
     return { name, release, isOurs: request().then(isOurs => isOurs || again()) };
   }
 }
