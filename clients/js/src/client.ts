@@ -32,13 +32,13 @@ const CREDENTIALS_MS_MAX = 60_000;
 const SESSION_ENDED = 4503;
 const TOKEN_IS_GONE = [4501, SESSION_ENDED];
 
-type Credentials = (why: 'connect' | 'expiring' | 'expired') => string | Promise<string>;
+type Credentials = Exclude<ConnectOptions['credentials'], string | undefined>;
 
 export interface ConnectOptions {
   /** Where the server is, as `https://chat.example.org`; by default where the page came from. */
   readonly url?: string;
   /** What the policy of the server asks for. A function is asked at each connection, and again when what it gave runs out. */
-  readonly credentials?: string | Credentials;
+  readonly credentials?: string | ((why: 'connect' | 'expiring' | 'expired') => string | Promise<string>);
   /** In the order in which they are tried. */
   readonly transports?: readonly TransportName[];
   /** Where the session outlives a reload: by default `sessionStorage`, where there is one. Null keeps it nowhere. */

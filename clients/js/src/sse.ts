@@ -1,7 +1,7 @@
 // Server-Sent Events and POSTs as a transport: one stream for what is told, one request for each command, in order.
 
-import { CREDENTIALS_EXPIRED } from './errors.js';
 import { ABNORMAL } from './transport.js';
+import { CREDENTIALS_EXPIRED } from './errors.js';
 import type { Opener } from './transport.js';
 import type { ClientFrame, ErrorFrame, Hello, ServerFrame } from './wire.js';
 import type { Clock } from './clock.js';

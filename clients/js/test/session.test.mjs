@@ -402,23 +402,6 @@ test('a connection that has said nothing for long is asked whether it lives, and
   assert.equal(it.lines[0].isClosed, false);
 });
 
-test('what was stored is taken up again, and what is spoilt is not', async () => {
-  const storage = memory();
-  const first = await inRoom({ storage });
-  first.client.close();
-  const second = script({ storage });
-  assert.deepEqual(second.line.hello, { type: 'hello', id: 0, resume: 'S.1.x', positions: {}, catch_up: 500 });
-  second.line.live(2);
-  second.line.tell(JOINED);
-  assert.equal(second.client.room(ROOM).state.status, 'live');
-  for (const spoilt of ['{', 'null', '{"rooms":7}']) {
-    const it = script({ storage: { ...memory(), getItem: () => spoilt } });
-    assert.deepEqual([it.client.rooms.length, it.line.hello.resume], [0, undefined]);
-  }
-  const full = await inRoom({ storage: { getItem() { throw new Error(); }, setItem() { throw new Error(); }, removeItem() {} } });
-  assert.equal(full.room.state.status, 'live');
-});
-
 test('what is spoilt in the storage costs itself, and nothing beside it', () => {
   const entry = { key: 'k', frame: { type: 'send', text: 'unsent' }, epoch: null, member: null };
   const room = { code: ROOM, entrance: { nick: 'Bob' }, outbox: [entry] };
@@ -437,6 +420,23 @@ test('what is spoilt in the storage costs itself, and nothing beside it', () => 
   assert.deepEqual(taken({ rooms: [{ ...room, outbox: {} }] }), ['S.1.x', [[ROOM, 0]], ['join']]);
   assert.deepEqual(taken({ rooms: {} }), ['S.1.x', [], []]);
   assert.deepEqual(taken({ token: 5, rooms: [room] }), [undefined, ...whole.slice(1)]);
+});
+
+test('what was stored is taken up again, and what is spoilt is not', async () => {
+  const storage = memory();
+  const first = await inRoom({ storage });
+  first.client.close();
+  const second = script({ storage });
+  assert.deepEqual(second.line.hello, { type: 'hello', id: 0, resume: 'S.1.x', positions: {}, catch_up: 500 });
+  second.line.live(2);
+  second.line.tell(JOINED);
+  assert.equal(second.client.room(ROOM).state.status, 'live');
+  for (const spoilt of ['{', 'null', '{"rooms":7}']) {
+    const it = script({ storage: { ...memory(), getItem: () => spoilt } });
+    assert.deepEqual([it.client.rooms.length, it.line.hello.resume], [0, undefined]);
+  }
+  const full = await inRoom({ storage: { getItem() { throw new Error(); }, setItem() { throw new Error(); }, removeItem() {} } });
+  assert.equal(full.room.state.status, 'live');
 });
 
 test('a secret and what is for the policy are shown, and never stored', async () => {
