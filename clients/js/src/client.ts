@@ -182,17 +182,16 @@ export class Client extends Emitter<ClientEvents> {
    * session is gone; fails where it has not, and then the session and its token are still there, to be ended later.
    */
   end({ all = false }: { all?: boolean } = {}): Promise<void> {
-    const isGone = () => this.#status.name === 'closed' && this.#status.code === SESSION_ENDED;
-    if (isGone() && !all) return Promise.resolve();
     const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
       this.#requests.ask({ type: 'end', ...(all && { all }) }, answer => {
-        const isDone = !(answer instanceof ChatError) || (answer.code === 'bad_token' && !all);
         // Whatever becomes of the connection, nobody comes back with what is ended.
-        if (isDone) this.#connection.close(SESSION_ENDED, 'ended');
-        // Or it has ended before the answer came, which has a way of its own over SSE.
-        if (isDone || (wasOpen && isGone())) return resolve();
-        reject(this.#status.name === 'closed' ? new ChatError('closed', 'there is no connection, and none will be') : answer);
+        if (!(answer instanceof ChatError) || (answer.code === 'bad_token' && !all)) this.#connection.close(SESSION_ENDED, 'ended');
+        const status = this.#status;
+        if (status.name !== 'closed') return reject(answer);
+        // It may have ended before the answer came, which has a way of its own over SSE; or long ago, which says nothing of other sessions.
+        if (status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
+        else reject(new ChatError('closed', 'there is no connection'));
       });
     });
   }
@@ -204,7 +203,7 @@ export class Client extends Emitter<ClientEvents> {
       if (name === 'sse') return [[name, sseAt(this.#url, this.#clock, fetch)]];
       return Socket === undefined ? [] : [[name, webSocketAt(this.#url, Socket)]];
     });
-    if (openers.length === 0) throw new TypeError('there is no WebSocket here: give one, or name the transport `sse`');
+    if (openers.length === 0) throw new TypeError('there is no WebSocket: give one, or name `sse`');
     return openers;
   }
 

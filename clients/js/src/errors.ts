@@ -58,8 +58,8 @@ export class ChatError<C extends ErrorCode = ErrorCode> extends Error implements
 
   /** The same as a frame said it. A code that this version does not know is passed on as it is. */
   static of({ code, message, field, limit, retry_after_ms: retryAfterMs, until }: ErrorFrame): ChatError {
-    const given = Object.entries({ field, limit, retryAfterMs, until }).filter(([, value]) => value !== undefined);
-    return new ChatError(code as ErrorCode, message, Object.fromEntries(given));
+    // Without what was not said.
+    return new ChatError(code as ErrorCode, message, JSON.parse(JSON.stringify({ field, limit, retryAfterMs, until })));
   }
 }
 

@@ -32,11 +32,12 @@ export function dropped(state: RoomState): RoomState {
 export function nextQuestion(state: RoomState, refused: ReadonlySet<string> = new Set()): { readonly type: string; readonly [field: string]: unknown } | null {
   const { code: room, status, hole, read, readTo, listedTo, notices } = state;
   if (status !== 'live') return null;
-  if (misses(state)) return { type: 'changes', room, after: state.known };
-  const isPaged = !refused.has('history');
-  if (isPaged && hole !== null) return { type: 'history', room, after: hole.after, limit: 200 };
-  if (isPaged && state.isBare) return { type: 'history', room, before: state.from, limit: 50 };
-  if (listedTo !== null && notices === 'told' && !refused.has('members')) return { type: 'members', room, after: listedTo };
-  if (read !== null && isReadStale(state) && !refused.has('read')) return { type: 'read', room, through: Math.max(read.through, readTo) };
-  return null;
+  const questions = [
+    misses(state) && { type: 'changes', room, after: state.known },
+    hole !== null && { type: 'history', room, after: hole.after, limit: 200 },
+    state.isBare && { type: 'history', room, before: state.from, limit: 50 },
+    listedTo !== null && notices === 'told' && { type: 'members', room, after: listedTo },
+    read !== null && isReadStale(state) && { type: 'read', room, through: Math.max(read.through, readTo) },
+  ];
+  return questions.find(question => question && !refused.has(question.type)) || null;
 }

@@ -91,7 +91,7 @@ export class Outbox {
     if (entry.epoch !== epoch) return this.#end(entry, new ChatError('epoch_changed', 'this was written for an earlier life of the room'));
     // The keys of one person are not those of another: as somebody new it could be said twice.
     if (entry.member !== null && entry.member !== you?.member) {
-      return this.#end(entry, new ChatError('outcome_unknown', 'this may have been said already, as the member one was before'));
+      return this.#end(entry, new ChatError('outcome_unknown', 'this may have been said already'));
     }
     if (entry.member === null) {
       entry.member = you!.member;
@@ -118,7 +118,7 @@ export class Outbox {
     this.#stopPause = null;
     if (entry === null || !isSuspect) return;
     entry.losses = (entry.losses ?? 0) + 1;
-    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError('outcome_unknown', 'the connection was lost before the answer, time after time'));
+    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError('outcome_unknown', 'the connection was lost before the answer each time'));
     else this.#options.onChange();
   }
 

@@ -212,7 +212,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Leaves, and is done with the room: now, or as soon as there is a connection. What was not tried yet is not sent any more. */
   leave(): Promise<void> {
     return new Promise(resolve => {
-      this.#outbox.clear(new ChatError('left', 'one has left the room'), { waits: true });
+      this.#outbox.clear(new ChatError('left', 'one is not in the room'), { waits: true });
       if (this.#leaving !== null) return void this.#leaving.push(resolve);
       this.#leaving = [resolve];
       if (this.#state.status === 'live') this.#askToLeave();
@@ -434,9 +434,9 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #ended(): void {
-    this.#outbox.clear(new ChatError('left', 'one is not in the room any more'));
+    this.#outbox.clear(new ChatError('left', 'one is not in the room'));
     const { ended } = this.#state;
-    this.#entered?.reject(ended!.error ?? new ChatError('left', 'one is not in the room any more'));
+    this.#entered?.reject(ended!.error ?? new ChatError('left', 'one is not in the room'));
     this.#entered = null;
     this.emit('ended', ended!);
     if (this.#leaving !== null) this.#gone();
@@ -453,7 +453,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #gone(): void {
     const resolved = this.#leaving ?? [];
-    this.#outbox.clear(new ChatError('left', 'one has left the room'));
+    this.#outbox.clear(new ChatError('left', 'one is not in the room'));
     if (this.#state.status !== 'ended') this.#set(ended(this.#state, { why: 'left' }));
     this.#host.remove(this);
     for (const resolve of resolved) resolve();
