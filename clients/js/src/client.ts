@@ -26,9 +26,13 @@ const SILENCE_MS_MAX = 45_000;
 const PROBE_MS_MAX = 5_000;
 /** So many bytes on their way, and what passes is not said at all. */
 const BUFFERED_MAX = 65_536;
+/** How long the program has to say who one is: whoever has to be asked may need a while. */
+const CREDENTIALS_MS_MAX = 60_000;
 /** Close codes after which the token is somebody else's, or nobody's. */
 const SESSION_ENDED = 4503;
 const TOKEN_IS_GONE = [4501, SESSION_ENDED];
+
+type Credentials = Exclude<ConnectOptions['credentials'], string | undefined>;
 
 export interface ConnectOptions {
   /** Where the server is, as `https://chat.example.org`; by default where the page came from. */
@@ -70,6 +74,7 @@ export class Client extends Emitter<ClientEvents> {
   readonly #claims: Claims;
   readonly #host: RoomHost;
   readonly #asked = new WeakMap<ClientFrame, Room>();
+  #claim: Promise<boolean> | null = null;
   #rooms: Room[] = [];
   #token: string | null;
   #why: 'connect' | 'expired' = 'connect';
@@ -152,9 +157,10 @@ export class Client extends Emitter<ClientEvents> {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
     const token = this.#token;
     if (token === null || !this.#isClaimed) return this.#connection.start();
-    void this.#claims.claim(token).then(isOurs => {
-      // It was closed meanwhile.
-      if (this.#stopWatch === null) return;
+    const claim = this.#claim = this.#claims.claim(token);
+    void claim.then(isOurs => {
+      // It was closed meanwhile, and may have been opened again.
+      if (this.#claim !== claim) return;
       // A duplicated tab: the session, and what waits to be sent, are the other one's.
       if (!isOurs && this.#token === token) this.#forget();
       this.#connection.start();
@@ -181,17 +187,16 @@ export class Client extends Emitter<ClientEvents> {
    * session is gone; fails where it has not, and then the session and its token are still there, to be ended later.
    */
   end({ all = false }: { all?: boolean } = {}): Promise<void> {
-    const isGone = () => this.#status.name === 'closed' && this.#status.code === SESSION_ENDED;
-    if (isGone() && !all) return Promise.resolve();
     const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
       this.#requests.ask({ type: 'end', ...(all && { all }) }, answer => {
-        const isDone = !(answer instanceof ChatError) || (answer.code === 'bad_token' && !all);
         // Whatever becomes of the connection, nobody comes back with what is ended.
-        if (isDone) this.#connection.close(SESSION_ENDED, 'ended');
-        // Or it has ended before the answer came, which has a way of its own over SSE.
-        if (isDone || (wasOpen && isGone())) return resolve();
-        reject(this.#status.name === 'closed' ? new ChatError('closed', 'there is no connection, and none will be') : answer);
+        if (!(answer instanceof ChatError) || (answer.code === 'bad_token' && !all)) this.#connection.close(SESSION_ENDED, 'ended');
+        const status = this.#status;
+        if (status.name !== 'closed') return reject(answer);
+        // It may have ended before the answer came, which has a way of its own over SSE; or long ago, which says nothing of other sessions.
+        if (status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
+        else reject(new ChatError('closed', 'there is no connection'));
       });
     });
   }
@@ -203,16 +208,13 @@ export class Client extends Emitter<ClientEvents> {
       if (name === 'sse') return [[name, sseAt(this.#url, this.#clock, this.#options.fetch)]];
       return Socket === undefined ? [] : [[name, webSocketAt(this.#url, Socket)]];
     });
-    if (openers.length === 0) throw new TypeError('there is no WebSocket here: give one, or name the transport `sse`');
+    if (openers.length === 0) throw new TypeError('there is no WebSocket: give one, or name `sse`');
     return openers;
   }
 
-  #enter(code: string | null, entrance: Entrance, isMaker: boolean): Promise<Room> {
-    try {
-      entrance = snapshot(entrance);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  #enter(code: string | null, given: Entrance, isMaker: boolean): Promise<Room> {
+    const entrance = snapshot(given);
+    if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? undefined : this.room(code);
     if (known?.isLeaving) return known.leave().then(() => this.#enter(code, entrance, isMaker));
     if (known !== undefined && known.state.status !== 'ended') {
@@ -231,20 +233,37 @@ export class Client extends Emitter<ClientEvents> {
       const back = resume !== null && { resume, positions: Object.fromEntries(named), catch_up: this.#host.catchUp };
       return { type: 'hello', id: 0, ...back, ...(token !== undefined && { token }) };
     };
-    const why = this.#why;
-    this.#why = 'connect';
-    return typeof credentials === 'function' ? Promise.resolve(why).then(credentials).then(with_) : with_(credentials);
+    if (typeof credentials !== 'function') return with_(credentials);
+    return this.#ask(credentials, this.#why).then(token => {
+      this.#why = 'connect';
+      return with_(token);
+    });
+  }
+
+  /** What the program gives to be shown; it may take its time, but not for ever. */
+  async #ask(credentials: Credentials, why: Parameters<Credentials>[0]): Promise<string> {
+    let stop = () => {};
+    try {
+      const late = new Promise<never>((_, fail) => {
+        stop = this.#clock.after(CREDENTIALS_MS_MAX, () => fail('they take too long'));
+      });
+      const token = await Promise.race([late, Promise.resolve(why).then(credentials)]);
+      if (typeof token !== 'string') throw 'they are no text';
+      return token;
+    } catch (reason) {
+      const error = new ChatError('no_credentials', String(reason));
+      this.emit('error', error);
+      throw error;
+    } finally {
+      stop();
+    }
   }
 
   #tell(frame: ClientFrame): void {
     if (this.#connection.buffered > BUFFERED_MAX) return;
-    let said;
-    try {
-      said = snapshot(frame, this.limits.frame_bytes);
-    } catch (error) {
-      return this.emit('error', error as ChatError);
-    }
-    this.#connection.send(said);
+    const said = snapshot(frame, this.limits.frame_bytes);
+    if (said instanceof ChatError) this.emit('error', said);
+    else this.#connection.send(said);
   }
 
   #onStatus(status: ConnectionStatus): void {
@@ -266,6 +285,7 @@ export class Client extends Emitter<ClientEvents> {
         this.#stopWatch?.();
         this.#stopWatch = null;
         this.#claims.release();
+        this.#claim = null;
       }
     }
     this.emit('status', status);
@@ -336,9 +356,11 @@ export class Client extends Emitter<ClientEvents> {
   #renew(): void {
     const { credentials } = this.#options;
     if (typeof credentials !== 'function') return;
-    const show = (token: string) => this.#requests.ask({ type: 'auth', token }, () => {});
+    const show = (token: string) => this.#requests.ask({ type: 'auth', token }, answer => {
+      if (answer instanceof ChatError && answer.code !== 'disconnected') this.emit('error', answer);
+    });
     // Where there is none, the connection ends with 4007, and it is asked for again.
-    Promise.resolve('expiring' as const).then(credentials).then(show, () => {});
+    this.#ask(credentials, 'expiring').then(show, () => {});
   }
 
   /** Something has happened to the page or the network: what is there is asked whether it lives, and what waits is tried at once. */

@@ -97,7 +97,13 @@ export class Connection {
       }
     };
     const hello = this.#options.hello();
-    if (hello instanceof Promise) hello.then(go, error => lose(ABNORMAL, String(error)));
+    if (hello instanceof Promise) {
+      hello.then(go, error => {
+        // The transport is not to blame.
+        attempt.isHeard = true;
+        lose(ABNORMAL, String(error));
+      });
+    }
     else go(hello);
   }
 

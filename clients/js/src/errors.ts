@@ -8,7 +8,7 @@ export type ServerErrorCode =
   | 'already_member' | 'member_not_found' | 'message_not_found' | 'too_late' | 'edits_full' | 'out_of_reach'
   | 'too_many_rooms' | 'too_many_attachments' | 'ban_not_found' | 'room_full' | 'room_locked' | 'secret_wrong'
   | 'roles_full' | 'bans_full' | 'live_full' | 'signals_full' | 'reactions_full' | 'banned' | 'read_only' | 'forbidden'
-  | 'key_conflict' | 'rate_limited' | 'busy' | 'unavailable' | 'at_capacity' | 'draining' | 'not_connected' | 'bad_token';
+  | 'key_conflict' | 'rate_limited' | 'busy' | 'unavailable' | 'at_capacity' | 'draining' | 'not_connected' | 'bad_token' | 'auth_expired';
 
 /** Codes of this client. */
 export type ClientErrorCode =
@@ -23,7 +23,9 @@ export type ClientErrorCode =
   /** It was sent, the answer was lost, and it cannot be asked for any more. */
   | 'outcome_unknown'
   /** As many messages wait to be sent as may. */
-  | 'outbox_full';
+  | 'outbox_full'
+  /** There were no credentials to show: the function that gives them failed, or took too long. It is asked again. */
+  | 'no_credentials';
 
 export type ErrorCode = ServerErrorCode | ClientErrorCode;
 
@@ -56,8 +58,8 @@ export class ChatError<C extends ErrorCode = ErrorCode> extends Error implements
 
   /** The same as a frame said it. A code that this version does not know is passed on as it is. */
   static of({ code, message, field, limit, retry_after_ms: retryAfterMs, until }: ErrorFrame): ChatError {
-    const given = Object.entries({ field, limit, retryAfterMs, until }).filter(([, value]) => value !== undefined);
-    return new ChatError(code as ErrorCode, message, Object.fromEntries(given));
+    // Without what was not said.
+    return new ChatError(code as ErrorCode, message, JSON.parse(JSON.stringify({ field, limit, retryAfterMs, until })));
   }
 }
 

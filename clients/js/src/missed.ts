@@ -28,14 +28,16 @@ export function dropped(state: RoomState): RoomState {
   return { ...state, messages: [], from: seq + 1, more: true, hole: null, isBare: true, known: Math.max(seq, known, due) };
 }
 
-/** The next question by which what is held becomes equal to the log; null where it does, or nothing can be asked. */
-export function nextQuestion(state: RoomState): { readonly type: string; readonly [field: string]: unknown } | null {
+/** The next question by which what is held becomes equal to the log, but for what is `refused`; null where it does, or nothing can be asked. */
+export function nextQuestion(state: RoomState, refused: ReadonlySet<string> = new Set()): { readonly type: string; readonly [field: string]: unknown } | null {
   const { code: room, status, hole, read, readTo, listedTo, notices } = state;
   if (status !== 'live') return null;
-  if (misses(state)) return { type: 'changes', room, after: state.known };
-  if (hole !== null) return { type: 'history', room, after: hole.after, limit: 200 };
-  if (state.isBare) return { type: 'history', room, before: state.from, limit: 50 };
-  if (listedTo !== null && notices === 'told') return { type: 'members', room, after: listedTo };
-  if (read !== null && isReadStale(state)) return { type: 'read', room, through: Math.max(read.through, readTo) };
-  return null;
+  const questions = [
+    misses(state) && { type: 'changes', room, after: state.known },
+    hole !== null && { type: 'history', room, after: hole.after, limit: 200 },
+    state.isBare && { type: 'history', room, before: state.from, limit: 50 },
+    listedTo !== null && notices === 'told' && { type: 'members', room, after: listedTo },
+    read !== null && isReadStale(state) && { type: 'read', room, through: Math.max(read.through, readTo) },
+  ];
+  return questions.find(question => question && !refused.has(question.type)) || null;
 }

@@ -73,12 +73,8 @@ export class Outbox {
 
   push(frame: ClientFrame, key: string, done: (outcome: Sent | ChatError) => void): void {
     if (this.#waiting.length >= OUTBOX_MAX) return done(new ChatError('outbox_full', 'too many messages wait to be sent', { limit: OUTBOX_MAX }));
-    let said;
-    try {
-      said = snapshot(frame);
-    } catch (error) {
-      return done(error as ChatError);
-    }
+    const said = snapshot(frame);
+    if (said instanceof ChatError) return done(said);
     this.#waiting.push({ key, frame: said, epoch: this.#options.state().epoch, member: null, done });
     this.#options.onChange();
     this.flush();
@@ -95,7 +91,7 @@ export class Outbox {
     if (entry.epoch !== epoch) return this.#end(entry, new ChatError('epoch_changed', 'this was written for an earlier life of the room'));
     // The keys of one person are not those of another: as somebody new it could be said twice.
     if (entry.member !== null && entry.member !== you?.member) {
-      return this.#end(entry, new ChatError('outcome_unknown', 'this may have been said already, as the member one was before'));
+      return this.#end(entry, new ChatError('outcome_unknown', 'this may have been said already'));
     }
     if (entry.member === null) {
       entry.member = you!.member;
@@ -122,7 +118,7 @@ export class Outbox {
     this.#stopPause = null;
     if (entry === null || !isSuspect) return;
     entry.losses = (entry.losses ?? 0) + 1;
-    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError('outcome_unknown', 'one connection after the other was lost over this'));
+    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError('outcome_unknown', 'the connection was lost before the answer each time'));
     else this.#options.onChange();
   }
 

@@ -56,12 +56,8 @@ export class Requests {
   ask(frame: ClientFrame, done: Done): void {
     if (this.#send === null) return done(new ChatError('disconnected', 'there is no connection'));
     if (this.#waiting.length >= QUEUE_MAX) return done(new ChatError('busy', 'too many commands wait to be sent'));
-    let said;
-    try {
-      said = snapshot({ ...frame, id: this.#nextId }, this.#limits().frame_bytes);
-    } catch (error) {
-      return done(error as ChatError);
-    }
+    const said = snapshot({ ...frame, id: this.#nextId }, this.#limits().frame_bytes);
+    if (said instanceof ChatError) return done(said);
     this.#nextId += 1;
     this.#waiting.push({ frame, said, done, since: 0 });
     this.#flush();

@@ -77,6 +77,8 @@ export class Room extends Emitter<RoomEvents> {
   #entered: { resolve(room: Room): void; reject(error: ChatError): void } | null = null;
   #leaving: (() => void)[] | null = null;
   #isAsking = false;
+  /** What the server refuses to tell on this connection. */
+  readonly #unanswered = new Set<string>();
   #stopPauses: Record<string, () => void> = {};
   #typingUntil = 0;
 
@@ -191,8 +193,10 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Changes what one is shown as; what is not named stays. */
   async me(change: { nick?: string; data?: JsonObject | null }): Promise<void> {
-    const { nick, data } = snapshot(change);
+    const said = snapshot(change);
     await this.command({ type: 'me', ...change });
+    // What nobody could be told was refused.
+    const { nick, data } = said as typeof change;
     if (nick !== undefined) this.#entrance.nick = nick;
     if (data === null) delete this.#entrance.data;
     else if (data !== undefined) this.#entrance.data = data;
@@ -226,7 +230,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Leaves, and is done with the room: now, or as soon as there is a connection. What was not tried yet is not sent any more. */
   leave(): Promise<void> {
     return new Promise(resolve => {
-      this.#outbox.clear(new ChatError('left', 'one has left the room'), { waits: true });
+      this.#outbox.clear(new ChatError('left', 'one is not in the room'), { waits: true });
       if (this.#leaving !== null) return void this.#leaving.push(resolve);
       this.#leaving = [resolve];
       if (this.#state.status === 'live') this.#askToLeave();
@@ -278,6 +282,7 @@ export class Room extends Emitter<RoomEvents> {
   disconnected(isSuspect: boolean): void {
     for (const stop of Object.values(this.#stopPauses)) stop();
     [this.#stopPauses, this.#isAsking, this.#isEntering, this.#typingUntil] = [{}, false, false, 0];
+    this.#unanswered.clear();
     this.#set(disconnected(this.#state));
     this.#outbox.pause(isSuspect);
   }
@@ -313,6 +318,7 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (frame.type === 'joined') {
       this.#isEntering = false;
+      this.#unanswered.clear();
       this.#entrance.nick = frame.you.nick;
       this.#isMaker = false;
     }
@@ -371,7 +377,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Asks for what was missed, one question at a time, until what is held equals the log. */
   #catchUp(): void {
-    const asked = nextQuestion(this.#state);
+    const asked = nextQuestion(this.#state, this.#unanswered);
     if (asked === null || this.#isAsking) return;
     this.#isAsking = true;
     const { epoch, membersAt, hole } = this.#state;
@@ -380,14 +386,17 @@ export class Room extends Emitter<RoomEvents> {
       this.#isAsking = false;
       if (answer instanceof ChatError) {
         if (answer.code === 'disconnected' || before.status !== 'live') return;
-        if (answer.code === 'out_of_reach') return this.#set(forgotten(before), true);
-        return this.#askLater(answer.retryAfterMs);
+        if (isPassing(answer) || answer.retryAfterMs !== undefined || answer.code === 'not_member') return this.#askLater(answer.retryAfterMs);
+        // Without what has changed, nothing that is held is to be trusted.
+        if (asked.type === 'changes') return this.#set(forgotten(before), true);
+        this.#unanswered.add(asked.type);
+        return this.#catchUp();
       }
       // Somebody came or went meanwhile, and over SSE the answer may be older than that; or it is of a life that is over.
       const isLate = epoch !== before.epoch || (asked.type === 'members' && membersAt !== before.membersAt);
       const next = isLate ? before : reduce(before, answer as RoomFrame, { ...asked, through: hole?.through });
       // What could not be read is no different after the answer.
-      if (JSON.stringify(nextQuestion(next)) === JSON.stringify(asked)) this.#askLater();
+      if (JSON.stringify(nextQuestion(next, this.#unanswered)) === JSON.stringify(asked)) this.#askLater();
       this.#set(next, true);
     }, this);
   }
@@ -443,9 +452,9 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #ended(): void {
-    this.#outbox.clear(new ChatError('left', 'one is not in the room any more'));
+    this.#outbox.clear(new ChatError('left', 'one is not in the room'));
     const { ended } = this.#state;
-    this.#entered?.reject(ended!.error ?? new ChatError('left', 'one is not in the room any more'));
+    this.#entered?.reject(ended!.error ?? new ChatError('left', 'one is not in the room'));
     this.#entered = null;
     this.emit('ended', ended!);
     if (this.#leaving !== null) this.#gone();
@@ -462,7 +471,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #gone(): void {
     const resolved = this.#leaving ?? [];
-    this.#outbox.clear(new ChatError('left', 'one has left the room'));
+    this.#outbox.clear(new ChatError('left', 'one is not in the room'));
     if (this.#state.status !== 'ended') this.#set(ended(this.#state, { why: 'left' }));
     this.#host.remove(this);
     for (const resolve of resolved) resolve();

@@ -2,15 +2,15 @@
 
 import { ChatError } from './errors.js';
 
-/** Copies what will be said, now or later; throws a `ChatError` where nobody could be told it. */
-export function snapshot<T extends object>(given: T, bytesMax = Infinity): T {
+/** Copies what will be said, now or later; or says why nobody could be told it. */
+export function snapshot<T extends object>(given: T, bytesMax = Infinity): T | ChatError {
   let text: string;
   try {
     text = JSON.stringify(given);
   } catch (error) {
-    throw new ChatError('bad_frame', String(error));
+    return new ChatError('bad_frame', String(error));
   }
   // The server does not say which command was too long, and closes the connection over one that is far too long.
-  if (new TextEncoder().encode(text).length > bytesMax) throw new ChatError('too_long', 'this is longer than the server takes', { limit: bytesMax });
+  if (new Blob([text]).size > bytesMax) return new ChatError('too_long', 'this is longer than is taken', { limit: bytesMax });
   return JSON.parse(text);
 }

@@ -2,14 +2,17 @@
 
 import { systemClock } from './clock.js';
 import { ABNORMAL } from './transport.js';
+import { CREDENTIALS_EXPIRED } from './errors.js';
 import type { Opener } from './transport.js';
-import type { ClientFrame, Hello, ServerFrame } from './wire.js';
+import type { ClientFrame, ErrorFrame, Hello, ServerFrame } from './wire.js';
 import type { Clock } from './clock.js';
 
 /** The server speaks every 15 seconds; silence for more than twice as long is a lost connection. */
 const SILENCE_MS_MAX = 35_000;
 /** What the server's final refusals of a stream mean as close codes; any other, as of a proxy with nobody behind it, may pass. */
-const CLOSE_CODES: Readonly<Record<string, number>> = { forbidden: 4502, bad_token: 4502, bad_field: 4500, too_long: 4500 };
+const CLOSE_CODES: Readonly<Record<string, number>> = {
+  auth_expired: CREDENTIALS_EXPIRED, forbidden: 4502, bad_token: 4502, bad_field: 4500, too_long: 4500,
+};
 
 /** The transport over Server-Sent Events and POSTs, to a server at `https://...`. */
 export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThis.fetch.bind(globalThis)): Opener {
@@ -54,8 +57,11 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
       const answer = await fetch(`${url}/sse${catchUp}`, { headers: headersOf(hello), cache: 'no-store', signal });
       onOpen();
       if (!answer.ok || !answer.headers.get('content-type')?.startsWith('text/event-stream') || !answer.body) {
-        const { code = '' } = await answer.json() as { code?: string };
-        return end(CLOSE_CODES[code] ?? ABNORMAL, code);
+        const said = await answer.json().catch(() => ({})) as Partial<ErrorFrame>;
+        const { code = '' } = said;
+        if (said.type === 'error') tell(said as ErrorFrame);
+        // Also where somebody on the way asks for credentials.
+        return end(CLOSE_CODES[code] ?? (answer.status === 401 ? CREDENTIALS_EXPIRED : ABNORMAL), code);
       }
       heard();
       const reader = answer.body.getReader();
@@ -76,6 +82,7 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
 
     async function post(frame: ClientFrame): Promise<void> {
       if (signal.aborted) return;
+      const number = typeof frame.id === 'number' && { id: frame.id };
       // At which of several servers the stream is, where there are: not by cookie, which all tabs of a browser share.
       const at = stream.at === undefined ? '' : `?at=${encodeURIComponent(stream.at)}`;
       const answer = await fetch(`${url}/sse/${stream.session}${at}`, {
@@ -84,20 +91,23 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
       });
       const isPassing = answer.status === 503;
       const said = await answer.json().catch(error => {
+        if (answer.status === 413) return { type: 'error', code: 'too_long', message: 'this is longer than is taken' };
         if (!isPassing) throw error;
+        return undefined;
       }) as ServerFrame & { id?: number } | undefined;
       // Whoever has read the command names it.
       const isReached = said !== undefined && (!isPassing || (said.type === 'error' && said.id === frame.id));
       if (isReached) {
         unreachedSince = null;
         // That of a join or create is only a receipt: the answer itself, a `joined`, comes down the stream.
-        if (said.type !== 'ack' || (frame.type !== 'join' && frame.type !== 'create')) tell(said);
+        // Of a frame that it has not read the server does not say the number.
+        if (said.type !== 'ack' || (frame.type !== 'join' && frame.type !== 'create')) tell({ ...number, ...said });
         return;
       }
       unreachedSince ??= clock.now();
       if (clock.now() - unreachedSince > SILENCE_MS_MAX) return end(ABNORMAL, 'no way to the server of the stream');
       // The stream lasts, and whoever asked tries again, with the same key.
-      tell({ type: 'error', code: 'unavailable', message: 'out of reach', ...(typeof frame.id === 'number' && { id: frame.id }) });
+      tell({ type: 'error', code: 'unavailable', message: 'out of reach', ...number });
     }
 
     const lost = (error: unknown): void => end(ABNORMAL, String(error));

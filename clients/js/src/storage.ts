@@ -1,6 +1,7 @@
 // What outlives a reload: the session, the rooms and what waits to be sent. And which tab it belongs to, where a tab was duplicated.
 
 import type { Clock } from './clock.js';
+import type { Entry } from './outbox.js';
 import type { StoredRoom } from './room.js';
 
 /** `sessionStorage`, or anything like it. */
@@ -17,16 +18,22 @@ export interface Stored {
 
 const keyOf = (url: string) => `chat ${url}`;
 
-/** What was stored, or nothing: storage that is full, switched off or spoilt costs no more than a reload. */
+/** What was stored, but for what is spoilt: storage that is full or switched off costs no more than a reload. */
 export function load(storage: Storage | null, url: string): Stored {
   try {
     const { token, rooms } = JSON.parse(storage!.getItem(keyOf(url))!);
-    if (Array.isArray(rooms)) return { token: typeof token === 'string' ? token : null, rooms };
+    const sound = listOf(rooms).filter(isRoom).map(room => ({ ...room, outbox: listOf(room.outbox).filter(isEntry) }));
+    return { token: typeof token === 'string' ? token : null, rooms: sound };
   } catch {
     // See above.
   }
   return { token: null, rooms: [] };
 }
+
+const listOf = (value: unknown): readonly unknown[] => Array.isArray(value) ? value : [];
+const isRoom = (room: any): room is StoredRoom => typeof room?.code === 'string' && typeof room.entrance?.nick === 'string';
+const isEntry = (entry: any): entry is Entry => typeof entry?.key === 'string' && typeof entry.frame?.type === 'string'
+  && (entry.epoch === null || typeof entry.epoch === 'string') && (entry.member === null || typeof entry.member === 'number');
 
 export function store(storage: Storage | null, url: string, { token, rooms }: Stored): void {
   try {
@@ -55,12 +62,18 @@ interface Locks {
 /** A page that goes lets its lock go a moment later: so long after, it is asked once more. */
 const AGAIN_MS = 200;
 
+interface Claim {
+  readonly name: string;
+  /** Whether this tab has the session. */
+  readonly isOurs: Promise<boolean>;
+  release(): void;
+}
+
 /** The session that this tab has. A duplicated tab has a copy of the storage, and asks before it takes the session from the other. */
 export class Claims {
   readonly #locks = (globalThis as { navigator?: { locks?: Locks } }).navigator?.locks;
   readonly #clock: Clock;
-  #held: string | null = null;
-  #release = () => {};
+  #claim: Claim | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -71,32 +84,34 @@ export class Claims {
     return this.#locks !== undefined;
   }
 
-  /** Claims a session until `release`, in place of the one before; false where another tab has it. */
-  async claim(token: string): Promise<boolean> {
+  /** Claims a session until `release`, in place of the one before; false where another tab has it. Who asks again meanwhile waits for the same answer. */
+  claim(token: string): Promise<boolean> {
     const name = `chat ${token.split('.')[0]}`;
-    if (name === this.#held) return true;
-    this.release();
-    this.#held = name;
-    if (await this.#request(name)) return true;
-    await new Promise<void>(done => { this.#clock.after(AGAIN_MS, done); });
-    return this.#request(name);
+    if (this.#claim?.name !== name) {
+      this.release();
+      this.#claim = this.#begin(name);
+    }
+    return this.#claim!.isOurs;
   }
 
   release(): void {
-    this.#release();
-    this.#release = () => {};
-    this.#held = null;
+    this.#claim?.release();
+    this.#claim = null;
   }
 
-  #request(name: string): Promise<boolean> {
-    return new Promise(resolve => {
+  #begin(name: string): Claim {
+    let release = () => {};
+    // What is given up before it was granted is let go as soon as it is.
+    const isReleased = new Promise<void>(done => { release = done; });
+    const request = () => new Promise<boolean>(resolve => {
       const hold = (lock: unknown) => {
         resolve(lock !== null);
-        // It may have been given up meanwhile.
-        return lock === null || this.#held !== name ? undefined : new Promise<void>(release => { this.#release = release; });
+        return lock === null ? undefined : isReleased;
       };
       // Where locks fail, nobody has the session.
       this.#locks!.request(name, { ifAvailable: true }, hold).catch(() => resolve(true));
     });
+    const again = () => new Promise<boolean>(done => { this.#clock.after(AGAIN_MS, () => done(request())); });
+    return { name, release, isOurs: request().then(isOurs => isOurs || again()) };
   }
 }

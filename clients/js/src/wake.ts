@@ -6,8 +6,7 @@ import type { Clock } from './clock.js';
 const TICK_MS = 20_000;
 
 interface Target {
-  addEventListener?(name: string, listener: () => void): void;
-  removeEventListener?(name: string, listener: () => void): void;
+  addEventListener?(name: string, listener: () => void, options: { signal: AbortSignal }): void;
 }
 
 /**
@@ -20,9 +19,9 @@ export function watch(clock: Clock, onWake: () => void, onTick: () => void): () 
   const shown = () => {
     if (document?.visibilityState === 'visible') onWake();
   };
-  const names = ['online', 'offline', 'pageshow'];
-  for (const name of names) scope.addEventListener?.(name, onWake);
-  document?.addEventListener?.('visibilitychange', shown);
+  const over = new AbortController();
+  for (const name of ['online', 'offline', 'pageshow']) scope.addEventListener?.(name, onWake, over);
+  document?.addEventListener?.('visibilitychange', shown, over);
   let stopTimer = () => {};
   const wait = (since: number) => {
     stopTimer = clock.after(TICK_MS, () => {
@@ -35,7 +34,6 @@ export function watch(clock: Clock, onWake: () => void, onTick: () => void): () 
   wait(clock.now());
   return () => {
     stopTimer();
-    for (const name of names) scope.removeEventListener?.(name, onWake);
-    document?.removeEventListener?.('visibilitychange', shown);
+    over.abort();
   };
 }

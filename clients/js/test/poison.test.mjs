@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isChatError } from '../dist/index.js';
-import { JOINED, ROOM, inRoom, memory, script } from './support/script.mjs';
+import { ANN, BOB, EPOCH, JOINED, ROOM, inRoom, memory, message, script } from './support/script.mjs';
 
 const refusedWith = code => error => isChatError(error, code);
 const limits = { frame_bytes: 1_000, in_flight: 4 };
@@ -136,4 +136,36 @@ test('a message that no connection survives is given up, and what comes after it
   assert.deepEqual([sends(second.line), refused], [['bad'], []]);
   lose(second);
   assert.deepEqual([sends(second.line), refused], [['after'], [['a', 'outcome_unknown']]]);
+});
+
+test('what the server refuses for good is asked once a connection, and hides nothing else', async () => {
+  const it = script();
+  it.line.welcome();
+  const joining = it.client.join(ROOM, { nick: 'Bob' });
+  it.line.answer('join', { ...JOINED, members_total: 3 });
+  const room = await joining;
+  room.read(2);
+  it.line.refuse('members', 'rate_limited', { retry_after_ms: 100 });
+  it.clock.run(100);
+  it.line.refuse('members', 'forbidden', { retry_after_ms: 100 });
+  it.clock.run(100);
+  it.line.refuse('members', 'forbidden');
+  it.line.tell({ type: 'gap', room: ROOM, epoch: EPOCH, from: 3, to: 5, members: [ANN, BOB], members_total: 2, topic: '', notices: 'told', changed_at: 0 });
+  it.line.refuse('history', 'forbidden');
+  room.read(5);
+  it.line.refuse('read', 'forbidden');
+  it.clock.run(40_000);
+  assert.deepEqual([it.line.types(), room.state.synced], [['join', 'members', 'members', 'members', 'history', 'read'], false]);
+  it.line.lose();
+  it.clock.run(250);
+  it.line.live(5);
+  assert.deepEqual(it.line.types(), ['history']);
+});
+
+test('without what has changed what is held is read again', async () => {
+  const it = await inRoom();
+  it.line.tell(message(3, 'one'));
+  it.line.tell({ type: 'gap', room: ROOM, epoch: EPOCH, from: 4, to: 5, members: [ANN, BOB], members_total: 2, topic: '', notices: 'told', changed_at: 5 });
+  it.line.refuse('changes', 'unknown_type');
+  assert.deepEqual([it.room.messages, it.line.asked('history').before], [[], 6]);
 });

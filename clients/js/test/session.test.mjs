@@ -402,6 +402,26 @@ test('a connection that has said nothing for long is asked whether it lives, and
   assert.equal(it.lines[0].isClosed, false);
 });
 
+test('what is spoilt in the storage costs itself, and nothing beside it', () => {
+  const entry = { key: 'k', frame: { type: 'send', text: 'unsent' }, epoch: null, member: null };
+  const room = { code: ROOM, entrance: { nick: 'Bob' }, outbox: [entry] };
+  const taken = stored => {
+    const it = script({ storage: { ...memory(), getItem: () => JSON.stringify({ token: 'S.1.x', ...stored }) } });
+    it.line.welcome();
+    return [it.line.hello.resume, it.client.rooms.map(({ code, pending }) => [code, pending.length]), it.line.types()];
+  };
+  const whole = ['S.1.x', [[ROOM, 1]], ['join']];
+  for (const other of [null, 7, {}, { ...room, code: 5 }, { code: 'TEA', outbox: [] }, { code: 'TEA', entrance: {}, outbox: [] }]) {
+    assert.deepEqual(taken({ rooms: [other, room] }), whole, JSON.stringify(other));
+  }
+  for (const other of [null, {}, { ...entry, key: 1 }, { ...entry, frame: null }, { ...entry, member: undefined }, { ...entry, epoch: 3 }]) {
+    assert.deepEqual(taken({ rooms: [{ ...room, outbox: [other, entry] }] }), whole, JSON.stringify(other));
+  }
+  assert.deepEqual(taken({ rooms: [{ ...room, outbox: {} }] }), ['S.1.x', [[ROOM, 0]], ['join']]);
+  assert.deepEqual(taken({ rooms: {} }), ['S.1.x', [], []]);
+  assert.deepEqual(taken({ token: 5, rooms: [room] }), [undefined, ...whole.slice(1)]);
+});
+
 test('what was stored is taken up again, and what is spoilt is not', async () => {
   const storage = memory();
   const first = await inRoom({ storage });

@@ -130,12 +130,27 @@ test('a stream that is silent, ends, or is none is lost', async () => {
   assert.equal(portal.closed[0][0], 1006);
 });
 
-test('a refusal of the stream that is final is one of the connection', async () => {
-  for (const [code, close] of [['forbidden', 4502], ['bad_token', 4502], ['bad_field', 4500], ['unheard_of', 1006]]) {
-    const it = open(HELLO, { stream: json({ type: 'error', code, message: code }, 403) });
+test('a refusal of the stream that is final is one of the connection, and said', async () => {
+  for (const [code, close] of [['forbidden', 4502], ['bad_token', 4502], ['auth_expired', 4007], ['bad_field', 4500], ['unheard_of', 1006]]) {
+    const said = { type: 'error', code, message: code };
+    const it = open(HELLO, { stream: json(said, 403) });
     await turn();
-    assert.deepEqual(it.closed, [[close, code]]);
+    assert.deepEqual([it.closed, it.told], [[[close, code]], [said]]);
   }
+  const asked = open(HELLO, { stream: new Response('<html>', { status: 401 }) });
+  await turn();
+  assert.deepEqual([asked.closed, asked.told], [[[4007, '']], []], 'somebody on the way wants credentials');
+});
+
+test('a command that is too long on the way is refused, and the stream goes on', async () => {
+  const it = await welcomed({}, { post: () => json({ type: 'error', code: 'too_long', message: 'the frame', limit: 9 }, 413) });
+  it.transport.send({ type: 'topic', id: 1 });
+  await turn();
+  assert.deepEqual(it.told.at(-1), { id: 1, type: 'error', code: 'too_long', message: 'the frame', limit: 9 });
+  it.answers.post = () => new Response('<html>', { status: 413 });
+  it.transport.send({ type: 'topic', id: 2 });
+  await turn();
+  assert.deepEqual([it.told.at(-1).id, it.told.at(-1).code, it.closed], [2, 'too_long', []]);
 });
 
 test('what is closed says nothing any more', async () => {
