@@ -127,18 +127,25 @@ test('whoever makes the room anew knows that it is another one', () => {
 
 test('unread is what others said while nobody looked, and it is marked where it begins', () => {
   const it = inLab({}, message(2, 'a'), message(3, 'own', BOB), message(4, 'b'));
-  assert.deepEqual([it.view.unread, it.view.newFrom], [2, 2]);
-  it.page.watch(true);
+  assert.deepEqual([it.view.unread, it.view.news.from], [2, 2]);
+  it.page.watch(true, true);
   assert.deepEqual([it.view.unread, it.rows('new').length], [0, 1]);
   it.tell(message(5, 'c'));
   assert.equal(it.view.unread, 0);
-  it.page.watch(false);
+  it.page.watch(true, false);
+  it.tell(message(6, 'below'));
+  assert.deepEqual([it.view.unread, it.view.news], [1, { from: 2, count: 2, isMore: false }], 'it stays while one reads');
+  it.page.watch(true, true);
+  assert.deepEqual([it.view.unread, it.view.news.from], [0, 6]);
+  it.page.watch(false, false);
   assert.equal(it.rows('new').length, 0);
-  it.tell(message(6, 'd'), redacted(7, 6));
+  it.tell(message(7, 'd'), redacted(8, 7));
   assert.equal(it.view.unread, 0, 'what was taken back is nothing to be read');
-  it.tell(message(8, 'e'));
-  const again = inLab({ saved: it.page.saved, seq: 9, history: [message(5, 'c'), message(8, 'e'), message(9, 'f')] });
-  assert.deepEqual([again.view.unread, again.view.newFrom], [2, 8], 'over a reload, too');
+  it.tell(message(9, 'e'));
+  const again = inLab({ saved: it.page.saved, seq: 10, more: true, history: [{ ...message(7, ''), redacted: true }, message(9, 'e'), message(10, 'f')] });
+  assert.deepEqual([again.view.unread, again.view.news], [2, { from: 9, count: 2, isMore: false }], 'over a reload, too');
+  const later = inLab({ saved: it.page.saved, seq: 90, more: true, history: [message(89, 'x'), message(90, 'y')] });
+  assert.deepEqual(later.view.news, { from: 89, count: 2, isMore: true });
 });
 
 test('messages of one sender stand together until another speaks or a notice comes', () => {

@@ -82,7 +82,7 @@ withBrowser('scroll', chat => {
     });
   }
 
-  test('the mark of what is new goes without a move, also where it is the first row in view', async () => {
+  test('what is new is marked where it begins, and there is a way back to that, where it stays while one reads', async () => {
     const { bob, line } = await inLab();
     await scrollTo(bob, 400);
     await bob.locator('#jump').waitFor();
@@ -90,17 +90,26 @@ withBrowser('scroll', chat => {
     await bob.getByRole('button', { name: '40 new messages' }).click();
     await bob.locator('#jump').waitFor({ state: 'hidden' });
     await isAtEnd(bob);
-    // It goes as soon as one is elsewhere.
-    const stood = await bob.evaluate(() => {
-      const log = document.getElementById('log');
-      const mark = document.querySelector('.new');
-      log.scrollTop = mark.offsetTop;
-      return mark.nextElementSibling.getBoundingClientRect().bottom - log.getBoundingClientRect().top;
-    });
-    await bob.locator('.new').waitFor({ state: 'detached' });
+    const back = bob.getByRole('button', { name: /^40 new since \d/ });
+    await back.click();
+    await back.waitFor({ state: 'hidden' });
     await stands(bob);
+    const stood = await topOf(bob, `line ${LAST + 1}`);
+    assert.ok(stood > 0 && stood < 200, `the first of it is at ${stood} px`);
+    line.send(message(LAST + 41, 'and one more'));
+    await bob.getByRole('button', { name: '1 new message' }).waitFor();
+    await stands(bob);
+    assert.equal(await bob.locator('.new + .message .text').textContent(), `line ${LAST + 1}`);
     const moved = await topOf(bob, `line ${LAST + 1}`) - stood;
     assert.ok(Math.abs(moved) <= 1, `moved by ${moved} px`);
+    // Whoever has been there is not led there again.
+    await bob.getByRole('button', { name: '1 new message' }).click();
+    await isAtEnd(bob);
+    await bob.getByRole('button', { name: /^1 new since \d/ }).waitFor({ state: 'detached' });
+    // Whoever writes has read it.
+    await bob.getByLabel('Message', { exact: true }).fill('yes');
+    await bob.getByLabel('Message', { exact: true }).press('Enter');
+    await bob.locator('.new').waitFor({ state: 'detached' });
   });
 
   test('a gap that is filled goes without a move, also where it is the first row in view', async () => {

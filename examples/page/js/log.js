@@ -3,7 +3,7 @@
 import { byId, el, icon, keepFocus, setText } from './dom.js';
 import { rowElement, updateRow } from './message.js';
 import { rowsOf, sameRow } from './timeline.js';
-import { count } from './words.js';
+import { count, newsWords } from './words.js';
 
 /** This close to the end counts as being there. */
 const END_PX = 48;
@@ -23,11 +23,16 @@ export function createLog(actions) {
   const jump = byId('jump');
   const jumpWords = el('span');
   jump.append(icon('down'), jumpWords);
+  const back = byId('back-to-new');
+  const backWords = el('span');
+  back.append(icon('above'), backWords);
 
   const places = new Map();
   let shown = null;
   let rows = new Map();
   let following = true;
+  /** When that began which is new, and whose beginning one has seen. */
+  let seenNews = null;
   let height = 0;
   let width = 0;
 
@@ -51,6 +56,10 @@ export function createLog(actions) {
     toEnd();
     // It is about to go; whoever is writing goes on.
     if ([jump, document.body].includes(document.activeElement)) scroller.focus();
+  });
+  back.addEventListener('click', () => {
+    rows.get('new')?.node.scrollIntoView({ block: 'start' });
+    if ([back, document.body].includes(document.activeElement)) scroller.focus();
   });
   new ResizeObserver(resized).observe(scroller);
   const firstDrawn = new ResizeObserver(entries => {
@@ -90,6 +99,7 @@ export function createLog(actions) {
     shown = room;
     if (before === null || !isSameLog(before, room)) renderLog(room, before);
     renderJump(room);
+    renderBack();
   }
 
   /** At the end stays at the end, elsewhere the lines in view stay where they are. */
@@ -183,6 +193,17 @@ export function createLog(actions) {
     jump.hidden = following;
     setText(jumpWords, room.unread > 0 ? count(room.unread, 'new message') : 'To the newest');
     jump.classList.toggle('fresh', room.unread > 0);
+  }
+
+  /** The way back to where what is new begins, while that is above what one sees, until one has been there. */
+  function renderBack() {
+    const mark = rows.get('new');
+    back.hidden = true;
+    if (mark === undefined) return;
+    const [view, { top, bottom }] = [scroller.getBoundingClientRect(), mark.node.getBoundingClientRect()];
+    if (bottom > view.top && top < view.bottom) seenNews = mark.row.at;
+    back.hidden = bottom > view.top || seenNews === mark.row.at;
+    if (!back.hidden) setText(backWords, newsWords(mark.row));
   }
 
   return {

@@ -114,7 +114,7 @@ function paint() {
   const unread = rooms.reduce((sum, other) => sum + other.unread, 0);
   document.title = `${unread > 0 ? `(${unread}) ` : ''}${room ? `${room.code} – ` : ''}${TITLE}`;
   placed(over ? 'over' : room?.code ?? null, over);
-  session.read(room && !over && !document.hidden && log.isFollowing() ? room.code : null, log.isFollowing());
+  session.read(room && !over && !document.hidden ? room.code : null, log.isFollowing());
 }
 
 /** What is shown has changed: the address says it, and the focus goes where one goes on. */

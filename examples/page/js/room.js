@@ -55,11 +55,15 @@ export class PageRoom {
   #written;
   /** Messages of this page keep the place on screen that they had while they waited. */
   #keys;
-  /** Being read right now: shown, at its newest entry, in a visible page. */
+  /** Being read right now: shown in a visible page, at its newest entry. */
   #isWatched = false;
+  #isShown = false;
   #following = true;
   #unread = 0;
-  #newFrom = null;
+  #firstUnread = null;
+  #unreadBefore = null;
+  /** What was new when one came to it: `{ from, count, isMore }`, marked until one looks at another room or away. */
+  #news = null;
   /** The end of what was read; null where nothing was. */
   #readSeq;
   /** One's own numbers in this life of the room: another one with each time one was put out. */
@@ -153,7 +157,7 @@ export class PageRoom {
       draft: this.#draft,
       following: this.#following,
       unread: this.#unread,
-      newFrom: this.#newFrom,
+      news: this.#news ?? this.#unreadNews(),
       ended: this.#ended,
       renewed: this.#isRenewed,
       leaving: this.isLeaving,
@@ -253,24 +257,37 @@ export class PageRoom {
 
   /** What others have said since one looked. */
   #count() {
+    [this.#unread, this.#firstUnread] = [0, null];
     if (this.#isWatched || this.#readSeq === null) return;
     const { messages } = this.#state;
-    [this.#unread, this.#newFrom] = [0, null];
     for (let i = messages.length - 1; i >= 0 && messages[i].seq > this.#readSeq; i -= 1) {
       if (messages[i].redacted || isMine({ selves: this.#selves }, messages[i])) continue;
       this.#unread += 1;
-      this.#newFrom = messages[i].seq;
+      this.#firstUnread = messages[i].seq;
     }
   }
 
-  /** Whether it is being read; with the first look nothing is unread any more, and what was new stays marked until one looks away. */
-  watch(isWatched) {
-    if (isWatched === this.#isWatched || (isWatched && !this.#isEntered)) return;
-    if (isWatched) {
+  /** What is unread, or null; the same object for as long as it is the same. */
+  #unreadNews() {
+    if (this.#unread === 0) return null;
+    const { more, from } = this.#state;
+    const news = { from: this.#firstUnread, count: this.#unread, isMore: more && this.#readSeq < from - 1 };
+    const before = this.#unreadBefore;
+    const isSame = before !== null && Object.keys(news).every(field => news[field] === before[field]);
+    if (!isSame) this.#unreadBefore = news;
+    return this.#unreadBefore;
+  }
+
+  /** Whether it is shown in a visible page, and read at its newest entry: with that look nothing is unread any more. */
+  watch(isShown, isWatched) {
+    if (!this.#isEntered || (isShown === this.#isShown && isWatched === this.#isWatched)) return;
+    if (!isShown) this.#news = null;
+    if (isWatched && !this.#isWatched) {
       this.#count();
-      [this.#unread, this.#readSeq] = [0, this.#state.seq];
+      this.#news = this.#unreadNews() ?? this.#news;
+      this.#readSeq = this.#state.seq;
     }
-    this.#isWatched = isWatched;
+    [this.#isShown, this.#isWatched] = [isShown, isWatched];
     this.#changed();
   }
 
@@ -308,7 +325,7 @@ export class PageRoom {
     const key = newKey();
     this.#written.set(key, new Date().toISOString());
     this.#keys.add(key);
-    [this.#draft, this.#newFrom, this.#readSeq] = ['', null, this.#state.seq];
+    [this.#draft, this.#news, this.#readSeq] = ['', null, this.#state.seq];
     this.#held.send(text, { key }).then(({ seq }) => {
       this.#acked.push({ key, text, at: this.#written.get(key) ?? new Date().toISOString(), state: 'acked', seq });
       this.#arrange();

@@ -175,10 +175,10 @@ export function createSession({ route, onChange }) {
     discard: (code, key) => roomOf(code).discard(key),
     setDraft: (code, draft) => roomOf(code).setDraft(draft),
     typing: (code, on) => roomOf(code)?.typing(on),
-    /** The room being read now, if any; `isFollowing` says whether the shown one is at its newest entry. */
+    /** The room that is shown in a visible page, if any; `isFollowing` says whether the active one is at its newest entry. */
     read(code, isFollowing) {
       for (const room of rooms) {
-        room.watch(room.code === code);
+        room.watch(room.code === code, room.code === code && isFollowing);
         if (room.code === state.active) room.follow(isFollowing);
       }
     },

@@ -24,7 +24,7 @@ export function rowsOf(room) {
       continue;
     }
     day = pushDay(rows, day, entry.at);
-    if (entry.seq === room.newFrom) rows.push({ id: 'new', kind: 'new' });
+    if (entry.seq === room.news?.from) rows.push({ id: 'new', kind: 'new', at: entry.at, count: room.news.count, isMore: room.news.isMore });
     if (entry.words) {
       rows.push({ id: `n${entry.seq}`, kind: 'notice', words: entry.words, at: entry.at });
       before = null;

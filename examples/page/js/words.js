@@ -1,6 +1,6 @@
 // What the page says: about errors, about what happened in a room, and about how a membership or a session ended.
 
-import { untilTime } from './time.js';
+import { clock, dayName, dayOf, untilTime } from './time.js';
 
 /** What each error code means to the person who ran into it; `{message}` is the server's own words. */
 const ERRORS = {
@@ -269,6 +269,12 @@ export function typingWords(nicks) {
     return saying(...others, ' and ', theirs(nicks.at(-1)), ' are typing');
   }
   return `${nicks.length} people are typing`;
+}
+
+/** How much is new, and from when on; `isMore` where not all of it is held. */
+export function newsWords({ count: number, at, isMore }, now = Date.now()) {
+  const day = dayOf(at) === dayOf(now) ? '' : `${dayName(dayOf(at), now)}, `;
+  return `${isMore ? 'More than ' : ''}${number} new since ${day}${clock(at)}`;
 }
 
 /** A number with its noun. */
