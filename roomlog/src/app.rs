@@ -9,7 +9,7 @@ pub use chat_core::{
     MemberChange, MemberId, MembersPage, Meters, Moderation, Mono, Named, NewcomersSee, Nick, NickKey, Now, Observer,
     ObserverEvent, Offset, Params, PersonData, Policy, Position, Reaction, ReactionName, Receipt, Record, Refusal,
     Reject, RejectCode, Resume, Role, RoomCloseReason, RoomCode, RoomEntry, RoomHandle, RoomInfo, RoomLimits,
-    RoomMember, RoomSecret, RoomTag, RoomsPage, Say, Seq, ServerFrame, SessionEntry, SessionId, SessionLimits,
-    SessionView, Settings, SettingsChange, SignalData, SignalName, Stats, SystemClock, Topic, TransportMeter,
-    TypingState, Wall, WallStep, ZeroLimit,
+    RoomMember, RoomOptions, RoomSecret, RoomTag, RoomsPage, Say, Seq, ServerFrame, SessionEntry, SessionId,
+    SessionLimits, SessionView, Settings, SettingsChange, SignalData, SignalName, Stats, SystemClock, Topic,
+    TransportMeter, TypingState, Wall, WallStep, ZeroLimit,
 };
