@@ -18,6 +18,8 @@ pub enum Bug {
     AckBeforeAppend,
     /// A member who was put out goes on reading.
     DeliverPastKick,
+    /// A room that the host keeps goes with its last member.
+    ForgetKept,
     /// A send under a known key is said again.
     ForgetKey,
     /// The host says again what it has said under the same key.
@@ -138,12 +140,13 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 51] = [
+    pub const ALL: [Bug; 52] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
         Self::AckBeforeAppend,
         Self::DeliverPastKick,
+        Self::ForgetKept,
         Self::ForgetKey,
         Self::ForgetHostKey,
         Self::ForgetDetach,

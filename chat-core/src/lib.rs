@@ -52,8 +52,8 @@ pub mod wire;
 
 pub use domain::{
     Amend, Amended, Amendment, BanTerm, BanTerms, Command, Content, Digest, Event, Extent, HistoryAnchor, Keyed,
-    LeaveReason, MemberChange, Named, Notices, Reaction, Record, RecordVersion, Role, RoomCloseReason, Said, Settings,
-    SettingsChange, TypingState,
+    LeaveReason, MemberChange, Named, Notices, Reaction, Record, RecordVersion, Role, RoomCloseReason, RoomOptions,
+    Said, Settings, SettingsChange, TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{

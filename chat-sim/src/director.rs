@@ -89,6 +89,7 @@ impl Director {
         self.set(Phase::Leave);
         self.pass(people, Duration::from_secs(10)).await?;
         hold!(people.is_empty(), Promise::CatchUp, "somebody does not go");
+        self.let_go().await?;
         self.sweep();
         self.pass(people, Duration::from_secs(120)).await?;
         if self.ground.plan.has_few_rooms() {

@@ -13,7 +13,7 @@ pub enum Promise {
     OneOrder,
     /// 4: members are the fold of the log, history is its last messages.
     Fold,
-    /// 5: a room exists exactly while it has members; a life that is over never comes back.
+    /// 5: a room exists exactly while it has members, or the host keeps it; a life that is over never comes back.
     Lifetime,
     /// 6: one key, one message; what is acknowledged is in the log.
     Receipt,
@@ -80,7 +80,7 @@ impl fmt::Display for Promise {
             Self::Interval => "2, a session sees exactly its interval",
             Self::OneOrder => "3, everybody sees what the log holds, in its order",
             Self::Fold => "4, members and history are what the log says",
-            Self::Lifetime => "5, a room exists exactly while it has members",
+            Self::Lifetime => "5, a room exists exactly while it has members or is kept",
             Self::Receipt => "6, one key is one message, and what is acknowledged is in the log",
             Self::Replay => "7, replaying the log gives the ledger that was lived through",
             Self::NoGap => "8, who was never blocked is never told of a gap",

@@ -22,6 +22,8 @@ pub(crate) struct Roles {
     /// Who has just become a moderator to hand the room on.
     hands_on: Option<MemberId>,
     authors: BTreeMap<Seq, MemberId>,
+    /// Whether the room stays while nobody is in it.
+    kept: bool,
 }
 
 impl Roles {
@@ -81,6 +83,7 @@ impl Roles {
                 hold!(is_heir, Promise::Roles, "{room}: {record:?} before a moderator of {:?}", self.here);
                 self.change(*member, *role);
             }
+            (Event::Kept { on }, _) => self.kept = *on,
             (Event::TopicChanged { .. } | Event::BanLifted { .. }, Some(by)) => {
                 let moderates = matches!(self.role(by), Some(Role::Owner | Role::Moderator));
                 hold!(moderates, Promise::Roles, "{room}: {record:?} by who is {:?}", self.role(by));
@@ -144,7 +147,7 @@ impl Roles {
     ) -> Result<(), Broken> {
         let Some((scope, role)) = self.here.remove(&by) else { return Ok(()) };
         let is_owner = role == Role::Owner;
-        let ends = self.here.is_empty() && linger_after(reason, limits).is_zero();
+        let ends = self.here.is_empty() && !self.kept && linger_after(reason, limits).is_zero();
         let is_lost = reason == LeaveReason::Timeout || self.here.is_empty();
         let expected = (is_owner && is_lost && !ends).then(|| record.at.after(limits.owner_seat_held));
         hold!(held == expected, Promise::Roles, "{room}: {record:?} is to hold until {expected:?}");

@@ -176,6 +176,11 @@ fn a_key_of_the_hosts_that_is_forgotten_is_found() {
 }
 
 #[test]
+fn a_kept_room_that_goes_with_its_last_member_is_found() {
+    is_found_in(Bug::ForgetKept, Kind::Host, 16, &[Promise::Lifetime]);
+}
+
+#[test]
 fn what_the_host_says_is_said_once_whatever_becomes_of_servers_and_logs() {
     all_is_well(0..16, &Settings { kind: Some(Kind::Host), ..by(TransportKind::Ws) });
 }

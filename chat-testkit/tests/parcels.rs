@@ -14,8 +14,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// Every kind of input.
-const INPUTS: [&str; 29] = [
+const INPUTS: [&str; 31] = [
     "Create",
+    "Found",
     "Join",
     "Attach",
     "Me",
@@ -42,6 +43,7 @@ const INPUTS: [&str; 29] = [
     "Settings",
     "SetRole",
     "Protect",
+    "Keep",
     "Close",
     "Elapsed",
 ];

@@ -98,6 +98,12 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "moderated by a moderator",
         "named while away",
         "protected",
+        "kept: true",
+        "kept: false",
+        "kept while empty: true",
+        "kept while empty: false",
+        "an owner is named",
+        "joined: as the owner whom the host has named",
         "refused: roles_full",
         "notices: Counted",
         "notices: Told",
@@ -256,9 +262,12 @@ fn note_what(
         reach(&match &record.event {
             Event::Created { .. } => "created".to_owned(),
             Event::Joined { role: Role::Owner, .. }
-                if before.held_seat().is_some_and(|(of, _)| Some(of) == record.by) =>
+                if before.held_seat().is_some_and(|(of, _)| of.is_some() && of == record.by) =>
             {
                 "joined: as the owner again".to_owned()
+            }
+            Event::Joined { role: Role::Owner, .. } if before.held_seat().is_some_and(|(of, _)| of.is_none()) => {
+                "joined: as the owner whom the host has named".to_owned()
             }
             Event::Joined { role: Role::Moderator, .. } => "joined: as a moderator again".to_owned(),
             Event::Joined { role: Role::Owner, .. } if in_the_empty => {
@@ -320,6 +329,9 @@ fn note_what(
             Event::RoleChanged { member, .. } if before.member(*member).is_none() => "named while away".to_owned(),
             Event::RoleChanged { .. } => "role changed".to_owned(),
             Event::Protected => "protected".to_owned(),
+            Event::Kept { on } if in_the_empty => format!("kept while empty: {on}"),
+            Event::Kept { on } => format!("kept: {on}"),
+            Event::OwnerNamed { .. } => "an owner is named".to_owned(),
             Event::NoticesChanged { notices } => format!("notices: {notices:?}"),
             Event::Closed { cause: RoomCloseReason::Empty } if in_the_empty && *input == Input::Elapsed => {
                 "closed: after lingering".to_owned()

@@ -135,7 +135,7 @@ fn is_zero(n: &u32) -> bool {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// An incarnation of the room began. Never told: the first join follows at once.
+    /// An incarnation of the room began. Never told: the first join follows at once, or what the host says of a room that it makes.
     Created {
         /// The incarnation.
         epoch: Epoch,
@@ -315,6 +315,16 @@ pub enum Event {
     },
     /// From now on only the host says who is the owner, for as long as this incarnation lives. Never told.
     Protected,
+    /// From now on the room stays while nobody is in it, or does not any more. Never told.
+    Kept {
+        /// Whether it stays.
+        on: bool,
+    },
+    /// The owner's seat is held for somebody who has not been here yet, until they come or another is made the owner. Never told.
+    OwnerNamed {
+        /// The person, by identity.
+        scope: Scope,
+    },
     /// From now on joins and leaves are told, or are not: members should ask for the list again.
     NoticesChanged {
         /// What holds from now on.

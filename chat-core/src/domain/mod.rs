@@ -8,6 +8,7 @@ mod event;
 mod history;
 mod person;
 mod reaction;
+mod room_options;
 mod settings;
 mod version;
 
@@ -19,5 +20,6 @@ pub use event::{Amended, Digest, Event, Keyed, LeaveReason, Notices, Record, Rol
 pub use history::HistoryAnchor;
 pub use person::{MemberChange, Named};
 pub use reaction::Reaction;
+pub use room_options::RoomOptions;
 pub use settings::{Settings, SettingsChange};
 pub use version::RecordVersion;

@@ -18,7 +18,8 @@ impl RecordVersion {
     /// A join says what may be seen, and who comes back has their number again: a program that does not know it takes that for a bug, and
     /// shows everybody everything. A message says that it was taken back or edited, and a record that the log has been amended for it; it
     /// may have data, answer another, and be reacted to. There are moderators, and an owner who is lost is the owner still when they come
-    /// back soon. People have data, and change what they are shown as. The host says something: a message that is nobody's.
+    /// back soon. People have data, and change what they are shown as. The host says something: a message that is nobody's. It
+    /// makes rooms, keeps them while nobody is in them, and names who owns them before they come.
     pub const PERSONS: Self = Self(2);
     /// The latest that this program reads.
     pub const LATEST: Self = Self::PERSONS;
@@ -58,6 +59,7 @@ impl Event {
                 RecordVersion::PERSONS
             }
             Self::Left { held: Some(_), .. } | Self::Protected => RecordVersion::PERSONS,
+            Self::Kept { .. } | Self::OwnerNamed { .. } => RecordVersion::PERSONS,
             _ => RecordVersion::FIRST,
         }
     }

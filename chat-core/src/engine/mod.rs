@@ -10,6 +10,7 @@ mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
 mod engine;
 mod feed;
+mod host_rooms;
 mod meter;
 pub(crate) mod parcel;
 mod peer_events;

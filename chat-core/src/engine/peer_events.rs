@@ -68,7 +68,7 @@ impl Shared {
             Parcel::Ask { room, number, follows, input } => {
                 let Some(cluster) = self.cluster.clone() else { return };
                 let reply = GuestReply::new(cluster, from, room.clone(), number);
-                let makes_it = matches!(*input, Input::Create { .. });
+                let makes_it = input.is_beginning();
                 let item = InboxItem::Asked(Box::new(Asked { input: *input, follows, reply }));
                 match makes_it && !self.is_full() {
                     true => self.enqueue_new(&room, item),

@@ -40,8 +40,8 @@ use crate::types::{BanId, Body, Data, Key, MemberId, Nick, Reject, RoomCode, Seq
 /// ```
 #[derive(Clone)]
 pub struct RoomHandle {
-    engine: Engine,
-    code: RoomCode,
+    pub(super) engine: Engine,
+    pub(super) code: RoomCode,
 }
 
 /// What came of a [`RoomHandle::say`].
@@ -225,7 +225,7 @@ impl RoomHandle {
         self.done(Input::Close { cause: RoomCloseReason::Host }).await
     }
 
-    async fn done(&self, input: Input) -> Result<Seq, Reject> {
+    pub(super) async fn done(&self, input: Input) -> Result<Seq, Reject> {
         match self.ask(input).await? {
             HostAnswer::Told(Answer::Done { seq }) => Ok(seq),
             other => unreachable!("what is done is answered as done, and not with {other:?}"),

@@ -30,8 +30,15 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         | Event::MemberChanged { .. }
         | Event::TopicChanged { .. }
         | Event::Protected
+        | Event::Kept { .. }
+        | Event::OwnerNamed { .. }
         | Event::NoticesChanged { .. } => {}
         Event::SettingsChanged { .. } | Event::RoleChanged { .. } => showing::end_typing(ledger, attendance),
+    }
+    if ledger.is_kept() {
+        attendance.stay();
+    } else if record.event == (Event::Kept { on: false }) && ledger.members_total() == 0 {
+        attendance.vacate();
     }
     if ledger.seat_until() != seat {
         attendance.hold_seat(ledger.seat_until());
@@ -92,7 +99,9 @@ pub(super) fn replace(
 
 fn enter_all(ledger: &Ledger, attendance: &mut Attendance) {
     ledger.members_after(None).for_each(|member| attendance.enter(member.id));
-    if ledger.epoch().is_some() && ledger.members_total() == 0 {
+    if ledger.is_kept() {
+        attendance.stay();
+    } else if ledger.epoch().is_some() && ledger.members_total() == 0 {
         attendance.vacate();
     }
 }

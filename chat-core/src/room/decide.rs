@@ -41,11 +41,14 @@ impl<'a> Rules<'a> {
     pub(super) fn decide(self, input: &Input) -> Result<Decision, Reject> {
         let alive = self.ledger.epoch().is_some();
         match input {
-            Input::Create { .. } if alive => Err(Reject::new(RejectCode::NameTaken, "this room exists already")),
+            Input::Create { .. } | Input::Found { .. } if alive => {
+                Err(Reject::new(RejectCode::NameTaken, "this room exists already"))
+            }
             Input::Create { by, nick, data, epoch, salt } => {
                 self.check_is_not_hosts(by, nick)?;
                 Ok(self.create(by, nick, data.as_ref(), *epoch, *salt))
             }
+            Input::Found { options, epoch, salt } => self.found(options, *epoch, *salt),
             _ if !alive => Err(Reject::new(RejectCode::RoomNotFound, "there is no such room")),
             Input::Join { by, nick, data, history, after, secret } => {
                 self.join(by, (nick, data.as_ref()), *history, *after, *secret)
@@ -81,6 +84,7 @@ impl<'a> Rules<'a> {
             Input::Settings { by, change } => self.change_settings(by, change),
             Input::SetRole { by, member, role } => self.set_role(by, *member, *role),
             Input::Protect => self.protect(),
+            Input::Keep { on } => self.keep(*on),
             Input::Look => Ok(self.draft().finish(None, Answer::Nothing)),
             Input::Close { cause } => Ok(self.close(*cause)),
             Input::Elapsed => Ok(self.elapsed()),

@@ -104,7 +104,10 @@ impl<'a> Draft<'a> {
         if self.ledger.notices() == Notices::Counted && remaining * 100 <= max.saturating_mul(percent) {
             self.push(None, Event::NoticesChanged { notices: Notices::Told });
         }
-        if remaining == 0 && linger.is_zero() {
+        let is_kept = self.ledger.is_kept();
+        #[cfg(feature = "fault_injection")]
+        let is_kept = is_kept && !crate::fault_injection::is(crate::fault_injection::Bug::ForgetKept);
+        if remaining == 0 && linger.is_zero() && !is_kept {
             self.push(None, Event::Closed { cause: RoomCloseReason::Empty });
         }
     }
@@ -144,6 +147,8 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::BanLifted { .. }
         | Event::Settled { .. }
         | Event::Protected
+        | Event::Kept { .. }
+        | Event::OwnerNamed { .. }
         | Event::Closed { .. } => false,
     }
 }

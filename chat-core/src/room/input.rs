@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    BanTerms, Content, Event, HistoryAnchor, MemberChange, Named, Record, Role, RoomCloseReason, Said, SettingsChange,
-    TypingState,
+    BanTerms, Content, Event, HistoryAnchor, MemberChange, Named, Record, Role, RoomCloseReason, RoomOptions, Said,
+    SettingsChange, TypingState,
 };
 use crate::types::{
     BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, PersonData, Position, ReactionName,
@@ -115,6 +115,15 @@ pub enum Input {
         /// What to show beside it.
         #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         data: Option<PersonData>,
+        /// Which incarnation, drawn by the engine.
+        epoch: Epoch,
+        /// The salt of its digests, drawn by the engine.
+        salt: u64,
+    },
+    /// Begin an incarnation that nobody is in yet, and keep it. For the host alone to ask.
+    Found {
+        /// What is to be so from the beginning.
+        options: Box<RoomOptions<SecretHash>>,
         /// Which incarnation, drawn by the engine.
         epoch: Epoch,
         /// The salt of its digests, drawn by the engine.
@@ -380,6 +389,11 @@ pub enum Input {
     },
     /// From now on only the host says who is the owner. For the host alone to ask.
     Protect,
+    /// From now on the room stays while nobody is in it, or does not any more. For the host alone to ask.
+    Keep {
+        /// Whether it stays.
+        on: bool,
+    },
     /// Look at the room as it is: nothing follows. For the host alone to ask.
     Look,
     /// End the incarnation of the room, whoever is in it.
@@ -392,6 +406,11 @@ pub enum Input {
 }
 
 impl Input {
+    /// Whether an incarnation begins by it.
+    pub fn is_beginning(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::Found { .. })
+    }
+
     /// Whether somebody comes in by it.
     pub fn is_entry(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Join { .. } | Self::Attach { .. })
@@ -427,10 +446,12 @@ impl Input {
                 Actor::Member(by) => Some(by),
                 Actor::Host => None,
             },
-            Self::ChangeMember { .. }
+            Self::Found { .. }
+            | Self::ChangeMember { .. }
             | Self::Say { .. }
             | Self::Settle { .. }
             | Self::Protect
+            | Self::Keep { .. }
             | Self::Look
             | Self::Close { .. }
             | Self::Elapsed => None,

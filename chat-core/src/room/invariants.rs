@@ -32,6 +32,7 @@ pub(super) fn check(ledger: &Ledger, attendance: &Attendance, limits: &RoomLimit
     assert_eq!(attendance.seat() != SeatWait::Off, seat, "exactly a held seat that others may have is waited for");
     let waits = attendance.linger() != Linger::Off;
     assert!(empty || !waits, "only a living room without members is waiting to end");
+    assert!(!(ledger.is_kept() && waits), "no room that is kept is waiting to end");
 }
 
 /// Holds between decisions, when all records of the last one are applied.
@@ -41,7 +42,7 @@ pub(super) fn check_settled(ledger: &Ledger, attendance: &Attendance, limits: &R
     if depth == Depth::Full {
         ledger.check_seat();
     }
-    if ledger.epoch().is_some() && empty {
+    if ledger.epoch().is_some() && empty && !ledger.is_kept() {
         assert_ne!(attendance.linger(), Linger::Off, "an empty room is waiting to end");
     }
 }

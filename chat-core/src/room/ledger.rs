@@ -90,6 +90,9 @@ pub struct Ledger {
     /// Whether only the host says who is the owner.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     protected: bool,
+    /// Whether it stays while nobody is in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    kept: bool,
 }
 
 fn unknown_changes() -> Seldom<Changes> {
@@ -138,6 +141,7 @@ impl Ledger {
             reactions: Seldom::default(),
             held: None,
             protected: false,
+            kept: false,
         }
     }
 
@@ -214,16 +218,21 @@ impl Ledger {
         self.at
     }
 
-    /// When the last member went; `None` while there are members, or no incarnation. A ledger stored by a program that did not write it
+    /// When the last member went, or the host kept it no more; `None` while there are members, or no incarnation. A ledger stored by a program that did not write it
     /// down says the time of its last record.
     pub fn empty_since(&self) -> Option<Wall> {
         let is_empty = self.life.is_some() && self.members.len() == 0;
         is_empty.then(|| self.empty.unwrap_or(self.at))
     }
 
-    /// Until when an empty room lingers; `None` while it is not empty.
+    /// Until when an empty room lingers; `None` while it is not empty, or is kept.
     pub(super) fn empty_until(&self, limits: &RoomLimits) -> Option<Wall> {
-        self.empty_since().map(|empty| empty.after(self.linger(limits)))
+        self.empty_since().filter(|_| !self.is_kept()).map(|empty| empty.after(self.linger(limits)))
+    }
+
+    /// Whether it stays while nobody is in it.
+    pub fn is_kept(&self) -> bool {
+        self.kept
     }
 
     /// How long it lingers, if it is empty.

@@ -23,6 +23,7 @@ mod host_names;
 mod input;
 mod invariants;
 mod joining;
+mod keeping;
 mod key_window;
 mod leaving;
 mod ledger;
@@ -121,7 +122,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// No incarnation yet: everything but [`Input::Create`] is refused with `room_not_found`.
+    /// No incarnation yet: everything but [`Input::Create`] and [`Input::Found`] is refused with `room_not_found`.
     pub fn new(limits: Arc<RoomLimits>) -> Self {
         let (attendance, time, reads) = (Attendance::default(), RoomTime::default(), ReadPositions::default());
         let (writes, host_names) = (RecordVersion::LATEST, HostNames::default());
@@ -199,6 +200,11 @@ impl Room {
     /// Whether only the host says who is the owner.
     pub fn is_protected(&self) -> bool {
         self.ledger.is_protected()
+    }
+
+    /// Whether it stays while nobody is in it, because the host keeps it.
+    pub fn is_kept(&self) -> bool {
+        self.ledger.is_kept()
     }
 
     /// When to decide [`Input::Elapsed`] next: a grace, the linger of an empty room, a held seat, typing or what somebody shows runs out.

@@ -88,7 +88,7 @@ impl<'a> Rules<'a> {
     /// that, and else goes to who follows.
     pub(super) fn after_leave(self, leaver: &Member, reason: LeaveReason) -> Succession {
         let is_last = self.ledger.members_total() == 1;
-        let goes_on = !(is_last && linger_after(reason, self.limits).is_zero());
+        let goes_on = !is_last || self.ledger.is_kept() || !linger_after(reason, self.limits).is_zero();
         let is_held = leaver.role == Role::Owner
             && !self.ledger.is_protected()
             && goes_on

@@ -1,6 +1,6 @@
 //! The owner's seat while the owner is away: whose it is, until when, and when the room looks whether it is free.
 //!
-//! A room has an owner, or their seat is held, or it is protected, or nobody is there: always exactly one of these.
+//! A room has an owner, or their seat is held, or it is protected, or nobody is there: always one of these.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ use crate::types::{MemberId, Mono, Wall};
 pub enum OwnerSeat {
     /// This member.
     Taken(MemberId),
-    /// Somebody who is away, and is the owner again if they come back: until then, in room time; in a protected room for as long as the host
-    /// names nobody else.
+    /// Somebody who is away, and is the owner if they come back, or come at all: until then, in room time; without end in a protected room, and for
+    /// whom the host has named, unless it names somebody else.
     Held(Option<Wall>),
     /// Nobody, which is so in a protected room or in an empty one alone.
     Free,
@@ -35,7 +35,7 @@ pub(super) enum Succession {
 pub(super) struct HeldSeat {
     /// Whose it is. Not by their place, which others who leave may push out.
     pub(super) scope: ScopeHash,
-    /// Until when, in room time; in a protected room for as long as the host names nobody else.
+    /// Until when, in room time; without end in a protected room, and where the host has named them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<Wall>,
 }

@@ -31,15 +31,21 @@ impl Rules<'_> {
             let message = "rooms have settings once no program writes to this log that cannot read them";
             return Err(Reject::new(RejectCode::Unavailable, message).retry_after(SETTINGS_RETRY));
         }
-        let slow_max = millis(self.limits.slow_max);
-        if change.slow_ms.is_some_and(|wait| u64::from(wait) > slow_max) {
-            return Err(Reject::too_long("slow_ms", slow_max, "milliseconds"));
-        }
+        self.check_settings(change)?;
         let settings = self.ledger.settings().with(change);
         if settings == *self.ledger.settings() {
             return Ok(self.nothing_to_do());
         }
         Ok(self.done(standing.by(), Event::SettingsChanged { settings }))
+    }
+
+    /// Whether what is to be set is within its bounds.
+    pub(super) fn check_settings(self, change: &SettingsChange<SecretHash>) -> Result<(), Reject> {
+        let slow_max = millis(self.limits.slow_max);
+        if change.slow_ms.is_some_and(|wait| u64::from(wait) > slow_max) {
+            return Err(Reject::too_long("slow_ms", slow_max, "milliseconds"));
+        }
+        Ok(())
     }
 
     /// Whether somebody gets in whom the room does not know: neither as a member nor by their place.

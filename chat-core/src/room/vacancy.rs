@@ -10,8 +10,8 @@ use crate::types::{MemberId, Mono};
 pub struct Vacancy {
     /// Those whose grace ends before the last one does, in the order of their numbers. After a start it is the same for all, and this empty.
     earlier: Box<[(MemberId, Mono)]>,
-    /// When the grace of all others ends.
-    last: Mono,
+    /// When the grace of all others ends; `None` where nobody has one.
+    last: Option<Mono>,
     linger: Option<Mono>,
     seat: Option<Mono>,
 }
@@ -23,14 +23,14 @@ impl Vacancy {
         linger: Option<Mono>,
         seat: Option<Mono>,
     ) -> Self {
-        let last = graces.clone().map(|(_, at)| at).max().unwrap_or_default();
-        Self { earlier: graces.filter(|&(_, at)| at < last).collect(), last, linger, seat }
+        let last = graces.clone().map(|(_, at)| at).max();
+        Self { earlier: graces.filter(|&(_, at)| Some(at) < last).collect(), last, linger, seat }
     }
 
     /// When the grace of this member ends.
     pub(super) fn grace_of(&self, member: MemberId) -> Mono {
         let found = self.earlier.binary_search_by_key(&member, |(earlier, _)| *earlier);
-        found.map_or(self.last, |index| self.earlier[index].1)
+        found.map_or(self.last.unwrap_or_default(), |index| self.earlier[index].1)
     }
 
     /// When the room goes, if it is empty.
@@ -43,11 +43,10 @@ impl Vacancy {
         self.seat
     }
 
-    /// When the first of it runs out.
-    pub fn next_deadline(&self) -> Mono {
+    /// When the first of it runs out; `None` where nothing does, because the room is kept and nobody is in it.
+    pub fn next_deadline(&self) -> Option<Mono> {
         let graces = self.earlier.iter().map(|(_, at)| *at);
-        let seat = self.seat.map(|seat| seat.min(self.last));
-        graces.chain(self.linger).chain(seat).min().unwrap_or(self.last)
+        graces.chain(self.last).chain(self.linger).chain(self.seat).min()
     }
 
     /// Bytes that it holds beside itself.
@@ -65,15 +64,16 @@ mod tests {
         let graces = [(MemberId(1), Mono(30)), (MemberId(4), Mono(20)), (MemberId(9), Mono(30))];
         let vacancy = Vacancy::new(graces.into_iter(), None, None);
         assert!(graces.iter().all(|&(member, at)| vacancy.grace_of(member) == at));
-        assert_eq!((vacancy.next_deadline(), vacancy.earlier.len()), (Mono(20), 1));
+        assert_eq!((vacancy.next_deadline(), vacancy.earlier.len()), (Some(Mono(20)), 1));
         assert_eq!(vacancy.weight(), size_of::<(MemberId, Mono)>());
         let together = Vacancy::new((1..=1_000).map(|number| (MemberId(number), Mono(30))), None, None);
-        assert_eq!((together.next_deadline(), together.weight()), (Mono(30), 0));
-        assert_eq!(Vacancy::new(std::iter::empty(), Some(Mono(7)), None).next_deadline(), Mono(7));
+        assert_eq!((together.next_deadline(), together.weight()), (Some(Mono(30)), 0));
+        assert_eq!(Vacancy::new(std::iter::empty(), Some(Mono(7)), None).next_deadline(), Some(Mono(7)));
+        assert_eq!(Vacancy::new(std::iter::empty(), None, None).next_deadline(), None, "nobody is waited for");
         let seats = [25, 29, 31].map(|seat| {
             let one = std::iter::once((MemberId(1), Mono(30)));
             Vacancy::new(one, None, Some(Mono(seat))).next_deadline()
         });
-        assert_eq!(seats, [Mono(25), Mono(29), Mono(30)], "a held seat, or a grace that ends before");
+        assert_eq!(seats, [25, 29, 30].map(|at| Some(Mono(at))), "a held seat, or a grace that ends before");
     }
 }

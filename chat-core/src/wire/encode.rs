@@ -128,6 +128,8 @@ fn frame_of(head: Head<'_>, by: Option<MemberId>, event: &Event) -> (FrameKind, 
         | Event::BanLifted { .. }
         | Event::Settled { .. }
         | Event::Protected
+        | Event::Kept { .. }
+        | Event::OwnerNamed { .. }
         | Event::Closed { .. } => {
             unreachable!("a record of this kind is never told")
         }

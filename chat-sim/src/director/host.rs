@@ -1,9 +1,9 @@
-//! The host of a world speaks: under keys, again where it was not answered, and by whichever server is there.
+//! The host of a world speaks, under keys and again where it was not answered, and makes and keeps rooms, by whichever server is there.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Key, RoomCode};
+use chat_core::{Key, RejectCode, RoomCode, RoomOptions, Topic};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep, timeout};
@@ -12,7 +12,7 @@ use super::{Director, PATIENCE};
 use crate::link::Front;
 use crate::locks::lock;
 use crate::plan::ROOMS;
-use crate::promise::{Broken, Promise};
+use crate::promise::{Broken, Promise, hold};
 use crate::server::HOST_NAMES;
 use crate::truth::Truth;
 
@@ -27,6 +27,28 @@ impl Director {
             let (fronts, truth) = (Arc::clone(&self.fronts), Arc::clone(&self.ground.truth));
             tokio::spawn(Host { rng, fronts, truth, said: 0 }.speak(end));
         }
+    }
+
+    /// Keeps no room any more: what nobody is in goes, as it does where no host keeps anything.
+    pub(super) async fn let_go(&mut self) -> Result<(), Broken> {
+        if !self.ground.plan.host {
+            return Ok(());
+        }
+        for code in ROOMS {
+            let room = RoomCode::parse(code).expect("the rooms of a world are valid");
+            for tried in 1..=TRIES {
+                let servers = self.servers();
+                let server = &servers[tried % servers.len()];
+                let room = server.engine.room(&room);
+                match timeout(PATIENCE, room.let_go()).await {
+                    Ok(Ok(_)) => break,
+                    Ok(Err(reject)) if reject.code == RejectCode::RoomNotFound => break,
+                    other => hold!(tried < TRIES, Promise::Answered, "{code}: the host cannot let go of it: {other:?}"),
+                }
+                sleep(Duration::from_secs(2)).await;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -43,11 +65,34 @@ impl Host {
         while Instant::now() < end {
             sleep(Duration::from_millis(self.rng.random_range(50..1_500))).await;
             let code = ROOMS[self.rng.random_range(0..ROOMS.len())];
+            if self.rng.random_bool(0.2) {
+                self.keep(code).await;
+                continue;
+            }
             // Now and then what was said long ago, in this life of the room or in another.
             let number = if self.rng.random_bool(0.2) { self.rng.random_range(0..=self.said) } else { self.said + 1 };
             self.said = self.said.max(number);
             self.say(code, number).await;
         }
+    }
+
+    /// Makes a room, keeps the one that is there, or lets go of it. Whether that has succeeded the log says.
+    async fn keep(&mut self, code: &str) {
+        let room = RoomCode::parse(code).expect("the rooms of a world are valid");
+        let place = self.rng.random_range(0..self.fronts.len());
+        let Some(server) = lock(&self.fronts[place]).clone() else { return };
+        let room = server.engine.room(&room);
+        let done = async {
+            match self.rng.random_range(0..4) {
+                0 | 1 => {
+                    let topic = Topic::parse("the host's").expect("a valid topic");
+                    room.create(RoomOptions::new().topic(topic)).await.map(drop)
+                }
+                2 => room.keep().await.map(drop),
+                _ => room.let_go().await.map(drop),
+            }
+        };
+        let _ = timeout(PATIENCE, done).await;
     }
 
     /// Says one thing, until somebody knows that it is said, or that there is nobody to hear it.

@@ -103,11 +103,18 @@ impl Incarnation {
         added.and(banned)
     }
 
-    /// Until when a room waits that nobody is in: longer for who was lost than for who left, or was put out.
+    /// Until when a room waits that nobody is in: longer for who was lost than for who left, or was put out. One that the host keeps does not end.
     fn empty_until(&self, limits: &RoomLimits) -> Option<Wall> {
+        let said = self.records.iter().rev().find_map(|record| match record.event {
+            Event::Kept { on } => Some(on),
+            _ => None,
+        });
+        if said == Some(true) {
+            return None;
+        }
         let waits = |record: &Record| match record.event {
             Event::Left { reason, .. } => Some(linger_after(reason, limits)),
-            Event::Kicked { .. } => Some(limits.empty_linger),
+            Event::Kicked { .. } | Event::Kept { on: false } => Some(limits.empty_linger),
             _ => None,
         };
         self.records.iter().rev().find_map(|record| Some(record.at.after(waits(record)?)))

@@ -73,12 +73,16 @@ impl Roles {
             }
             (Event::Protected, _) => {
                 self.protected = true;
-                if self.held.as_ref().is_some_and(|(_, until)| *until <= Some(record.at)) {
+                if self.held.as_ref().and_then(|(_, until)| *until).is_some_and(|until| until <= record.at) {
                     self.lose_seat();
                 }
                 if let Some((_, until)) = &mut self.held {
                     *until = None;
                 }
+            }
+            (Event::OwnerNamed { scope }, _) => {
+                self.lose_seat();
+                self.held = Some((scope.clone(), None));
             }
             _ => {}
         }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Data, Key, MemberChange, NewcomersSee, Nick, PersonData, ReactionName, RecordVersion, Role,
-    RoomCloseReason, RoomLimits, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
+    BanTerms, Body, Data, Identity, Key, MemberChange, NewcomersSee, Nick, PersonData, ReactionName, RecordVersion,
+    Role, RoomCloseReason, RoomLimits, RoomOptions, SecretHash, SettingsChange, SignalData, SignalName, Topic,
+    TypingState,
 };
 
 use super::choices::Choices;
@@ -188,9 +189,12 @@ fn act(choices: &mut Choices<'_>) -> Act {
             },
             role: choices.one_of(&[Role::Moderator, Role::Moderator, Role::Owner, Role::Member]),
         },
-        27 => match choices.in_256(64) {
-            true => Act::Protect,
-            false => Act::Wait,
+        27 => match choices.byte() {
+            0..64 => Act::Protect,
+            64..128 => Act::Keep { on: true },
+            128..160 => Act::Keep { on: false },
+            160..200 => Act::Found { options: Box::new(room_options(choices)) },
+            _ => Act::Wait,
         },
         28 => Act::Unban { by: moderator(choices), ban: choices.below(6) as u32 },
         29 => Act::Bans {
@@ -243,6 +247,14 @@ fn act(choices: &mut Choices<'_>) -> Act {
         },
         _ => Act::Lose { decisions: choices.below(4) },
     }
+}
+
+fn room_options(choices: &mut Choices<'_>) -> RoomOptions<SecretHash> {
+    let mut options = RoomOptions::new().settings(change(choices));
+    options.owner = choices.one_of(&[None, Some("ann"), Some("cid")]).and_then(Identity::new);
+    options.is_protected = choices.in_256(64);
+    options.topic = Topic::parse(choices.one_of(&TOPICS)).expect("a valid topic");
+    options
 }
 
 fn change(choices: &mut Choices<'_>) -> SettingsChange<SecretHash> {

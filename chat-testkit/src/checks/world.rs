@@ -126,7 +126,7 @@ impl World {
             return Ok(());
         };
         let of_reactions = if is_sweep(input) { self.limits.reactions_per_person_max } else { 0 };
-        prop_assert!(decided.records.len() <= 5 + of_reactions, "never more than 5 records: {:?}", decided.records);
+        prop_assert!(decided.records.len() <= 6 + of_reactions, "never more than 6 records: {:?}", decided.records);
         for record in &decided.records {
             prop_assert!(record.version() <= self.writes, "{:?} where {:?} is", record, self.writes);
             self.room.apply(self.now, record);

@@ -12,19 +12,22 @@ use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
 use super::{
-    AsSent, Model, Refusal, Told, bans, edits, enter, host, owed, pages, people, reactions, roles, seat, settings,
-    slots, sweeps, time,
+    AsSent, Model, Refusal, Told, bans, edits, enter, host, keeping, owed, pages, people, reactions, roles, seat,
+    settings, slots, sweeps, time,
 };
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
     if let Input::Create { by, nick, data, epoch, salt } = input {
         return enter::create(model, now, by, (nick, data.as_ref()), *epoch, *salt);
     }
+    if let Input::Found { options, epoch, salt } = input {
+        return keeping::found(model, now, options, *epoch, *salt);
+    }
     if model.epoch().is_none() {
         return Err(refusal(RejectCode::RoomNotFound, None));
     }
     match input {
-        Input::Create { .. } => unreachable!("answered above"),
+        Input::Create { .. } | Input::Found { .. } => unreachable!("answered above"),
         Input::Join { by, nick, data, history, after, secret } => {
             enter::join(model, now, by, (nick, data.as_ref()), *history, *after, *secret)
         }
@@ -82,6 +85,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Settings { by, change } => set(model, now, by, change),
         Input::SetRole { by, member, role } => roles::set_role(model, now, by, *member, *role),
         Input::Protect => roles::protect(model, now),
+        Input::Keep { on } => keeping::keep(model, now, *on),
         Input::Look => Ok(decision(Vec::new(), None, Answer::Nothing)),
         Input::Close { cause } => {
             let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: *cause }, None);
@@ -173,7 +177,7 @@ fn ban(model: &Model, now: Now, by: &Actor, target: MemberId, terms: BanTerms) -
     let (mut then, mut records, ban) = bans::ban(model, now, actor.as_ref(), target, terms)?;
     let Some(person) = model.member(target) else {
         let answer = Answer::Done { seq: then.head() };
-        let had_seat = model.held_seat().is_some_and(|(owner, _)| owner == target) && !model.is_protected();
+        let had_seat = model.held_seat().is_some_and(|(owner, _)| owner == Some(target)) && !model.is_protected();
         if let Some(heir) = roles::heir(model).filter(|_| had_seat) {
             let event = Event::RoleChanged { member: heir, role: Role::Owner };
             records.push(then.add(now, Told::Yes, None, event, None));
@@ -219,7 +223,7 @@ fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     if then.notices() == Notices::Counted && members.len() <= few {
         records.push(then.add(now, Told::Yes, None, Event::NoticesChanged { notices: Notices::Told }, None));
     }
-    if members.is_empty() && time::linger(then.chapter(), &then.limits) == Duration::ZERO {
+    if members.is_empty() && !then.is_kept() && time::linger(then.chapter(), &then.limits) == Duration::ZERO {
         records.push(then.add(now, Told::No, None, Event::Closed { cause: RoomCloseReason::Empty }, None));
     }
     records

@@ -32,6 +32,7 @@ mod edits;
 mod enter;
 mod facts;
 mod host;
+mod keeping;
 mod outcome;
 mod owed;
 mod pages;
@@ -211,9 +212,15 @@ impl Model {
         facts::people(&self.facts(), self.limits.former_max).1.into_iter().map(|place| place.id).collect()
     }
 
-    /// For whom the owner's seat is held, if it is, and until when; without end where only the host names owners.
-    pub fn held_seat(&self) -> Option<(MemberId, Option<Wall>)> {
+    /// For whom the owner's seat is held, if it is, and until when; without end where only the host names owners, and for whom it has named. Who was
+    /// named and has not come yet has no number.
+    pub fn held_seat(&self) -> Option<(Option<MemberId>, Option<Wall>)> {
         seat::seat(&self.facts()).map(|seat| (seat.number, seat.until))
+    }
+
+    /// Whether the room stays while nobody is in it.
+    pub fn is_kept(&self) -> bool {
+        keeping::is_kept(&self.facts())
     }
 
     /// Whether only the host names owners.

@@ -8,7 +8,7 @@ use chat_core::{
 };
 
 use super::slots::{self, Slots};
-use super::{Line, What, facts, seat, time};
+use super::{Line, What, facts, keeping, seat, time};
 
 /// Who is here, as the diary tells it.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +84,7 @@ impl Presence {
     pub(super) fn read(chapter: &[Line], limits: &RoomLimits) -> Self {
         let mut presence = Self::default();
         let mut watch = Watch::default();
+        let mut is_kept = false;
         for (number, line) in chapter.iter().enumerate() {
             let (so_far, at) = (&chapter[..=number], line.now.mono);
             match &line.what {
@@ -99,6 +100,9 @@ impl Presence {
                         presence.gone(*member, at, time::linger(so_far, limits), limits);
                     }
                     Event::Closed { .. } => presence = Self::default(),
+                    Event::Kept { on: false } if presence.members.is_empty() => {
+                        presence.looks = Some(at.after(time::linger(so_far, limits)));
+                    }
                     Event::Sent { .. } => {}
                     _ if presence.slots.is_empty() => {}
                     // It says something else now: what it said so far is of no use any more.
@@ -122,6 +126,16 @@ impl Presence {
             {
                 presence.hear_who_may_speak(&records(so_far), limits);
             }
+            match &line.what {
+                What::Fact { record, .. } => match record.event {
+                    Event::Kept { on } => is_kept = on,
+                    Event::Closed { .. } => is_kept = false,
+                    _ => {}
+                },
+                What::Lost(_) => is_kept = keeping::is_kept(&records(so_far)),
+                What::Note(_) | What::Restarted => {}
+            }
+            presence.looks = presence.looks.filter(|_| !is_kept);
             let until = watch.seat_until(so_far).filter(|_| !presence.members.is_empty());
             presence.watch_seat(until, so_far, line, limits);
         }

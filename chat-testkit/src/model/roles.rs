@@ -127,7 +127,7 @@ pub(super) fn held(model: &Model, now: Now, leaver: &Person, reason: LeaveReason
     let stays_empty = model.members().len() == 1;
     let lost_linger = if reason == LeaveReason::Timeout { limits.lost_linger } else { Duration::ZERO };
     let waits = limits.empty_linger.max(lost_linger);
-    let ends = stays_empty && waits.is_zero();
+    let ends = stays_empty && waits.is_zero() && !model.is_kept();
     let is_lost = reason == LeaveReason::Timeout || stays_empty;
     let may_be_said = model.writes >= RecordVersion::PERSONS && !limits.owner_seat_held.is_zero();
     let is_owner = leaver.role == Role::Owner && !is_protected(&model.facts());

@@ -6,8 +6,9 @@ use chat_core::{Event, MemberId, Record, Role, Scope, Wall};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
     pub(super) scope: Scope,
-    pub(super) number: MemberId,
-    /// Until when; without end where only the host names owners.
+    /// Their number; nobody has one who was named before they came.
+    pub(super) number: Option<MemberId>,
+    /// Until when; without end where only the host names owners, and for whom it has named.
     pub(super) until: Option<Wall>,
 }
 
@@ -18,7 +19,10 @@ pub(super) fn is_protected(facts: &[Record]) -> bool {
 
 /// The seat of the last owner, if it is held for them still: nobody else has been made one since, and they were not told to be less.
 pub(super) fn seat(facts: &[Record]) -> Option<Seat> {
-    let last = facts.iter().rposition(|record| makes_owner(record).is_some())?;
+    let last = facts.iter().rposition(|record| makes_owner(record).is_some() || named(record).is_some())?;
+    if let Some(scope) = named(&facts[last]) {
+        return Some(Seat { scope, number: None, until: None });
+    }
     let owner = makes_owner(&facts[last]).expect("found by it");
     let scope = facts[..=last].iter().rev().find_map(|record| match &record.event {
         Event::Joined { scope, .. } if record.by == Some(owner) => Some(scope.clone()),
@@ -49,8 +53,16 @@ pub(super) fn seat(facts: &[Record]) -> Option<Seat> {
     };
     let banned = since[left..].iter().rev().find(is_banned);
     match banned {
-        Some(record) => until.map(|_| Seat { scope, number: owner, until: Some(record.at) }),
-        None => Some(Seat { scope, number: owner, until }),
+        Some(record) => until.map(|_| Seat { scope, number: Some(owner), until: Some(record.at) }),
+        None => Some(Seat { scope, number: Some(owner), until }),
+    }
+}
+
+/// Whom the host names as the owner before they come.
+fn named(record: &Record) -> Option<Scope> {
+    match &record.event {
+        Event::OwnerNamed { scope } => Some(scope.clone()),
+        _ => None,
     }
 }
 

@@ -28,18 +28,23 @@ fn at_least(chapter: &[Line], now: Mono) -> Wall {
 /// When an empty room ends.
 pub(super) fn ends(chapter: &[Line], limits: &RoomLimits) -> Wall {
     let facts = facts::of_chapter(chapter);
-    let exit = facts.iter().rfind(|(record, _)| matches!(record.event, Event::Left { .. } | Event::Kicked { .. }));
+    let exit = facts.iter().rfind(|(record, _)| empties(&record.event));
     exit.map_or(Wall(0), |(record, _)| record.at).after(linger(chapter, limits))
 }
 
 /// How long an empty room waits: longer, where its last member was lost and did not leave.
 pub(super) fn linger(chapter: &[Line], limits: &RoomLimits) -> Duration {
     let facts = facts::of_chapter(chapter);
-    let exit = facts.iter().rfind(|(record, _)| matches!(record.event, Event::Left { .. } | Event::Kicked { .. }));
+    let exit = facts.iter().rfind(|(record, _)| empties(&record.event));
     match exit.map(|(record, _)| &record.event) {
         Some(Event::Left { reason: LeaveReason::Timeout, .. }) => limits.lost_linger.max(limits.empty_linger),
         _ => limits.empty_linger,
     }
+}
+
+/// Whether it may begin the wait of an empty room: the last one goes, or the host lets go of it.
+fn empties(event: &Event) -> bool {
+    matches!(event, Event::Left { .. } | Event::Kicked { .. } | Event::Kept { on: false })
 }
 
 /// How long it still has, where it is looked at now. What the wall clock alone says of more than a little while is looked at

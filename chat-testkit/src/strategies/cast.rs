@@ -59,6 +59,11 @@ impl Cast {
                 let (epoch, salt) = (Epoch(self.lives), self.lives * 31);
                 Input::Create { by: self.caller(who, model), nick, data, epoch, salt }
             }
+            Act::Found { options } => {
+                self.lives += 1;
+                let (epoch, salt) = (Epoch(self.lives), self.lives * 31);
+                Input::Found { options, epoch, salt }
+            }
             Act::Join { who, nick, data, history, after, secret } => {
                 let after = after.map(|after| position(after, model));
                 Input::Join { by: self.caller(who, model), nick, data, history, after, secret }
@@ -139,6 +144,7 @@ impl Cast {
                 Input::SetRole { by: self.actor(by, model), member: known(whom, model), role }
             }
             Act::Protect => Input::Protect,
+            Act::Keep { on } => Input::Keep { on },
             Act::Close { cause } => Input::Close { cause },
             Act::Wait => Input::Elapsed,
             Act::Detach { who } => {

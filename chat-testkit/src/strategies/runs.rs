@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Data, NewcomersSee, Nick, PersonData, RecordVersion, Role, RoomCloseReason, RoomLimits, TypingState,
+    BanTerms, Body, Data, Identity, NewcomersSee, Nick, PersonData, RecordVersion, Role, RoomCloseReason, RoomLimits,
+    RoomOptions, SecretHash, TypingState,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -95,6 +96,13 @@ pub fn any_run(steps_max: usize) -> impl Strategy<Value = Vec<Step>> + Clone {
         pass: Pass { mono: 0, step: 0 },
         act: Act::Create { who: Who::Session(0, Attempt::New), nick, data },
     });
+    let creation = prop_oneof![
+        6 => creation,
+        1 => few_options().prop_map(|options| Step {
+            pass: Pass { mono: 0, step: 0 },
+            act: Act::Found { options: Box::new(options) },
+        }),
+    ];
     let steps = (vec(any_step(), 0..steps_max), option::weighted(0.2, (0..steps_max, wrong_start())));
     (option::weighted(0.95, creation), steps).prop_map(|(creation, (mut steps, wrong))| {
         if let Some((at, wrong)) = wrong {
@@ -102,6 +110,17 @@ pub fn any_run(steps_max: usize) -> impl Strategy<Value = Vec<Step>> + Clone {
             steps.splice(at..at, wrong);
         }
         creation.into_iter().chain(steps).collect()
+    })
+}
+
+/// A room of the host's, often one that somebody of the cast is to own.
+fn few_options() -> impl Strategy<Value = RoomOptions<SecretHash>> + Clone {
+    let owner = select(vec![None, Some("ann"), Some("bob"), Some("cid")]);
+    let rest = (proptest::bool::weighted(0.2), few_changes(), few_topics());
+    (owner, rest).prop_map(|(owner, (is_protected, settings, topic))| {
+        let mut options = RoomOptions::new().settings(settings).topic(topic);
+        (options.owner, options.is_protected) = (owner.and_then(Identity::new), is_protected);
+        options
     })
 }
 
@@ -185,6 +204,7 @@ fn any_act() -> impl Strategy<Value = Act> + Clone {
     ];
     let rare = prop_oneof![
         3 => (newcomer(), shown()).prop_map(|(who, (nick, data))| Act::Create { who, nick, data }),
+        2 => few_options().prop_map(|options| Act::Found { options: Box::new(options) }),
         1 => select(vec![RoomCloseReason::Host, RoomCloseReason::Empty]).prop_map(|cause| Act::Close { cause }),
         1 => Just(Act::Recover),
         1 => Just(Act::Restart),
@@ -252,13 +272,14 @@ fn target() -> impl Strategy<Value = Target> + Clone {
     prop_oneof![8 => 0..8_u32, 1 => Just(u32::MAX)].prop_map(Target)
 }
 
-/// A role given, by those who may and those who may not; seldom, a room that becomes the host's.
+/// A role given, by those who may and those who may not; seldom, a room that becomes the host's, or is kept by it.
 fn appointment() -> impl Strategy<Value = Act> + Clone {
     let whom = prop_oneof![4 => target().prop_map(Known::Here), 1 => (0..4_u32).prop_map(Known::Away)];
     let role = select(vec![Role::Moderator, Role::Moderator, Role::Moderator, Role::Owner, Role::Member]);
     prop_oneof![
         16 => (moderator(), whom, role).prop_map(|(by, whom, role)| Act::SetRole { by, whom, role }),
         1 => Just(Act::Protect),
+        2 => proptest::bool::weighted(0.6).prop_map(|on| Act::Keep { on }),
     ]
 }
 

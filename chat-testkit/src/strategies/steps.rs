@@ -7,7 +7,7 @@
 use chat_core::room::SendPermit;
 use chat_core::{
     BanTerms, Body, Data, Key, MemberChange, Nick, PersonData, ReactionName, RecordVersion, Role, RoomCloseReason,
-    SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
+    RoomOptions, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
 };
 
 /// One step of a run.
@@ -36,6 +36,10 @@ pub enum Act {
         who: Who,
         nick: Nick,
         data: Option<PersonData>,
+    },
+    /// The host makes a room.
+    Found {
+        options: Box<RoomOptions<SecretHash>>,
     },
     Join {
         who: Who,
@@ -172,6 +176,10 @@ pub enum Act {
         role: Role,
     },
     Protect,
+    /// The host has the room stay while nobody is in it, or not any more.
+    Keep {
+        on: bool,
+    },
     Close {
         cause: RoomCloseReason,
     },

@@ -55,6 +55,25 @@
 //! }
 //! ```
 //!
+//! # Rooms of your own
+//!
+//! A room that the host makes is there before anybody is in it, and stays while nobody is: a lobby, a channel for each game, a room for each order.
+//! Members join it as any other. [`Engine::create`](crate::Engine::create) draws a code, [`RoomHandle::create`](crate::RoomHandle::create) takes
+//! yours. It ends when it is closed; once it is let go, with its last member.
+//!
+//! ```
+//! use roomlog::{Engine, Identity, Reject, RejectCode, RoomCode, RoomOptions, SettingsChange};
+//!
+//! /// The room of a team, which is made once, however often this is called.
+//! async fn room_of_team(engine: &Engine, code: &RoomCode, leader: Identity) -> Result<(), Reject> {
+//!     let options = RoomOptions::new().owner(leader).settings(SettingsChange::new().listed(true));
+//!     match engine.room(code).create(options).await {
+//!         Err(reject) if reject.code == RejectCode::NameTaken => Ok(()),
+//!         made => made.map(drop),
+//!     }
+//! }
+//! ```
+//!
 //! # Bounds
 //!
 //! [`Limits`](crate::Limits) has every bound of an engine, each with its default and its reason:

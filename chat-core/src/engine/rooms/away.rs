@@ -56,7 +56,7 @@ struct Table {
 
 struct Entry {
     away: Box<Away>,
-    /// When it is visited; `None` while it is.
+    /// When it is visited; `None` while it is, and where nothing is due.
     at: Option<Mono>,
 }
 
@@ -76,15 +76,15 @@ impl AwayRooms {
         self.lock().rooms.contains_key(code)
     }
 
-    /// Keeps a room, to be visited at `at`; gives it back where there are `max` already.
-    pub(crate) fn put(&self, code: &RoomCode, away: Box<Away>, at: Mono, max: usize) -> Result<(), Box<Away>> {
+    /// Keeps a room, to be visited at `at`, if ever; gives it back where there are `max` already.
+    pub(crate) fn put(&self, code: &RoomCode, away: Box<Away>, at: Option<Mono>, max: usize) -> Result<(), Box<Away>> {
         let is_soonest = {
             let mut table = self.lock();
             if table.rooms.len() >= max {
                 return Err(away);
             }
-            table.rooms.insert(code.clone(), Entry { away, at: Some(at) });
-            table.schedule(at, code)
+            table.rooms.insert(code.clone(), Entry { away, at });
+            at.is_some_and(|at| table.schedule(at, code))
         };
         if is_soonest {
             self.sooner.notify_one();

@@ -42,6 +42,8 @@ pub struct RoomInfo {
     pub owner: OwnerSeat,
     /// Whether only the host says who owns it.
     pub is_protected: bool,
+    /// Whether it stays while nobody is in it.
+    pub is_kept: bool,
     /// When something last happened in it, in room time.
     pub last_at: Wall,
 }

@@ -18,7 +18,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// full.
 pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -> Result<(), Reject> {
     let is_refused = match input {
-        Input::Create { .. } | Input::Join { .. } => {
+        Input::Create { .. } | Input::Found { .. } | Input::Join { .. } => {
             let mut events = decision.records.iter().map(|record| &record.event);
             events.any(|event| matches!(event, Event::Created { .. } | Event::Joined { .. })) && budget.is_crowded()
         }

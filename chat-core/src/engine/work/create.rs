@@ -10,7 +10,7 @@ use crate::room::{Caller, Input};
 use crate::types::{Nick, PersonData, RejectCode, RoomCode};
 
 /// Draws of a room code before giving up; one is enough unless nearly all codes are in use.
-const DRAWS_MAX: usize = 16;
+pub(crate) const DRAWS_MAX: usize = 16;
 
 impl Shared {
     /// Makes a room for a creation, under the name chosen or a code drawn.

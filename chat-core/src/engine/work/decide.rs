@@ -280,6 +280,8 @@ impl RoomTask {
         let Some(feed) = self.state.feed() else { return };
         match eviction {
             Eviction::Lingering if self.state.room.members_total() > 0 => {}
+            // What is said in it is nowhere else.
+            Eviction::Lingering if self.state.room.is_kept() && !feed.is_logged => {}
             Eviction::Lingering => feed.backlog.evict(0),
             Eviction::Above(share) => feed.backlog.evict(share),
             // Looked at when it rests, as if nobody had asked.

@@ -39,6 +39,7 @@ fn info(room: &Room) -> Option<RoomInfo> {
         online: room.online(),
         owner: room.owner_seat(),
         is_protected: room.is_protected(),
+        is_kept: room.is_kept(),
         last_at: room.ledger().last_at(),
     })
 }

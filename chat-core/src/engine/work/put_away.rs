@@ -75,7 +75,7 @@ impl RoomTask {
         let at = vacancy.next_deadline();
         // Readers of the old incarnation would not hear of redactions in the next one.
         let is_read = self.state.feed().is_none_or(|feed| Arc::strong_count(feed) > 1);
-        if is_read || at <= now.after(SOON) {
+        if is_read || at.is_some_and(|at| at <= now.after(SOON)) {
             return false;
         }
         let kicked = std::mem::take(&mut self.state.kicked);

@@ -14,7 +14,7 @@ use crate::types::{MemberId, Mono, RoomLimits, Wall};
 /// Whether an empty room is waiting to be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::room) enum Linger {
-    /// It has members, or no incarnation.
+    /// It has members, or no incarnation, or stays without members.
     #[default]
     Off,
     /// It is empty; since when is not known yet.
@@ -83,6 +83,11 @@ impl Attendance {
         if self.linger == Linger::Off {
             self.linger = Linger::Unstamped;
         }
+    }
+
+    /// An incarnation that stays, whether or not it has members.
+    pub(in crate::room) fn stay(&mut self) {
+        self.linger = Linger::Off;
     }
 
     /// A seat is held until then, for whoever is here to follow; or no more.

@@ -175,11 +175,21 @@ impl Ledger {
             }
             Event::Protected => {
                 self.protected = true;
-                if self.held.is_some_and(|seat| seat.until <= Some(self.at)) {
+                if self.held.and_then(|seat| seat.until).is_some_and(|until| until <= self.at) {
                     // It has run out, and only nobody was there to follow.
                     self.free_seat();
                 }
                 self.held = self.held.map(|seat| HeldSeat { until: None, ..seat });
+            }
+            Event::Kept { on } => {
+                self.kept = *on;
+                if !*on && self.members.len() == 0 {
+                    (self.empty, self.lost) = (Some(self.at), false);
+                }
+            }
+            Event::OwnerNamed { scope } => {
+                self.free_seat();
+                self.held = Some(HeldSeat { scope: self.hash(scope), until: None });
             }
             Event::NoticesChanged { notices } => self.notices = *notices,
             // The numbers stay, for readers that are behind; everything else ends with the incarnation.

@@ -3,11 +3,11 @@
 mod lives;
 
 use self::lives::{
-    Incarnation, edited_life, emptied_life, full_life, life_of_host, life_of_people, life_of_roles, reacted_life,
-    swept_life,
+    Incarnation, edited_life, emptied_life, full_life, life_of_host, life_of_people, life_of_roles, life_of_the_hosts,
+    reacted_life, swept_life,
 };
 use super::*;
-use crate::domain::{Event, LeaveReason, Record, Role};
+use crate::domain::{Event, LeaveReason, Record, RecordVersion, Role};
 use crate::room::OwnerSeat;
 use crate::types::{Identity, Key, MemberId, Nick, PersonData, RoomLimits, Scope, Seq, SessionId, Wall};
 
@@ -182,6 +182,20 @@ fn what_the_host_said_under_which_key_is_stored() {
     );
     let fewer = read.bounded(&RoomLimits { host_keys_max: 1, ..RoomLimits::default() });
     assert_eq!([kept(&fewer, "feed:1"), kept(&fewer, "feed:2")], [None, Some(Seq(3))], "the newest stays");
+}
+
+#[test]
+fn that_a_room_is_kept_and_who_is_to_own_it_is_stored() {
+    let limits = RoomLimits::default();
+    let stored = include_str!("../fixtures/snapshot-2-kept.json");
+    let mut life = life_of_the_hosts(&limits);
+    let newest = Snapshot::from(life.ledger.clone());
+    assert_eq!(serde_json::to_string(&newest).expect("it can be stored"), stored.trim_end(), "what is written now");
+    let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read"));
+    assert!(read.is_kept() && read == life.ledger);
+    assert_eq!((read.owner_seat(), read.needs()), (OwnerSeat::Held(None), RecordVersion::PERSONS));
+    life.record(None, None, Event::Kept { on: false });
+    assert_eq!((life.ledger.is_kept(), life.ledger.empty_since()), (false, Some(Wall(4))));
 }
 
 /// A program that kept no changes may have made some: whoever was there before its end pages anew.

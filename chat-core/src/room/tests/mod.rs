@@ -7,6 +7,7 @@ mod coming_in;
 mod editing;
 mod going_out;
 mod host;
+mod keeping;
 mod looking;
 mod moderating;
 mod owing;
@@ -61,7 +62,7 @@ impl World {
     /// One round of the contract, with every invariant checked.
     fn run(&mut self, input: &Input) -> Result<Decision, Reject> {
         let decision = self.room.decide(self.now, input)?;
-        assert!(decision.records.len() <= 5 + self.room.limits.reactions_per_person_max);
+        assert!(decision.records.len() <= 6 + self.room.limits.reactions_per_person_max);
         for record in &decision.records {
             self.room.apply(self.now, record);
             self.log.push(record.clone());
@@ -234,6 +235,8 @@ fn kind(event: &Event) -> &'static str {
         Event::SettingsChanged { .. } => "settings_changed",
         Event::RoleChanged { .. } => "role_changed",
         Event::Protected => "protected",
+        Event::Kept { .. } => "kept",
+        Event::OwnerNamed { .. } => "owner_named",
         Event::NoticesChanged { .. } => "notices_changed",
         Event::Closed { .. } => "closed",
     }

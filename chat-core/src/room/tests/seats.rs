@@ -161,7 +161,7 @@ fn a_seat_waits_while_its_room_is_let_go_of() {
     world.note(Note::Recovered);
     let due = world.room.next_deadline();
     let vacancy = world.room.vacancy().expect("nobody is attached");
-    assert_eq!(due, Some(vacancy.next_deadline()));
+    assert_eq!(due, vacancy.next_deadline());
     world.room = Room::from_ledger(world.room.ledger().clone(), Arc::clone(&world.room.limits));
     world.room.go_on_waiting(&vacancy);
     assert_eq!(world.room.next_deadline(), due);

@@ -47,6 +47,7 @@ impl World {
             (None, None) => OwnerSeat::Free,
         };
         prop_assert_eq!((room.owner_seat(), room.is_protected()), (seat, model.is_protected()));
+        prop_assert_eq!(room.is_kept(), model.is_kept());
         prop_assert_eq!(room.typing(), model.typing());
         let mut growing: Vec<_> = room.live_texts().iter().map(|live| (live.member, live.target, &live.text)).collect();
         growing.sort_by_key(|(member, ..)| *member);

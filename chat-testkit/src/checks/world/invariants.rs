@@ -77,10 +77,12 @@ impl World {
         Ok(())
     }
 
-    /// 5. A room exists exactly while it has members or lingers.
+    /// 5. A room exists exactly while it has members, lingers or is kept.
     fn check_lifetime(&self, members: &[MemberId]) -> TestCaseResult {
         let lingers = members.is_empty() && self.room.next_deadline().is_some();
-        prop_assert_eq!(self.room.epoch().is_some(), !members.is_empty() || lingers);
+        let is_kept = members.is_empty() && self.room.is_kept();
+        prop_assert_eq!(self.room.epoch().is_some(), !members.is_empty() || lingers || is_kept);
+        prop_assert!(!(lingers && is_kept), "what is kept waits for nothing");
         let longest = self.limits.empty_linger.max(self.limits.lost_linger);
         prop_assert!(!lingers || !longest.is_zero(), "nothing lingers for no time");
         Ok(())

@@ -162,3 +162,12 @@ pub(super) fn life_of_people(limits: &RoomLimits) -> Incarnation {
     }
     life
 }
+
+/// A room that the host has made, and that somebody is to own who has not come yet.
+pub(super) fn life_of_the_hosts(limits: &RoomLimits) -> Incarnation {
+    let mut life = Incarnation::new(limits);
+    life.record(None, None, Event::Kept { on: true });
+    let ann = Identity::new("user:ann").expect("an identity");
+    life.record(None, None, Event::OwnerNamed { scope: Scope::Identity(ann) });
+    life
+}
