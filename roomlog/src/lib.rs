@@ -36,6 +36,7 @@
 //! | `http-auth` | [`http_auth`]: people known by a backend of yours that is asked over HTTP |
 //! | `webhook` | [`webhook`]: a backend told of everything, by signed webhooks |
 //! | `tls` | `Tls` in [`serve`] |
+//! | `schema` | [`transport`]: the frames as JSON Schema, and as an AsyncAPI document |
 
 #![cfg_attr(
     not(all(
