@@ -19,7 +19,7 @@ use crate::engine::work::play::PAGE;
 use crate::engine::work::task::RoomTask;
 use crate::ports::{ReadError, Term};
 use crate::room::{Note, Room};
-use crate::types::{CloseReason, MemberId, Now, Offset, Seq, SessionId};
+use crate::types::{CloseReason, Generation, MemberId, Now, Offset, Seq, SessionId};
 
 impl RoomTask {
     /// This server decides from now on, under this term: the copy that is here is brought to where the log ends, and then it is the room. `false`
@@ -144,14 +144,17 @@ impl RoomTask {
                 reader.connection.wake.wake();
                 return false;
             };
-            let is_newest = room.generation_of(*session).is_none_or(|newest| newest <= generation);
-            if is_newest {
-                let (session, member, network) = (*session, stay.id, reader.connection.network);
-                attached.push(Note::Attached { session, generation, member, network });
-            } else {
-                reader.connection.close(CloseReason::Replaced);
+            let newer = room.generation_of(*session).filter(|newest| *newest > generation);
+            match newer {
+                None => {
+                    let (session, member, network) = (*session, stay.id, reader.connection.network);
+                    attached.push(Note::Attached { session, generation, member, network });
+                }
+                // It is ended, and told so.
+                Some(Generation::END) => {}
+                Some(_) => reader.connection.close(CloseReason::Replaced),
             }
-            is_newest
+            newer.is_none()
         });
         attached.into_iter().for_each(|note| self.state.note(now, note));
     }
