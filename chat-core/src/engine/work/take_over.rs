@@ -179,10 +179,18 @@ impl RoomTask {
         self.state.room.replace_ledger(now, loaded.ledger);
         self.state.tail = loaded.tail;
         let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
+        self.note_overtaken(others.len());
         let gone = self.part_with(&feed, &others, |_, _, _| true);
         feed.overlay.add(&loaded.owed);
         self.show_records(&feed, written, &others);
         self.state.subscribers.values().chain(&gone).for_each(|reader| reader.connection.wake.wake());
+    }
+
+    /// So many records of others are shown at once. Where that is more than readers can be expected to be behind, a gap is no surprise.
+    pub(crate) fn note_overtaken(&self, records: usize) {
+        if records > self.page_max() {
+            self.state.subscribers.values().for_each(|reader| reader.connection.note_blocked());
+        }
     }
 
     /// Shows what others have logged since this incarnation was read last; where the log has let go of some of it, readers hear a gap.
