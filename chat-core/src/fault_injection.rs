@@ -136,6 +136,8 @@ pub enum Bug {
     AddFollowers,
     /// Connections are numbered by their server's clock alone, whatever token they came with.
     NumberByClock,
+    /// What waits for a server that decides is not looked at again once there is one.
+    ForgetParked,
 }
 
 impl Bug {

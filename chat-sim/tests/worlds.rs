@@ -442,6 +442,11 @@ fn connections_that_are_numbered_by_clocks_alone_are_found() {
 }
 
 #[test]
+fn what_waits_for_a_server_that_decides_and_is_forgotten_is_found() {
+    is_found_in(Bug::ForgetParked, Kind::Failover, 16, &[Promise::Answered]);
+}
+
+#[test]
 fn a_room_that_is_followed_for_ever_is_found() {
     is_found_in(Bug::FollowForEver, Kind::Servers, 8, &[Promise::Lifetime]);
 }

@@ -85,6 +85,22 @@ async fn a_server_that_goes_and_has_rooms_takes_no_more_commands() {
     drain.await.expect("no panic");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_goes_does_not_wait_for_who_has_gone_before_their_moment() {
+    let flush_timeout = Duration::from_secs(60);
+    let two = two_with(|limits| limits.session.flush_timeout = flush_timeout, |builder| builder);
+    let _ann = founder(&two.engines[1]).await;
+    let bob = newcomer(&two.engines[0], "Bob").await;
+    two.servers.give_all(&two.ends[1]);
+    settle().await;
+    let (engine, begun) = (two.engines[0].clone(), tokio::time::Instant::now());
+    let drain = tokio::spawn(async move { engine.drain(SPREAD).await });
+    settle().await;
+    drop(bob);
+    drain.await.expect("no panic");
+    assert!(begun.elapsed() <= SPREAD, "{:?}", begun.elapsed());
+}
+
 /// A third server, over the same log.
 fn third(two: &Two) -> (Engine, Arc<Server>) {
     let end = two.servers.join();

@@ -8,8 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_core::{
     Admission, Command, ConnectRequest, Connection, Engine, Extent, Hello, Identity, Policy, Reject, Resume,
+    ServerFrame,
 };
-use support::servers::{Two, two_apart};
+use chat_testkit::servers::Loss;
+use support::servers::{Two, two_apart, two_with};
+use support::{code, create, join, joined, pass, seconds, settle, submit, take};
 
 /// Everybody is Ann.
 struct AllAnn;
@@ -52,4 +55,40 @@ async fn a_session_that_begins_where_the_clock_is_behind_is_not_taken_for_ended_
     let new = ann(behind, None).await;
     assert_eq!(ann(ahead, Some(&new.token())).await.session_id(), new.session_id(), "it has begun since");
     assert_ne!(ann(ahead, Some(&before.token())).await.session_id(), before.session_id(), "it was ended");
+}
+
+/// Where another server is slow to say that it knows, the session is ended in its rooms before it is at its own server.
+#[tokio::test(start_paused = true)]
+async fn who_ends_their_session_is_told_that_it_has_ended_and_not_that_another_has_replaced_it() {
+    for moves in [false, true] {
+        let wait = Duration::from_secs(10);
+        let two = two_with(|limits| limits.session.resume_wait = wait, |builder| builder.policy(Arc::new(AllAnn)));
+        let [owner, follower] = &two.engines;
+        let mut other = ann(owner, None).await;
+        create(&mut other).await;
+        let mut before = ann(owner, None).await;
+        join(&before, "Ann").await.expect("she is in");
+        joined(&mut before).await;
+        let token = before.token();
+        drop(before);
+        settle().await;
+        let session = ann(follower, Some(&token)).await;
+        take(&session);
+        two.servers.lose(&two.ends[0], &two.ends[1], 1, Loss::Silent);
+        let ended = submit(&session, Command::end());
+        settle().await;
+        if moves {
+            two.servers.give_room(&code(), &two.ends[1]);
+        }
+        // It has said once more who is there.
+        seconds(5).await;
+        assert!(take(&session).iter().all(|frame| !matches!(frame, ServerFrame::Closing { .. })), "moves: {moves}");
+        pass(wait).await;
+        assert!(ended.await.expect("everything is answered").reject.is_none());
+        let closed = take(&session).into_iter().find_map(|frame| match frame {
+            ServerFrame::Closing { reason, .. } => Some(reason),
+            _ => None,
+        });
+        assert_eq!(closed.as_deref(), Some("ended"), "moves: {moves}");
+    }
 }

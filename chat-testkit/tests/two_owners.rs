@@ -104,6 +104,21 @@ async fn told_of_exits(session: &mut Connection) -> Vec<(String, Option<Seq>)> {
     told
 }
 
+/// Nobody reads as fast as what is found all at once.
+#[tokio::test(start_paused = true)]
+async fn a_gap_over_what_another_owner_wrote_is_no_sign_of_a_slow_reader() {
+    let log = log();
+    let engine = engine_with(&log, |limits| limits.room.backlog_events_max = 8);
+    let mut ann = founder(&engine).await;
+    for number in 0..20 {
+        other_writes(&log, topic(&number.to_string())).await;
+    }
+    assert_eq!(say(&ann, "one", "k1").await, Ok(Seq(22)));
+    while !matches!(ann.next().await, ServerFrame::Gap { .. }) {}
+    let stats = engine.stats();
+    assert_eq!((stats.gaps, stats.gaps_unblocked), (1, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_was_put_out_by_another_owner_is_told_so_and_nothing_after_it() {
     let log = log();

@@ -30,8 +30,7 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
     // Each is looked at until it is so, and never again.
     let mut flushed = 0;
     let all_flushed = until(shared, || {
-        let is_flushed = |connection: &ConnectionState| connection.closing().is_some_and(|end| end.flushed || end.told);
-        flushed += connections[flushed..].iter().take_while(|connection| is_flushed(connection)).count();
+        flushed += connections[flushed..].iter().take_while(|connection| connection.is_flushed()).count();
         flushed == connections.len()
     });
     let _ = timeout(flush_timeout, all_flushed).await;
@@ -40,10 +39,7 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
         connection.wake.wake();
     }
     // Who can take the end is taking it: for who cannot, there is no more time.
-    cut(
-        shared,
-        connections.iter().filter(|connection| !connection.closing().is_some_and(|end| end.flushed || end.told)),
-    );
+    cut(shared, connections.iter().filter(|connection| !connection.is_flushed()));
     let are_gone = || shared.connected.load(Ordering::Acquire) == 0;
     if timeout(flush_timeout / 2, until(shared, are_gone)).await.is_err() {
         // The last frames may still be on their way out, and then they have had time. A session held in this process, though, may be

@@ -534,7 +534,7 @@ impl Shared {
     /// A connection is gone. Its rooms are told, unless a newer one has taken over.
     pub(crate) fn detach(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let reason = connection.closing().map(|closing| closing.reason);
-        connection.note_flushed();
+        connection.note_gone();
         let transport = connection.transport;
         self.counters.close(transport, reason);
         tracing::debug!(session = %cell.id, transport, reason = reason.map(CloseReason::as_str), "a connection has ended");

@@ -34,6 +34,8 @@ pub(crate) struct ConnectionState {
     looks_at_subscriptions: AtomicBool,
     /// Whether its client was told who it is, and the observer of it.
     is_welcomed: AtomicBool,
+    /// Whether its transport has let go of it.
+    is_gone: AtomicBool,
     /// Whether the transport was ever unable to write what was due. A reader that never was is never told of a gap.
     pub(crate) was_blocked: AtomicBool,
     closing: Mutex<Option<Box<Closing>>>,
@@ -68,7 +70,7 @@ pub(crate) struct Closing {
     pub(crate) reconnect_after: Option<Duration>,
     /// Until then, what is due is told before the end is.
     pub(crate) flush_until: Option<Mono>,
-    /// Whether nothing else is due any more, or nobody is left to take it.
+    /// Whether nothing else is due any more.
     pub(crate) flushed: bool,
     pub(crate) told: bool,
 }
@@ -88,6 +90,7 @@ impl ConnectionState {
             is_cut: AtomicBool::new(false),
             looks_at_subscriptions: AtomicBool::new(false),
             is_welcomed: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
             was_blocked: AtomicBool::new(false),
             closing: Mutex::new(None),
             stalled: AtomicWaker::new(),
@@ -182,7 +185,17 @@ impl ConnectionState {
         lock(&self.closing).as_deref().copied()
     }
 
-    /// Nothing is due any more but the end, or nobody is left to take it.
+    /// Its transport has let go of it: nobody is left to take anything.
+    pub(crate) fn note_gone(&self) {
+        self.is_gone.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing is to be waited for before the connections that end are all told so: this one is only owed that, has been told, or is gone.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire) || self.closing().is_some_and(|end| end.flushed || end.told)
+    }
+
+    /// Nothing is due any more but the end.
     pub(crate) fn note_flushed(&self) {
         if let Some(closing) = &mut *lock(&self.closing) {
             closing.flushed = true;

@@ -324,6 +324,7 @@ impl RoomTask {
                 }
                 self.state.tail = loaded.tail;
                 let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
+                self.note_overtaken(others.len());
                 self.show_records(&feed, &written, &others);
                 let gone =
                     self.part_with(&feed, &others, |room, session, member| room.sessions_of(member).contains(&session));

@@ -174,10 +174,12 @@ impl RoomTask {
                 self.forget_guest(node, session);
                 continue;
             }
-            if self.state.room.generation_of(session).is_some_and(|newest| newest > generation) {
-                // It has come in elsewhere meanwhile, and this connection has not been told.
+            if let Some(newest) = self.state.room.generation_of(session).filter(|newest| *newest > generation) {
                 self.forget_guest(node, session);
-                self.tell_replaced(session, vec![(node, generation)]);
+                if newest != Generation::END {
+                    // It has come in elsewhere meanwhile, and this connection has not been told.
+                    self.tell_replaced(session, vec![(node, generation)]);
+                }
                 continue;
             }
             if let Some(part) = &mut self.state.part {

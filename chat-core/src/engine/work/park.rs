@@ -7,6 +7,8 @@ use crate::engine::rooms::part::{Letter, Parked};
 use crate::engine::shared::unavailable;
 use crate::engine::work::follow::FOLLOW_AGAIN;
 use crate::engine::work::task::RoomTask;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::ports::Owner;
 use crate::room::{Caller, Input};
 use crate::types::{Mono, NodeId, Reject, RejectCode, SessionId};
@@ -28,6 +30,10 @@ impl RoomTask {
         self.refuse_overdue(now);
         let is_open = self.is_open(now);
         let Some(part) = &mut self.state.part else { return };
+        #[cfg(feature = "fault_injection")]
+        if is_open && fault_injection::is(Bug::ForgetParked) {
+            std::mem::forget(std::mem::take(&mut part.parked));
+        }
         let owner = part.follows();
         if is_open && part.parked.is_empty() && part.letters.values().all(|letter| Some(letter.to) == owner) {
             return;

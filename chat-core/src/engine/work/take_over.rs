@@ -19,7 +19,7 @@ use crate::engine::work::play::PAGE;
 use crate::engine::work::task::RoomTask;
 use crate::ports::{ReadError, Term};
 use crate::room::{Note, Room};
-use crate::types::{CloseReason, MemberId, Now, Offset, Seq, SessionId};
+use crate::types::{CloseReason, Generation, MemberId, Now, Offset, Seq, SessionId};
 
 impl RoomTask {
     /// This server decides from now on, under this term: the copy that is here is brought to where the log ends, and then it is the room. `false`
@@ -144,14 +144,17 @@ impl RoomTask {
                 reader.connection.wake.wake();
                 return false;
             };
-            let is_newest = room.generation_of(*session).is_none_or(|newest| newest <= generation);
-            if is_newest {
-                let (session, member, network) = (*session, stay.id, reader.connection.network);
-                attached.push(Note::Attached { session, generation, member, network });
-            } else {
-                reader.connection.close(CloseReason::Replaced);
+            let newer = room.generation_of(*session).filter(|newest| *newest > generation);
+            match newer {
+                None => {
+                    let (session, member, network) = (*session, stay.id, reader.connection.network);
+                    attached.push(Note::Attached { session, generation, member, network });
+                }
+                // It is ended, and told so.
+                Some(Generation::END) => {}
+                Some(_) => reader.connection.close(CloseReason::Replaced),
             }
-            is_newest
+            newer.is_none()
         });
         attached.into_iter().for_each(|note| self.state.note(now, note));
     }
@@ -177,10 +180,18 @@ impl RoomTask {
         self.state.room.replace_ledger(now, loaded.ledger);
         self.state.tail = loaded.tail;
         let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
+        self.note_overtaken(others.len());
         let gone = self.part_with(&feed, &others, |_, _, _| true);
         feed.overlay.add(&loaded.owed);
         self.show_records(&feed, written, &others);
         self.state.subscribers.values().chain(&gone).for_each(|reader| reader.connection.wake.wake());
+    }
+
+    /// So many records of others are shown at once. Where that is more than readers can be expected to be behind, a gap is no surprise.
+    pub(crate) fn note_overtaken(&self, records: usize) {
+        if records > self.page_max() {
+            self.state.subscribers.values().for_each(|reader| reader.connection.note_blocked());
+        }
     }
 
     /// Shows what others have logged since this incarnation was read last; where the log has let go of some of it, readers hear a gap.
