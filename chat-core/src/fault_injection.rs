@@ -20,6 +20,8 @@ pub enum Bug {
     DeliverPastKick,
     /// A room that the host keeps goes with its last member.
     ForgetKept,
+    /// A log is told of a member less than a room has.
+    MiscountKnown,
     /// A send under a known key is said again.
     ForgetKey,
     /// The host says again what it has said under the same key.
@@ -142,13 +144,14 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 52] = [
+    pub const ALL: [Bug; 53] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
         Self::AckBeforeAppend,
         Self::DeliverPastKick,
         Self::ForgetKept,
+        Self::MiscountKnown,
         Self::ForgetKey,
         Self::ForgetHostKey,
         Self::ForgetDetach,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Content, Ended, Epoch, Event, Log, LogClaim, LogInUse, LogPage, NodeId, Offset, ReadError,
-    Record, RecordVersion, RoomCode, Seq, Slot, Tail, Term, Topic,
+    Amend, AppendError, Content, Ended, Epoch, Event, Log, LogClaim, LogInUse, LogPage, LogRoom, NodeId, Offset,
+    ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail, Term, Topic,
 };
 use chat_testkit::logs::MemoryLog;
 use futures_util::FutureExt;
@@ -108,11 +108,22 @@ impl Log for Archive {
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
+        self.append_with(room, after, batch, &[]).await
+    }
+
+    async fn append_with(
+        &self,
+        room: &RoomCode,
+        after: &Tail,
+        batch: &[Record],
+        about: &[u8],
+    ) -> Result<Tail, AppendError> {
         if !self.may_follow(room, after) {
             return Err(AppendError::Conflict);
         }
-        let tail = self.memory.append(room, &Tail { token: 0, ..after.clone() }, batch).await?;
+        let tail = self.memory.append_with(room, &Tail { token: 0, ..after.clone() }, batch, about).await?;
         self.truth.add(room, life_of(after, batch), batch);
+        self.truth.check_known(room, life_of(after, batch), about);
         // Under which term and by whom: it is the next one's, too.
         let token = match (&self.links, after.epoch) {
             (None, _) => 0,
@@ -154,6 +165,15 @@ impl Log for Archive {
         max: usize,
     ) -> Result<Vec<RoomCode>, ReadError> {
         self.memory.rooms(slot, after, max).await
+    }
+
+    async fn rooms_with(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<LogRoom>, ReadError> {
+        self.memory.rooms_with(slot, after, max).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Cluster, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset,
-    ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail,
+    Amend, AppendError, Clock, Cluster, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, LogRoom,
+    Offset, ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail,
 };
 use chat_testkit::logs::FaultyLog;
 use tokio::sync::watch;
@@ -106,6 +106,16 @@ impl Log for Fence {
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
+        self.append_with(room, after, batch, &[]).await
+    }
+
+    async fn append_with(
+        &self,
+        room: &RoomCode,
+        after: &Tail,
+        batch: &[Record],
+        about: &[u8],
+    ) -> Result<Tail, AppendError> {
         let epoch = life_of(after, batch);
         let (when, at) = (self.clock.now().mono, Instant::now());
         self.awake().await;
@@ -120,7 +130,7 @@ impl Log for Fence {
             0 => &self.read_here(after.clone()),
             _ => after,
         };
-        let tail = self.write(room, epoch, self.log.append(room, after, batch)).await?;
+        let tail = self.write(room, epoch, self.log.append_with(room, after, batch, about)).await?;
         self.log.inner().truth.writers.appended(room, epoch, batch, self.server);
         Ok(tail)
     }
@@ -157,6 +167,15 @@ impl Log for Fence {
         max: usize,
     ) -> Result<Vec<RoomCode>, ReadError> {
         self.while_up(self.log.rooms(slot, after, max)).await
+    }
+
+    async fn rooms_with(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<LogRoom>, ReadError> {
+        self.while_up(self.log.rooms_with(slot, after, max)).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use chat_core::wire::RoomSettings;
-use chat_core::{Epoch, Event, Key, MemberId, Record, RoomCode, RoomLimits, Scope, Seq};
+use chat_core::{Epoch, Event, Key, MemberId, Record, RoomAbout, RoomCode, RoomLimits, Scope, Seq};
 use tokio::time::Instant;
 
 pub(crate) use self::banned::Knock;
@@ -101,6 +101,24 @@ impl Truth {
             if let Err(broken) = added {
                 self.note(broken);
             }
+        }
+    }
+
+    /// What the log is told of the room with its last records is what they amount to. Whoever tells it nothing says nothing wrong.
+    pub(crate) fn check_known(&self, room: &RoomCode, epoch: Epoch, about: &[u8]) {
+        if about.is_empty() {
+            return;
+        }
+        let broken = match serde_json::from_slice::<RoomAbout>(about) {
+            Ok(about) => {
+                let lives = self.lives();
+                let life = lives.get(&(room.as_str().to_owned(), epoch));
+                life.and_then(|life| life.check_known(room, &about).err())
+            }
+            Err(error) => Some(Broken { promise: Promise::Fold, how: format!("{room}: what is known of it: {error}") }),
+        };
+        if let Some(broken) = broken {
+            self.note(broken);
         }
     }
 

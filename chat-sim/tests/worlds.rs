@@ -181,6 +181,11 @@ fn a_kept_room_that_goes_with_its_last_member_is_found() {
 }
 
 #[test]
+fn a_log_that_is_told_of_too_few_members_is_found() {
+    is_found(Bug::MiscountKnown, 8, &[Promise::Fold]);
+}
+
+#[test]
 fn what_the_host_says_is_said_once_whatever_becomes_of_servers_and_logs() {
     all_is_well(0..16, &Settings { kind: Some(Kind::Host), ..by(TransportKind::Ws) });
 }

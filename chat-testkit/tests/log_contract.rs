@@ -8,6 +8,7 @@ mod memory {
     use chat_testkit::logs::MemoryLog;
 
     chat_testkit::log_contract!(|| Arc::new(MemoryLog::new()));
+    chat_testkit::log_about_contract!(|| Arc::new(MemoryLog::new()));
 }
 
 mod memory_with_a_feed {
@@ -24,6 +25,7 @@ mod faulty_without_faults {
     use chat_testkit::logs::{FaultyLog, MemoryLog};
 
     chat_testkit::log_contract!(|| Arc::new(FaultyLog::new(MemoryLog::new())));
+    chat_testkit::log_about_contract!(|| Arc::new(FaultyLog::new(MemoryLog::new())));
 }
 
 /// A log that goes in circles fails the contract, and does not keep it busy for ever.

@@ -8,7 +8,7 @@ use redb::ReadableTable;
 use crate::feed;
 use crate::feed_rows::FeedRow;
 use crate::format::{self, Encoded, Fault};
-use crate::format::{ReadsRow, RecordRow, SnapshotRow, TailRow};
+use crate::format::{AboutRow, ReadsRow, RecordRow, SnapshotRow, TailRow};
 use crate::read;
 use crate::request::{Change, Outcome};
 use crate::tables::Tables;
@@ -17,7 +17,13 @@ use crate::trim;
 /// Applies one change. Damage is the matter of the room it is found in; a fault of the storage ends the transaction.
 pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Result<Outcome, Fault> {
     let outcome = match change {
-        Change::Append { room, after, claims, batch } => append(tables, room, after, *claims, batch, keep),
+        Change::Append { room, after, claims, batch, about } => {
+            let appended = append(tables, room, after, *claims, batch, keep);
+            if let (Ok(Ok(Tail { epoch: Some(epoch), .. })), Some(about)) = (&appended, about) {
+                put_about(tables, room.as_str(), *epoch, about)?;
+            }
+            appended
+        }
         Change::Snapshot { room, epoch, through, bytes } => {
             let row = SnapshotRow { epoch: *epoch, through: *through, bytes };
             snapshot(tables, room.as_str(), &row, keep)
@@ -106,6 +112,15 @@ fn append(
     trim::trim(tables, room, &mut row, keep, trim::Look::Sizes, 2 * batch.len() + 16)?;
     tables.put_tail(room, &row)?;
     Ok(Ok(row.tail()))
+}
+
+/// Keeps what is known of a room, beside its tail.
+fn put_about(tables: &mut Tables<'_>, room: &str, epoch: Epoch, bytes: &[u8]) -> Result<(), Fault> {
+    let row = AboutRow { epoch, bytes }.encode(room);
+    let old = tables.abouts.insert(room, row.as_slice())?.map(|old| old.value().len());
+    // One that takes the place of another as long leaves nothing behind that a compaction could give back.
+    tables.removed += old.unwrap_or_default().saturating_sub(row.len()) as u64;
+    Ok(())
 }
 
 /// A told number that leaves a hole behind `head`, or goes back. A bug of whoever appends, and one that would break every search.
@@ -204,7 +219,8 @@ fn delete(tables: &mut Tables<'_>, code: &RoomCode, epoch: Epoch) -> Result<Outc
     tables.tails.remove(room)?;
     let snapshot = tables.snapshots.remove(room)?.map(|old| old.value().len() as u64);
     let positions = tables.read_positions.remove(room)?.map(|old| old.value().len() as u64);
-    tables.removed += snapshot.unwrap_or_default() + positions.unwrap_or_default();
+    let about = tables.abouts.remove(room)?.map(|old| old.value().len() as u64);
+    tables.removed += snapshot.unwrap_or_default() + positions.unwrap_or_default() + about.unwrap_or_default();
     let incarnation = format::incarnation_key(room, epoch);
     if tables.feed.is_some() {
         let at = read::record(&tables.records, room, epoch, tail.offset, |_, row| Ok(row.at)).unwrap_or_default();

@@ -18,7 +18,8 @@ use redb::{
 use crate::copies::Copying;
 use crate::feed_rows::{FEED, FEED_GRAVES, FEED_HELD, FEED_NAMES};
 use crate::format::{
-    self, ENDED, Fault, META, META_REMOVED, META_SCRUBBED, READ_POSITIONS, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES,
+    self, ABOUTS, ENDED, Fault, META, META_REMOVED, META_SCRUBBED, READ_POSITIONS, RECORDS, SNAPSHOTS, TAILS,
+    TOMBSTONES,
 };
 use crate::options::Options;
 use crate::secret;
@@ -243,6 +244,7 @@ impl Copier<'_> {
         backup.damaged = damaged;
         self.table(SNAPSHOTS, |_, _| true)?;
         self.table(READ_POSITIONS, |_, _| true)?;
+        self.table(ABOUTS, |_, _| true)?;
         self.table(ENDED, |_, _| true)?;
         if self.has(FEED.name())? {
             // With what is held back for its readers: each goes on where it was, unless it has read more than the copy has.
@@ -264,6 +266,7 @@ impl Copier<'_> {
             RECORDS.name(),
             SNAPSHOTS.name(),
             READ_POSITIONS.name(),
+            ABOUTS.name(),
             TOMBSTONES.name(),
             ENDED.name(),
             FEED.name(),

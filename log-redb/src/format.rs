@@ -20,6 +20,8 @@ const TAIL: u8 = 0;
 const SNAPSHOT: u8 = 2;
 /// The kind of a row of read positions.
 const READS: u8 = 3;
+/// The kind of a row of what is known of a room.
+const ABOUT: u8 = 8;
 /// The kind of a snapshot in the files of earlier versions.
 const SNAPSHOT_ONCE: u8 = 0;
 /// A tail is eight numbers.
@@ -35,6 +37,8 @@ pub(crate) const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::n
 pub(crate) const SNAPSHOTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("snapshots");
 /// Code of a room -> [`ReadsRow`].
 pub(crate) const READ_POSITIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("read_positions");
+/// Code of a room -> [`AboutRow`].
+pub(crate) const ABOUTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("abouts");
 /// [`incarnation_key`] of incarnations that are deleted, and whose records are still to go.
 pub(crate) const TOMBSTONES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("graves");
 /// [`ended_key`] -> [`ended_row`].
@@ -351,6 +355,28 @@ impl<'a> ReadsRow<'a> {
             return Err(Fault::Damaged(format!("{} are another row", name())));
         }
         let epoch = number(&mut body).ok_or_else(|| Fault::Damaged(format!("{} are cut short", name())))?;
+        Ok(Self { epoch: Epoch(epoch), bytes: body })
+    }
+}
+
+/// What is known of a room without reading it.
+pub(crate) struct AboutRow<'a> {
+    pub(crate) epoch: Epoch,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> AboutRow<'a> {
+    pub(crate) fn encode(&self, room: &str) -> Vec<u8> {
+        seal(room.as_bytes(), ROW, ABOUT, &[&self.epoch.0.to_be_bytes(), self.bytes])
+    }
+
+    pub(crate) fn decode(room: &str, row: &'a [u8]) -> Result<Self, Fault> {
+        let name = || format!("what is known of room {room}");
+        let Row { kind, mut body, .. } = unseal(room.as_bytes(), row, ROW, name)?;
+        if kind != ABOUT {
+            return Err(Fault::Damaged(format!("{} is another row", name())));
+        }
+        let epoch = number(&mut body).ok_or_else(|| Fault::Damaged(format!("{} is cut short", name())))?;
         Ok(Self { epoch: Epoch(epoch), bytes: body })
     }
 }

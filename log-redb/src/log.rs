@@ -11,7 +11,8 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use chat_core::{
     Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, FeedCursor, FeedError, FeedName, FeedSlice, Log,
-    LogClaim, LogFeed, LogInUse, LogMeters, LogPage, Offset, ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail,
+    LogClaim, LogFeed, LogInUse, LogMeters, LogPage, LogRoom, Offset, ReadError, Record, RoomCode, Seq, Slot,
+    SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -255,7 +256,21 @@ impl Log for RedbLog {
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
         let batch = batch.iter().map(Encoded::new).collect();
-        self.change(Change::Append { room: room.clone(), after: after.clone(), claims, batch }).await
+        self.change(Change::Append { room: room.clone(), after: after.clone(), claims, batch, about: None }).await
+    }
+
+    /// # Panics
+    /// As [`Log::append`].
+    async fn append_with(
+        &self,
+        room: &RoomCode,
+        after: &Tail,
+        batch: &[Record],
+        about: &[u8],
+    ) -> Result<Tail, AppendError> {
+        let claims = check(after, batch);
+        let (batch, about) = (batch.iter().map(Encoded::new).collect(), Some(about.to_vec()));
+        self.change(Change::Append { room: room.clone(), after: after.clone(), claims, batch, about }).await
     }
 
     async fn read(
@@ -293,6 +308,16 @@ impl Log for RedbLog {
     ) -> Result<Vec<RoomCode>, ReadError> {
         let after = after.cloned();
         self.look(move |read| read::rooms(read, slot, after.as_ref(), max)).await
+    }
+
+    async fn rooms_with(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<LogRoom>, ReadError> {
+        let after = after.cloned();
+        self.look(move |read| read::rooms_with(read, slot, after.as_ref(), max)).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

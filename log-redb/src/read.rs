@@ -1,12 +1,12 @@
 //! Reading a room out of the file: pages of records, messages, codes and snapshots. A room with holes is damaged.
 
-use chat_core::{Ended, Epoch, Event, LogPage, Offset, Record, RoomCode, Seq, Slot};
+use chat_core::{Ended, Epoch, Event, LogPage, LogRoom, Offset, Record, RoomCode, Seq, Slot};
 use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Value};
 
 use crate::feed_rows::FEED_GRAVES;
 use crate::format::{
-    self, ENDED, Fault, READ_POSITIONS, RECORDS, ReadsRow, RecordRow, SNAPSHOTS, SnapshotRow, TAILS, TOMBSTONES,
-    TailRow,
+    self, ABOUTS, AboutRow, ENDED, Fault, READ_POSITIONS, RECORDS, ReadsRow, RecordRow, SNAPSHOTS, SnapshotRow, TAILS,
+    TOMBSTONES, TailRow,
 };
 
 /// What [`find`] looks for: the first record of which this holds. It holds for all later ones too.
@@ -258,18 +258,62 @@ pub(crate) fn rooms(
     after: Option<&RoomCode>,
     max: usize,
 ) -> Result<Vec<RoomCode>, Fault> {
+    let mut codes = Vec::new();
+    each_room(read, slot, after, max, |code, _| codes.push(code))?;
+    Ok(codes)
+}
+
+/// The same, with what is known of each. It is a note beside the log, and says nothing of which the log would not: one that is damaged, or of an
+/// incarnation before, is as good as none, and the room is listed without.
+pub(crate) fn rooms_with(
+    read: &ReadTransaction,
+    slot: Option<Slot>,
+    after: Option<&RoomCode>,
+    max: usize,
+) -> Result<Vec<LogRoom>, Fault> {
+    let mut rooms = Vec::new();
+    each_room(read, slot, after, max, |code, tail| {
+        let epoch = TailRow::decode(code.as_str(), tail).ok().map(|row| row.epoch);
+        rooms.push((LogRoom { code, about: None }, epoch));
+    })?;
+    let abouts = match read.open_table(ABOUTS) {
+        // A file that no program has written to yet that keeps them.
+        Err(redb::TableError::TableDoesNotExist(_)) => None,
+        abouts => Some(abouts?),
+    };
+    for (room, epoch) in &mut rooms {
+        let Some(row) = abouts.as_ref().map(|abouts| abouts.get(room.code.as_str())).transpose()?.flatten() else {
+            continue;
+        };
+        let about = AboutRow::decode(room.code.as_str(), row.value()).ok();
+        room.about = about.filter(|about| Some(about.epoch) == *epoch).map(|about| about.bytes.to_vec());
+    }
+    Ok(rooms.into_iter().map(|(room, _)| room).collect())
+}
+
+fn each_room(
+    read: &ReadTransaction,
+    slot: Option<Slot>,
+    after: Option<&RoomCode>,
+    max: usize,
+    mut take: impl FnMut(RoomCode, &[u8]),
+) -> Result<(), Fault> {
     use std::ops::Bound::{Excluded, Unbounded};
     let tails = read.open_table(TAILS)?;
     let start = after.map_or(Unbounded, |after| Excluded(after.as_str()));
-    let mut codes = Vec::new();
+    let mut taken = 0;
     for entry in tails.range::<&str>((start, Unbounded))? {
-        if codes.len() >= max {
+        if taken >= max {
             break;
         }
-        let code = format::code(entry?.0.value())?;
-        codes.extend(slot.is_none_or(|slot| Slot::of(&code) == slot).then_some(code));
+        let (code, tail) = entry?;
+        let code = format::code(code.value())?;
+        if slot.is_none_or(|slot| Slot::of(&code) == slot) {
+            taken += 1;
+            take(code, tail.value());
+        }
     }
-    Ok(codes)
+    Ok(())
 }
 
 /// Every session that was ended. A file that none was ever written into has no table for them.

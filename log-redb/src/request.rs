@@ -18,6 +18,8 @@ pub(crate) enum Change {
         /// The incarnation that the batch claims the code for, if it is the first.
         claims: Option<Epoch>,
         batch: Vec<Encoded>,
+        /// What is known of the room from then on; as before where it brings nothing.
+        about: Option<Vec<u8>>,
     },
     Snapshot {
         room: RoomCode,
@@ -54,7 +56,9 @@ impl Change {
     /// Roughly the memory it holds.
     pub(crate) fn bytes(&self) -> usize {
         64 + match self {
-            Self::Append { batch, .. } => batch.iter().map(|record| record.json.len() + 64).sum(),
+            Self::Append { batch, about, .. } => {
+                about.as_ref().map_or(0, Vec::len) + batch.iter().map(|record| record.json.len() + 64).sum::<usize>()
+            }
             Self::Snapshot { bytes, .. } | Self::ReadPositions { bytes, .. } => bytes.len(),
             Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),

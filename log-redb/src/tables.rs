@@ -7,8 +7,8 @@ use crate::feed_rows::{
     FEED, FEED_GRAVES, FEED_HELD, FEED_NAMES, META_FEED, META_FEED_BYTES, META_FEED_FLOOR, META_FEED_SUM, Mark,
 };
 use crate::format::{
-    self, ENDED, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED, READ_POSITIONS,
-    RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow, WITH_FEED,
+    self, ABOUTS, ENDED, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED,
+    READ_POSITIONS, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow, WITH_FEED,
 };
 
 /// The tables of a write transaction, and what it does to the numbers about the file.
@@ -17,6 +17,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) records: Table<'t, &'static [u8], &'static [u8]>,
     pub(crate) snapshots: Table<'t, &'static str, &'static [u8]>,
     pub(crate) read_positions: Table<'t, &'static str, &'static [u8]>,
+    pub(crate) abouts: Table<'t, &'static str, &'static [u8]>,
     pub(crate) tombstones: Table<'t, &'static [u8], ()>,
     pub(crate) ended: Table<'t, &'static [u8], &'static [u8]>,
     /// The feed, where there is one.
@@ -37,6 +38,7 @@ impl<'t> Tables<'t> {
             records: write.open_table(RECORDS)?,
             snapshots: write.open_table(SNAPSHOTS)?,
             read_positions: write.open_table(READ_POSITIONS)?,
+            abouts: write.open_table(ABOUTS)?,
             tombstones: write.open_table(TOMBSTONES)?,
             ended: write.open_table(ENDED)?,
             feed: if has_feed { Some(FeedTables::open(write, &meta)?) } else { None },

@@ -38,10 +38,12 @@ fn fed(setup: FeedSetup, durability: Durability) -> Folder {
 
 mod synced {
     chat_testkit::log_contract!(|| super::Folder::new(log_redb::Durability::Synced));
+    chat_testkit::log_about_contract!(|| super::Folder::new(log_redb::Durability::Synced));
 }
 
 mod relaxed {
     chat_testkit::log_contract!(|| super::Folder::new(log_redb::Durability::Relaxed));
+    chat_testkit::log_about_contract!(|| super::Folder::new(log_redb::Durability::Relaxed));
 }
 
 mod fed {

@@ -41,6 +41,15 @@ pub struct LogPage {
     pub tail: Tail,
 }
 
+/// A room that a log holds, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRoom {
+    /// Its code.
+    pub code: RoomCode,
+    /// What was last brought with an append to be known of it; `None` where nothing was, as by a program that knows nothing of it.
+    pub about: Option<Vec<u8>>,
+}
+
 /// That sessions were ended for good, and until when that has to be remembered: after that none of their tokens can be good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -118,6 +127,23 @@ pub trait Log: Send + Sync + 'static {
     /// See [`AppendError`]; on every one of them the caller reads before it goes on.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError>;
 
+    /// As [`Log::append`], and keeps what is known of the room from then on, in place of what was kept before, in the same step: at most
+    /// [`RoomAbout::BYTES_MAX`](crate::RoomAbout::BYTES_MAX) bytes, which say nothing to the log. An append that brings nothing leaves it as it is; a
+    /// deletion deletes it. The engine appends like this alone. A log that leaves it out lists its rooms by their codes alone.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    async fn append_with(
+        &self,
+        room: &RoomCode,
+        after: &Tail,
+        batch: &[Record],
+        about: &[u8],
+    ) -> Result<Tail, AppendError> {
+        let _ = about;
+        self.append(room, after, batch).await
+    }
+
     /// Reads at most `max` records after `after`, oldest first, and the tail, as of one moment. A room that the log does not hold is an
     /// empty page with an empty tail.
     ///
@@ -160,6 +186,20 @@ pub trait Log: Send + Sync + 'static {
     /// See [`ReadError`].
     async fn rooms(&self, slot: Option<Slot>, after: Option<&RoomCode>, max: usize)
     -> Result<Vec<RoomCode>, ReadError>;
+
+    /// The same rooms as [`Log::rooms`], each with what is known of it. No room is read for it.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn rooms_with(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<LogRoom>, ReadError> {
+        let codes = self.rooms(slot, after, max).await?;
+        Ok(codes.into_iter().map(|code| LogRoom { code, about: None }).collect())
+    }
 
     /// The newest snapshot of a room: the last record it includes, and the bytes. `None` where there is none.
     ///

@@ -1,5 +1,6 @@
 //! What the engine asks of the world: a log, a clock, a policy, an observer, other servers. No implementations but the trivial ones.
 
+mod about;
 mod claim;
 mod clock;
 mod cluster;
@@ -12,12 +13,13 @@ mod policy;
 mod retention;
 mod slot;
 
+pub use about::RoomAbout;
 pub use claim::{ExclusiveClaim, LogClaim, LogInUse};
 pub use clock::{Clock, SystemClock};
 pub use cluster::{Cluster, ClusterEvent, NotSent, Owner, Term};
 pub use feed::{FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, LogFeed};
 pub use guests::Guests;
-pub use log::{Ended, EndedWho, Log, LogPage, Tail};
+pub use log::{Ended, EndedWho, Log, LogPage, LogRoom, Tail};
 pub use log_error::{AppendError, ReadError};
 pub use observer::{Observer, ObserverEvent};
 pub use policy::{Admission, ConnectRequest, Policy, SessionView};

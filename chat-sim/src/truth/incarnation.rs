@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::room::{Ledger, Snapshot};
 use chat_core::{
-    Content, Event, MemberId, NewcomersSee, Offset, Record, RoomCloseReason, RoomCode, RoomLimits, Seq, Wall,
+    Content, Event, MemberId, NewcomersSee, Offset, Record, RoomAbout, RoomCloseReason, RoomCode, RoomLimits, Seq, Wall,
 };
 use tokio::time::Instant;
 
@@ -131,6 +131,20 @@ impl Incarnation {
             }
         }
         members
+    }
+
+    /// What is known of it without reading it, as of the last record. A life that is over has nobody, and nothing that is said of it matters.
+    pub(super) fn check_known(&self, room: &RoomCode, about: &RoomAbout) -> Result<(), Broken> {
+        let Some(last) = self.records.last().filter(|_| !self.is_closed()) else { return Ok(()) };
+        let topic = self.records.iter().rev().find_map(|record| match &record.event {
+            Event::TopicChanged { topic } => Some(topic.as_str()),
+            _ => None,
+        });
+        // No topic of a world is long.
+        let expected = (self.members(Seq(u64::MAX)).len(), last.at, topic.unwrap_or_default());
+        let known = (about.members, about.last_at, about.topic.as_str());
+        hold!(known == expected, Promise::Fold, "{room}: the log is told of {known:?}, where it is {expected:?}");
+        Ok(())
     }
 
     pub(super) fn was_put_out(&self, member: MemberId) -> bool {

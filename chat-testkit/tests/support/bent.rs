@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, Offset, ReadError, Record,
-    RecordVersion, RoomCode, Seq, Slot, Tail,
+    Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, LogRoom, Offset, ReadError,
+    Record, RecordVersion, RoomCode, Seq, Slot, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -84,6 +84,16 @@ impl Log for BentLog {
         self.memory.append(room, after, batch).await
     }
 
+    async fn append_with(
+        &self,
+        room: &RoomCode,
+        after: &Tail,
+        batch: &[Record],
+        about: &[u8],
+    ) -> Result<Tail, AppendError> {
+        self.memory.append_with(room, after, batch, about).await
+    }
+
     async fn read(
         &self,
         room: &RoomCode,
@@ -115,6 +125,15 @@ impl Log for BentLog {
         max: usize,
     ) -> Result<Vec<RoomCode>, ReadError> {
         self.memory.rooms(slot, after, max).await.map(&self.rooms)
+    }
+
+    async fn rooms_with(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<LogRoom>, ReadError> {
+        self.memory.rooms_with(slot, after, max).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

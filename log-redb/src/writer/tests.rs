@@ -61,7 +61,7 @@ impl Writer {
         records.iter_mut().for_each(|record| record.at = Wall(1_000));
         let batch = records.iter().map(Encoded::new).collect();
         let after = Tail::default();
-        let tail = self.change(Change::Append { room: code(room), after, claims: Some(Epoch(1)), batch });
+        let tail = self.change(Change::Append { room: code(room), after, claims: Some(Epoch(1)), batch, about: None });
         self.change(Change::Snapshot { room: code(room), epoch: Epoch(1), through: tail.offset, bytes: b"all".into() });
     }
 

@@ -1,5 +1,6 @@
 //! A room's place, inbox and state, while nobody works on it and while its task does. Nothing here acts.
 
+pub(crate) mod about;
 pub(crate) mod away;
 pub(crate) mod backoff;
 pub(crate) mod batch;

@@ -11,7 +11,7 @@ use crate::domain::{Amend, Record, RecordVersion};
 use crate::engine::shared::failures::Failures;
 use crate::meters::LogMeters;
 use crate::ports::{
-    AppendError, Ended, FeedCursor, FeedError, FeedName, FeedSlice, Log, LogClaim, LogFeed, LogInUse, LogPage,
+    AppendError, Ended, FeedCursor, FeedError, FeedName, FeedSlice, Log, LogClaim, LogFeed, LogInUse, LogPage, LogRoom,
     ReadError, Slot, Tail,
 };
 use crate::types::{Epoch, Offset, RoomCode, Seq};
@@ -82,6 +82,16 @@ impl Log for BoundedLog {
         self.write_within(async { self.log.append(room, after, batch).await }).await
     }
 
+    async fn append_with(
+        &self,
+        room: &RoomCode,
+        after: &Tail,
+        batch: &[Record],
+        about: &[u8],
+    ) -> Result<Tail, AppendError> {
+        self.write_within(async { self.log.append_with(room, after, batch, about).await }).await
+    }
+
     async fn read(
         &self,
         room: &RoomCode,
@@ -113,6 +123,15 @@ impl Log for BoundedLog {
         max: usize,
     ) -> Result<Vec<RoomCode>, ReadError> {
         self.read_within(async { self.log.rooms(slot, after, max).await }).await
+    }
+
+    async fn rooms_with(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<LogRoom>, ReadError> {
+        self.read_within(async { self.log.rooms_with(slot, after, max).await }).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

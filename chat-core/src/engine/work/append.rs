@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::domain::{Reaction, RoomCloseReason};
+use crate::engine::rooms::about::about;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::doubt::Doubt;
@@ -89,9 +90,10 @@ impl RoomTask {
         let log = self.shared.log.clone().expect("only rooms with a log append");
         let mut meanwhile = Meanwhile::new(self.mono().after(self.shared.limits.engine.log_timeout));
         let (mut others, mut is_known) = (false, true);
+        let about = about(&self.state.room).encode();
         for attempt in 0..2 {
             let begun = self.shared.counters.time();
-            let appended = log.append(&self.cell.code, &self.state.tail, &batch.records).await;
+            let appended = log.append_with(&self.cell.code, &self.state.tail, &batch.records, &about).await;
             let micros = self.shared.counters.appended(begun, appended.as_ref().err());
             tracing::trace!(room = %self.tag(), records = batch.records.len(), micros, "an append");
             if let Err(error) = &appended {

@@ -2,6 +2,7 @@
 //!
 //! Every record in it is legal: an incarnation begins with its creation, offsets and told numbers have no holes.
 
+mod about;
 mod amend;
 mod append;
 mod ended;
@@ -11,6 +12,7 @@ mod incarnations;
 mod messages;
 mod read;
 
+pub use about::*;
 pub use amend::*;
 pub use append::*;
 pub use ended::*;
