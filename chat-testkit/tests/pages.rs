@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What others may depend on, and CI packs.
-const LIBRARIES: [&str; 15] = [
+const LIBRARIES: [&str; 16] = [
+    "chat-admin",
     "chat-core",
     "chat-http",
     "chat-metrics",

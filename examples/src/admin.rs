@@ -1,50 +1,50 @@
-//! The operator's own listener: metrics, and whether the server is alive and ready. No client has business there.
+//! The operator's own listener: JSON for rooms and people, metrics, health and a page. No client has business there.
 
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use chat_core::Engine;
-use chat_metrics::Metrics;
-use chat_serve::{Hosts, ServeConfig, TrustedProxies, serve};
+use chat_admin::{AdminConfig, AdminToken};
+use chat_core::{Engine, EngineBuilder, Nick};
+use chat_serve::{ServeConfig, serve};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::data::Kept;
 use super::flags::parse_listen;
-use super::health::health;
 use super::run::listen;
 
-/// Holds what whoever asks for metrics has to show, as `Authorization: Bearer`.
+/// Holds what whoever operates the server has to show, as `Authorization: Bearer`.
 pub const ADMIN_TOKEN_VARIABLE: &str = "CHAT_ADMIN_TOKEN";
-/// Fewer characters could be guessed.
-const TOKEN_CHARS_MIN: usize = 16;
 
 /// Flags about the operator's own listener.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AdminFlags {
-    /// Answer GET /metrics, /healthz and /readyz here, on a listener of its own; a port alone listens on 127.0.0.1. CHAT_ADMIN_TOKEN (16 characters or
-    /// more) in the environment has to be shown then, as `Authorization: Bearer`, for /metrics; without it this may be a loopback address only
+    /// Answer operators here, on a listener of its own: a page, JSON for rooms and people (GET /openapi.json describes it), GET /metrics, /healthz and
+    /// /readyz; a port alone listens on 127.0.0.1. CHAT_ADMIN_TOKEN (16 characters or more) in the environment has to be shown then, as
+    /// `Authorization: Bearer`; without it this may be a loopback address only, and every user of this machine may act
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_listen)]
     pub admin: Option<SocketAddr>,
+
+    /// Speak in rooms under this name, which nobody else may take where there is --admin; may be given several times. Servers of one --cluster have the
+    /// same
+    #[arg(long = "admin-name", value_name = "NAME", default_value = "Operator", value_parser = parse_name)]
+    pub admin_names: Vec<String>,
 }
 
 /// Why there is no listener for operators.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Other machines could read it.
+    /// Other machines could act.
     #[error(
-        "Cannot listen on {0} for --admin: other machines could read it; set {ADMIN_TOKEN_VARIABLE}, or choose a loopback address"
+        "Cannot listen on {0} for --admin: other machines could act there; set {ADMIN_TOKEN_VARIABLE}, or choose a loopback address"
     )]
     Open(SocketAddr),
     /// A token that says nothing.
     #[error(
-        "{ADMIN_TOKEN_VARIABLE} must be {TOKEN_CHARS_MIN} visible ASCII characters or more (`openssl rand -hex 32` draws some)"
+        "{ADMIN_TOKEN_VARIABLE} must be {} visible ASCII characters or more (`openssl rand -hex 32` draws some)",
+        AdminToken::CHARS_MIN
     )]
     Token,
     /// The address.
@@ -57,7 +57,16 @@ pub enum AdminError {
 pub struct Admin {
     /// Where it listens.
     pub at: SocketAddr,
+    drain: Arc<Notify>,
     task: JoinHandle<()>,
+}
+
+impl Admin {
+    /// Waits until an operator asks for the server to go down.
+    pub fn drain_asked(&self) -> impl Future<Output = ()> + Send + 'static {
+        let drain = Arc::clone(&self.drain);
+        async move { drain.notified().await }
+    }
 }
 
 impl Drop for Admin {
@@ -75,6 +84,14 @@ impl AdminFlags {
         self.admin.map(token_for).transpose().map(drop)
     }
 
+    /// An engine that has the operator's names, where there is an operator.
+    pub fn name(&self, engine: EngineBuilder) -> EngineBuilder {
+        match self.admin {
+            Some(_) => engine.host_names(&self.admin_names).expect("names were read as nicks"),
+            None => engine,
+        }
+    }
+
     /// Listens, if that is asked for.
     ///
     /// # Errors
@@ -84,11 +101,10 @@ impl AdminFlags {
         let token = token_for(address)?;
         let listener = listen(address).map_err(|error| AdminError::Listen(address, error))?;
         let at = listener.local_addr().map_err(|error| AdminError::Listen(address, error))?;
-        // A page of a stranger may have a name of its own point to this machine.
-        let hosts = if token.is_some() { Hosts::Any } else { Hosts::Named(Vec::new()) };
-        let router = hosts.guard(routes(engine.clone(), Arc::clone(kept), token), TrustedProxies::default());
+        let drain = Arc::new(Notify::new());
+        let router = routes(engine.clone(), Arc::clone(kept), token, Arc::clone(&drain));
         let task = tokio::spawn(serve(listener, router, bounds(), pending()));
-        Ok(Some(Admin { at, task }))
+        Ok(Some(Admin { at, drain, task }))
     }
 }
 
@@ -97,64 +113,46 @@ fn bounds() -> ServeConfig {
     ServeConfig { connections_max: 16, connections_per_address_max: 16, ..ServeConfig::default() }
 }
 
-fn routes(engine: Engine, kept: Arc<Kept>, token: Option<String>) -> Router {
-    let metrics = Metrics::new(&engine);
-    let page = async move |headers: HeaderMap| {
-        let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
-        let page = metrics.page(accepted);
-        ([(header::CONTENT_TYPE, page.content_type), (header::CACHE_CONTROL, "no-store")], page.text)
-    };
-    let token = Arc::new(token);
-    let check = middleware::from_fn(move |request: Request, next: Next| {
-        let token = Arc::clone(&token);
-        async move {
-            match token.as_deref() {
-                Some(token) if !shows(request.headers(), token) => refused(),
-                _ => next.run(request).await,
-            }
-        }
-    });
-    Router::new().route("/metrics", get(page)).route_layer(check).merge(health(engine, kept))
-}
-
-fn refused() -> Response {
-    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "show the admin token\n").into_response()
-}
-
-/// Whether a request shows the token. How long that takes says nothing of how much of a wrong one was right.
-fn shows(headers: &HeaderMap, token: &str) -> bool {
-    let shown = headers.get(header::AUTHORIZATION).and_then(|shown| shown.to_str().ok());
-    let shown =
-        shown.and_then(|shown| shown.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let Some((_, shown)) = shown else { return false };
-    let (shown, token) = (shown.trim().as_bytes(), token.as_bytes());
-    shown.len() == token.len() && shown.iter().zip(token).fold(0, |wrong, (one, other)| wrong | (one ^ other)) == 0
+fn routes(engine: Engine, kept: Arc<Kept>, token: Option<AdminToken>, drain: Arc<Notify>) -> Router {
+    let config = token.map_or_else(AdminConfig::without_token, AdminConfig::new);
+    let config = config.on_drain(move || drain.notify_one()).why_not_ready(move || kept.why_not_ready());
+    chat_admin::routes(engine, config)
 }
 
 /// What has to be shown to a listener at this address.
-fn token_for(address: SocketAddr) -> Result<Option<String>, AdminError> {
+fn token_for(address: SocketAddr) -> Result<Option<AdminToken>, AdminError> {
     let token = token(std::env::var_os(ADMIN_TOKEN_VARIABLE))?;
     let is_open = token.is_none() && !address.ip().to_canonical().is_loopback();
     if is_open { Err(AdminError::Open(address)) } else { Ok(token) }
 }
 
-fn token(text: Option<std::ffi::OsString>) -> Result<Option<String>, AdminError> {
+fn token(text: Option<std::ffi::OsString>) -> Result<Option<AdminToken>, AdminError> {
     let Some(text) = text else { return Ok(None) };
-    let is_good = |text: &String| text.len() >= TOKEN_CHARS_MIN && text.bytes().all(|byte| byte.is_ascii_graphic());
-    text.into_string().ok().filter(is_good).map(Some).ok_or(AdminError::Token)
+    let token = text.to_str().ok_or(AdminError::Token)?;
+    AdminToken::parse(token).map(Some).map_err(|_| AdminError::Token)
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    Nick::parse(text).map(|name| name.to_string()).map_err(|reject| reject.message.into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
+    use axum::http::{Request, StatusCode};
     use tower::ServiceExt;
 
     use super::*;
 
     const TOKEN: &str = "0123456789abcdef";
 
+    fn flags(admin: Option<SocketAddr>) -> AdminFlags {
+        AdminFlags { admin, admin_names: vec!["Operator".to_owned()] }
+    }
+
     async fn ask(token: Option<&str>, path: &str, shown: Option<&str>) -> (StatusCode, String) {
-        let router = routes(Engine::builder().build(), Arc::new(Kept::Nowhere), token.map(str::to_owned));
+        let token = token.map(|token| AdminToken::parse(token).expect("it is long enough"));
+        let router = routes(Engine::builder().build(), Arc::new(Kept::Nowhere), token, Arc::default());
         let request = Request::get(path);
         let request = shown.into_iter().fold(request, |request, shown| request.header("authorization", shown));
         let response = router.oneshot(request.body(Body::empty()).expect("a request")).await.expect("infallible");
@@ -183,16 +181,15 @@ mod tests {
     #[tokio::test]
     async fn without_a_token_no_other_machine_can_ask() {
         let (engine, kept) = (Engine::builder().build(), Arc::new(Kept::Nowhere));
-        let listen =
-            |address: &str| AdminFlags { admin: Some(address.parse().expect("an address")) }.serve(&engine, &kept);
+        let listen = |address: &str| flags(Some(address.parse().expect("an address"))).serve(&engine, &kept);
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
             assert!(matches!(listen(address), Err(AdminError::Open(_))), "{address}");
         }
         let admin = listen("127.0.0.1:0").expect("a free port").expect("asked for");
         assert_ne!(admin.at.port(), 0);
-        let again = AdminFlags { admin: Some(admin.at) }.serve(&engine, &kept);
+        let again = flags(Some(admin.at)).serve(&engine, &kept);
         assert!(matches!(again, Err(AdminError::Listen(..))), "{again:?}");
-        assert!(AdminFlags { admin: None }.serve(&engine, &kept).expect("nothing is wrong").is_none());
+        assert!(flags(None).serve(&engine, &kept).expect("nothing is wrong").is_none());
     }
 
     #[test]

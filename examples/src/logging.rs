@@ -2,6 +2,7 @@
 
 use std::io;
 
+use chat_admin::AUDIT_TARGET;
 use clap::ValueEnum;
 use tracing::Level;
 use tracing_subscriber::Layer;
@@ -13,7 +14,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::console;
 
 /// The crates whose words follow `--log-level`. Of all others warnings and errors are told: their details are not ours to vouch for.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
+    "chat_admin",
     "chat_core",
     "chat_metrics",
     "chat_serve",
@@ -91,12 +93,12 @@ impl LogFlags {
             LogLevel::Trace => Level::TRACE,
         };
         let others = LevelFilter::from(level.min(Level::WARN));
-        // What the program itself tells is told in any case.
-        let own = (console::TARGET, LevelFilter::from(level.max(Level::INFO)));
+        // What the program itself tells, and what operators do, is told in any case.
+        let told = LevelFilter::from(level.max(Level::INFO));
         Targets::new()
             .with_default(others)
             .with_targets(OURS.map(|name| (name, LevelFilter::from(level))))
-            .with_targets([own])
+            .with_targets([(console::TARGET, told), (AUDIT_TARGET, told)])
     }
 }
 

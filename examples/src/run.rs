@@ -1,5 +1,6 @@
 //! From a listening socket to an orderly end: serve, drain at the first signal, end at once at the second.
 
+use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -47,10 +48,10 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
 ///
 /// Fails, with words on standard error, when the address cannot be listened on, or the certificate not used.
 pub async fn run(flags: &Flags, engine: Engine, router: Router, greet: impl FnOnce(SocketAddr)) -> ExitCode {
-    run_with(Arc::new(Kept::Nowhere), flags, UserFlags::default(), engine, router, greet).await
+    run_with(Arc::new(Kept::Nowhere), flags, UserFlags::default(), engine, router, pending(), greet).await
 }
 
-/// As [`run`], and also until what rooms are kept in is another server's. That is no failure: whoever starts servers that have failed is not to start
+/// As [`run`], and also until `asked`, or until what rooms are kept in is another server's. That is no failure: whoever starts servers that have failed is not to start
 /// this one again. Before anybody who is connected is told that the server goes, other servers are given its rooms, where there are some.
 pub async fn run_with(
     kept: Arc<Kept>,
@@ -58,6 +59,7 @@ pub async fn run_with(
     users: UserFlags,
     engine: Engine,
     router: Router,
+    asked: impl Future<Output = ()> + Send + 'static,
     greet: impl FnOnce(SocketAddr),
 ) -> ExitCode {
     let tls = match flags.tls() {
@@ -101,10 +103,11 @@ pub async fn run_with(
     let router = flags.guard(router);
     let passed_on = kept.serve_passed_on(router.clone(), config.clone()).map(|task| AbortOnDrop(tokio::spawn(task)));
     let ended = async move {
-        let mut end = Box::pin(kept.deposed());
+        let (mut end, mut drain) = (Box::pin(kept.deposed()), Box::pin(asked));
         loop {
             let asked = tokio::select! {
                 asked = signals.next() => asked,
+                () = &mut drain => Asked::End,
                 why = &mut end => {
                     tell(why);
                     break;

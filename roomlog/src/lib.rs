@@ -18,7 +18,7 @@
 //! - [`guide`] begins with that, and goes on to your users, your rules, your log and your bot.
 //! - [`protocol`] is what clients speak, frame by frame.
 //! - What an application uses is here and in [`serve`], [`ws`], [`sse`], [`socketio`], [`redb`], [`postgres`], [`cluster`],
-//!   [`metrics`], [`jwt`], [`http_auth`] and [`webhook`].
+//!   [`admin`], [`metrics`], [`jwt`], [`http_auth`] and [`webhook`].
 //! - What only the authors of a transport, a log or a cluster need stands apart, in [`transport`] and [`port`].
 //!
 //! # Features
@@ -31,6 +31,7 @@
 //! | `redb` | [`redb`]: rooms in a file, over restarts and crashes |
 //! | `postgres` | [`postgres`]: rooms in PostgreSQL |
 //! | `cluster` | [`cluster`]: several servers on one PostgreSQL |
+//! | `admin` | [`admin`]: the operator's door: JSON for rooms and people, metrics, health and a page |
 //! | `metrics` | [`metrics`]: what the engine counts, as OpenMetrics |
 //! | `jwt` | [`jwt`]: people known by JSON Web Tokens of your own |
 //! | `http-auth` | [`http_auth`]: people known by a backend of yours that is asked over HTTP |
@@ -45,6 +46,7 @@
         feature = "socketio",
         feature = "redb",
         feature = "cluster",
+        feature = "admin",
         feature = "metrics",
         feature = "jwt",
         feature = "http-auth",
@@ -62,6 +64,13 @@ pub mod transport;
 
 pub use app::*;
 pub use async_trait::async_trait;
+
+/// The operator's door, of the crate `chat-admin`.
+#[cfg(feature = "admin")]
+pub mod admin {
+    #[doc(inline)]
+    pub use chat_admin::{AUDIT_TARGET, AdminConfig, AdminToken, BadToken, routes};
+}
 
 /// Several servers on one PostgreSQL, of the crate `cluster-postgres`.
 #[cfg(feature = "cluster")]

@@ -11,7 +11,7 @@ use crate::engine::session::token::claimed;
 use crate::engine::shared::room_tags::RoomTag;
 use crate::engine::shared::{Refusal, Shared};
 use crate::ports::ConnectRequest;
-use crate::types::{BanId, Limits, MemberId, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
+use crate::types::{BanId, Limits, MemberId, Nick, Reject, RejectCode, RoomCode, Seq, SessionId, Topic};
 use crate::wire::Hello;
 
 /// A chat engine: rooms, sessions, and nothing of any transport. Cheap to clone; all clones are the same engine.
@@ -240,6 +240,11 @@ impl Engine {
     /// a restart, and at every server, where those have the same [`lasting_secret`](crate::EngineBuilder::lasting_secret).
     pub fn room_tag(&self, room: &RoomCode) -> RoomTag {
         self.shared.room_tags.tag(room)
+    }
+
+    /// The names that the host speaks under ([`EngineBuilder::host_names`](crate::EngineBuilder::host_names)).
+    pub fn host_names(&self) -> impl Iterator<Item = &Nick> {
+        self.shared.host_names.iter()
     }
 
     /// Counts, as of now.

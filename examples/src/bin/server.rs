@@ -4,6 +4,7 @@
 
 use std::env;
 use std::fmt::Display;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use axum::Router;
 use chat_core::Engine;
 use examples::{
-    AdminFlags, ConfigFlags, Configured, DataFlags, Flags, LogFlags, Operator, UserFlags, backup, block_on, command,
-    configure, health, healthcheck, page, restore, run_with, say, tell,
+    Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, LogFlags, Operator, UserFlags, backup, block_on,
+    command, configure, health, healthcheck, page, restore, run_with, say, tell,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -159,6 +160,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let Arguments { flags, data, admin, log, users, .. } = arguments;
     log.begin();
     let mut engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
+    engine = admin.name(engine);
     match users.policy() {
         Ok(None) => {}
         Ok(Some(policy)) => engine = engine.policy(policy),
@@ -199,10 +201,17 @@ async fn serve(arguments: Arguments) -> ExitCode {
         }
     };
     if let Some(admin) = &admin {
-        tell(format_args!("Metrics are at http://{}/metrics", admin.at));
+        tell(format_args!("Operators go to http://{0}/, and metrics are at http://{0}/metrics", admin.at));
     }
+    let drain_asked = admin.as_ref().map(Admin::drain_asked);
+    let drain_asked = async move {
+        match drain_asked {
+            Some(asked) => asked.await,
+            None => pending().await,
+        }
+    };
     let greet = |at| say(format_args!("Chat is at {}://{at}/", flags.scheme()));
-    let ended = run_with(Arc::clone(&kept), &flags, users, engine, router, greet).await;
+    let ended = run_with(Arc::clone(&kept), &flags, users, engine, router, drain_asked, greet).await;
     // It holds the engine, and that the log.
     drop(admin);
     sending.end().await;

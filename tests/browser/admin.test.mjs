@@ -1,0 +1,176 @@
+// The operator's page, on a listener of its own: who may see it, what it shows, what it does, and by keyboard alone.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import WebSocket from 'ws';
+import { freePort, PHONE, startServer, withBrowser } from './chat.mjs';
+
+const TOKEN = 'not-to-be-guessed-7';
+
+/** A server with a listener for operators, who have to show the token. */
+async function serveOperators() {
+  const port = await freePort();
+  process.env.CHAT_ADMIN_TOKEN = TOKEN;
+  const flags = ['--send-rate', '0', '--sessions-per-address', '0', '--admin', String(port), '--admin-name', 'Operator'];
+  const server = await startServer({ flags });
+  return { ...server, admin: `http://127.0.0.1:${port}` };
+}
+
+/** Somebody in a room, over a plain WebSocket; `told` is every frame. */
+async function guest(chat, room, nick, type = 'join') {
+  const socket = new WebSocket(`${chat.server.url.replace('http', 'ws')}/ws`, ['chat.v1']);
+  const person = { told: [], socket, say: text => socket.send(JSON.stringify({ type: 'send', id: 2, room, text })) };
+  await new Promise((done, fail) => {
+    socket.on('open', () => socket.send(JSON.stringify({ type, id: 1, room, nick })));
+    socket.on('error', fail);
+    socket.on('message', text => {
+      const frame = JSON.parse(text);
+      person.told.push(frame);
+      if (frame.type === 'joined') done();
+    });
+  });
+  return person;
+}
+
+withBrowser('operator', chat => {
+  let code = 0;
+
+  /** A room of its own with Ann, its owner, and Bob. */
+  async function room(t) {
+    code += 1;
+    const name = `ROOM-${code}`;
+    const ann = await guest(chat, name, 'Ann', 'create');
+    const bob = await guest(chat, name, 'Bob');
+    t.after(() => [ann, bob].forEach(person => person.socket.close()));
+    return { name, ann, bob };
+  }
+
+  async function signIn(options) {
+    const page = await chat.open('/', { url: chat.server.admin, ...options });
+    await page.getByLabel('Token', { exact: true }).fill(TOKEN);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('Connected', { exact: true }).waitFor();
+    meant(page);
+    return page;
+  }
+
+  /** The browser tells of each answer that refuses something; here it is asked for. */
+  function meant(page) {
+    page.problems = page.problems.filter(problem => !/status of (401|404)/.test(problem));
+  }
+
+  /** Waits for a frame that somebody is told. */
+  const hear = (page, person, wanted) => page.waitForFunction(() => true)
+    .then(async () => {
+      while (!person.told.some(wanted)) await page.waitForTimeout(20);
+    });
+
+  const openRoom = async (page, name) => {
+    await page.getByLabel('Code', { exact: true }).fill(name.toLowerCase());
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await page.getByRole('heading', { name, exact: true }).waitFor();
+  };
+
+  test('nothing is shown without the token, and it is kept for the tab alone', async t => {
+    const { name } = await room(t);
+    const page = await chat.open('/', { url: chat.server.admin });
+    await page.getByRole('heading', { name: 'Admin token' }).waitFor();
+    assert.equal(await page.getByText(name).count(), 0);
+    await page.keyboard.press('Escape');
+    await page.getByLabel('Token', { exact: true }).fill('not-the-right-one');
+    await page.keyboard.press('Enter');
+    await page.getByText('This is not the token.').waitFor();
+    await page.getByLabel('Token', { exact: true }).fill(TOKEN);
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name }).waitFor();
+    assert.equal(await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage }) + location.search), '{}');
+    await page.reload();
+    await page.getByRole('button', { name }).waitFor();
+    await page.getByRole('button', { name: 'Forget token' }).click();
+    await page.getByRole('heading', { name: 'Admin token' }).waitFor();
+    assert.equal(await page.getByRole('button', { name, includeHidden: true }).count(), 0);
+    meant(page);
+  });
+
+  test('members are put out and kept out, and the room hears the operator', async t => {
+    const { name, ann, bob } = await room(t);
+    const page = await signIn();
+    await openRoom(page, name);
+    bob.say('spam <b>spam</b>');
+    await page.getByText('spam <b>spam</b>').waitFor();
+
+    await page.getByLabel('Message', { exact: true }).fill('Be kind.');
+    await page.getByRole('button', { name: 'Say' }).click();
+    await hear(page, ann, frame => frame.type === 'message' && frame.host && frame.nick === 'Operator' && frame.text === 'Be kind.');
+
+    await page.getByRole('button', { name: /^Take back message \d+ of Bob/ }).click();
+    await hear(page, ann, frame => frame.type === 'redacted');
+
+    await page.getByRole('button', { name: 'Kick Bob' }).click();
+    await hear(page, bob, frame => frame.type === 'member_left' && frame.reason === 'kicked');
+    await page.getByText('Member 2 was put out.').waitFor();
+
+    const eve = await guest(chat, name, 'Eve');
+    t.after(() => eve.socket.close());
+    await page.getByRole('button', { name: 'Ban Eve' }).click();
+    await page.getByLabel('Minutes', { exact: true }).fill('10');
+    await page.getByRole('button', { name: 'Ban', exact: true }).click();
+    await page.getByText(/Eve · until/).waitFor();
+    await page.getByRole('button', { name: 'Let Eve in' }).click();
+    await page.getByText('Nobody is.', { exact: true }).first().waitFor();
+
+    await page.getByRole('button', { name: 'Close room' }).click();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('heading', { name, exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Close room' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Close room' }).click();
+    await hear(page, ann, frame => frame.type === 'room_closed');
+    await page.getByRole('button', { name }).waitFor({ state: 'detached' });
+    await page.getByLabel('Code', { exact: true }).fill(name);
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await page.getByText(`There is no room ${name}.`).waitFor();
+    meant(page);
+  });
+
+  test('all is done by keyboard', async t => {
+    const { name, ann } = await room(t);
+    const page = await signIn();
+    const press = async (wanted, times = 60) => {
+      for (let step = 0; step < times; step += 1) {
+        await page.keyboard.press('Tab');
+        const at = await page.evaluate(() => document.activeElement.getAttribute('aria-label')
+          ?? (document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim());
+        if (at.startsWith(wanted)) return;
+      }
+      assert.fail(`${wanted} is not reached`);
+    };
+    await press('Code');
+    await page.keyboard.type(name);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement.id === 'room-title');
+    await press('Message');
+    await page.keyboard.type('hello');
+    await page.keyboard.press('Enter');
+    await hear(page, ann, frame => frame.type === 'message' && frame.text === 'hello');
+    await press('Kick Bob');
+    await page.keyboard.press('Enter');
+    await hear(page, ann, frame => frame.type === 'member_left' && frame.reason === 'kicked');
+    await page.keyboard.press('Shift+Tab');
+    await press('Close room', 120);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  });
+
+  test('a phone is wide enough, and rates are drawn', async t => {
+    const { name, bob } = await room(t);
+    const page = await signIn(PHONE);
+    await openRoom(page, name);
+    bob.say('long'.repeat(200));
+    await page.getByText('longlong').waitFor();
+    await page.waitForFunction(() => [...document.querySelectorAll('.chart')].length === 6
+      && [...document.querySelectorAll('.chart path:last-of-type')].every(path => path.getAttribute('d')));
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  });
+}, { serve: serveOperators });
