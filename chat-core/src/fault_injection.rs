@@ -20,6 +20,12 @@ pub enum Bug {
     DeliverPastKick,
     /// A send under a known key is said again.
     ForgetKey,
+    /// Who shows a credential for fewer rooms stays in the others.
+    KeepForbidden,
+    /// What is taken back of an admission counts at the server that was asked, and at no other.
+    RevokeHereAlone,
+    /// The role that another credential says counts from the next entry on.
+    KeepRole,
     /// The host says again what it has said under the same key.
     ForgetHostKey,
     /// A lost connection is not told to its rooms.
@@ -138,7 +144,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 51] = [
+    pub const ALL: [Bug; 54] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -190,6 +196,9 @@ impl Bug {
         Self::LockOut,
         Self::ForgetHostNetworks,
         Self::ForgetLost,
+        Self::KeepForbidden,
+        Self::RevokeHereAlone,
+        Self::KeepRole,
     ];
 }
 

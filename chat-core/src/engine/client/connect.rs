@@ -287,10 +287,8 @@ impl Shared {
         let counters = Arc::clone(&self.counters);
         let connection =
             ConnectionState::new(state.generation, made, request.transport, address, shared_allowance, counters);
-        let named = admission.as_ref().map(|admission| admission.named.clone());
-        let named = named.filter(|named| !named.is_empty()).map(Arc::new);
         let admitted = admission.map(|admission| Box::new(Admitted::new(admission, request.address)));
-        let connection = Arc::new(connection.with_network(network).with_named(named).with_admitted(admitted));
+        let connection = Arc::new(connection.with_network(network).with_admitted(admitted));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -423,7 +421,7 @@ impl Shared {
             generation: session.connection.generation,
             identity,
             network: session.connection.network,
-            named: session.connection.named.clone(),
+            named: session.connection.named(),
         };
         // Nobody can hold these back one by one: each has its share of what the session may hold.
         let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;
