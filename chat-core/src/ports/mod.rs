@@ -10,6 +10,7 @@ mod log_error;
 mod observer;
 mod policy;
 mod retention;
+mod revocation;
 mod slot;
 
 pub use claim::{ExclusiveClaim, LogClaim, LogInUse};
@@ -22,4 +23,5 @@ pub use log_error::{AppendError, ReadError};
 pub use observer::{Observer, ObserverEvent};
 pub use policy::{Admission, ConnectRequest, Policy, SessionView};
 pub use retention::{AgeClock, Keep, Retention};
+pub use revocation::Revocation;
 pub use slot::Slot;

@@ -67,6 +67,7 @@ async fn admit(
     reply: &ReplyTo,
 ) -> Result<Option<Wall>, Reject> {
     let (cell, connection) = (&reply.cell, &reply.connection);
+    let revocations = shared.revocations.count();
     let admitted = connection.admitted.as_ref().expect("whoever comes to an engine with a policy is admitted by it");
     let credentials = Some(token.expose().to_owned());
     let request = ConnectRequest { transport: connection.transport, address: admitted.address, credentials };
@@ -79,6 +80,7 @@ async fn admit(
     admitted.renew(Arc::clone(&admission));
     shared.apply_admission(cell, connection, &admission);
     shared.look_at_admission(cell, connection);
+    shared.check_revoked(connection, admission.identity.as_ref(), revocations);
     Ok(admission.expires_at)
 }
 

@@ -58,6 +58,7 @@ impl Shared {
             .inspect_err(|refusal| self.count_reject(refusal.reject.code))?;
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
         let mut generation = self.next_generation();
+        let revocations = self.revocations.count();
         let admission = match &self.policy {
             None => None,
             Some(policy) => {
@@ -87,6 +88,7 @@ impl Shared {
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
             let (identity, positions) = (identity.clone(), resume.positions.clone());
+            self.check_revoked(&session.connection, identity.as_ref(), revocations);
             if let Some(told) = self.attach_rooms(&session, identity, known, positions, hello.catch_up) {
                 // By then they all have said where the session stands; or those that have not say it later.
                 let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
@@ -106,7 +108,8 @@ impl Shared {
             self.welcome(&session, hello.id, true);
             return Ok(session);
         }
-        let session = self.start(generation, &request, identity, admission)?;
+        let session = self.start(generation, &request, identity.clone(), admission)?;
+        self.check_revoked(&session.connection, identity.as_ref(), revocations);
         if asked_back {
             let message = "the token is not of this server or of this client, is too old, or a newer one was used";
             let reject = Reject::new(RejectCode::BadToken, message);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::domain::Named;
 use crate::locks::lock;
-use crate::ports::Admission;
+use crate::ports::{Admission, Revocation};
 use crate::types::{Mono, Wall};
 
 /// The admission of one connection, where there is a policy.
@@ -60,6 +60,14 @@ impl Admitted {
         current.is_told &= end(&admission) <= end(&current.admission);
         current.named = named(&admission);
         current.admission = admission;
+    }
+
+    /// Takes something of it back; what is left of it, unless that is nothing.
+    pub(crate) fn narrow(&self, what: &Revocation) -> Option<Arc<Admission>> {
+        let mut current = lock(&self.current);
+        let left = Arc::new(current.admission.without(what)?);
+        current.admission = Arc::clone(&left);
+        Some(left)
     }
 
     /// It is to be looked at then. `false` where it is sooner anyway: however often it is renewed, one timer is enough.
