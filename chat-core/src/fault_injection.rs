@@ -24,6 +24,12 @@ pub enum Bug {
     MiscountKnown,
     /// A send under a known key is said again.
     ForgetKey,
+    /// Who shows a credential for fewer rooms stays in the others.
+    KeepForbidden,
+    /// What is taken back of an admission counts at the server that was asked, and at no other.
+    RevokeHereAlone,
+    /// The role that another credential says counts from the next entry on.
+    KeepRole,
     /// The host says again what it has said under the same key.
     ForgetHostKey,
     /// A lost connection is not told to its rooms.
@@ -144,7 +150,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 53] = [
+    pub const ALL: [Bug; 56] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -198,6 +204,9 @@ impl Bug {
         Self::LockOut,
         Self::ForgetHostNetworks,
         Self::ForgetLost,
+        Self::KeepForbidden,
+        Self::RevokeHereAlone,
+        Self::KeepRole,
     ];
 }
 

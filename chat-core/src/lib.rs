@@ -68,7 +68,7 @@ pub use ports::{
     Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, ExclusiveClaim,
     FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, Guests, Keep, Log,
     LogClaim, LogFeed, LogInUse, LogPage, LogRoom, NotSent, Observer, ObserverEvent, Owner, Policy, ReadError,
-    Retention, RoomAbout, SessionView, Slot, SystemClock, Tail, Term,
+    Retention, Revocation, RoomAbout, SessionView, Slot, SystemClock, Tail, Term,
 };
 pub use types::{
     AccessToken, BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation,

@@ -33,11 +33,11 @@ pub struct UserFlags {
     pub guests: GuestsMay,
 
     /// Take tokens that are for this (aud), and no others; may be given several times. Without it a token that is for anybody is refused
-    #[arg(long = "jwt-audience", value_name = "NAME", requires = "jwt_key")]
+    #[arg(long = "jwt-audience", value_name = "NAME", requires = "jwt_key", conflicts_with = "auth_url")]
     pub jwt_audiences: Vec<String>,
 
     /// Take tokens that this has made (iss), and no others; may be given several times
-    #[arg(long = "jwt-issuer", value_name = "NAME", requires = "jwt_key")]
+    #[arg(long = "jwt-issuer", value_name = "NAME", requires = "jwt_key", conflicts_with = "auth_url")]
     pub jwt_issuers: Vec<String>,
 
     /// Look for the token in this cookie too, of pages that may connect: beside `Authorization: Bearer` and what a client says first

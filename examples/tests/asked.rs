@@ -57,6 +57,21 @@ async fn status(server: SocketAddr, query: &str, login: &str) -> u16 {
     exchange.status().await.expect("an answer")
 }
 
+/// What a stream begins with: one that is refused for now is told when to come again.
+async fn first_event(server: SocketAddr, login: &str) -> String {
+    let mut stream = dial(server).await;
+    let request = format!("GET /sse HTTP/1.1\r\nHost: {server}\r\nCookie: session={login}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut told = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&told);
+        if text.contains("data: ") {
+            return text.into_owned();
+        }
+        assert!(stream.read_buf(&mut told).await.expect("readable") > 0, "it ends: {text}");
+    }
+}
+
 #[tokio::test]
 async fn the_backend_says_who_comes_in_and_nobody_does_while_it_is_down() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -78,10 +93,11 @@ async fn the_backend_says_who_comes_in_and_nobody_does_while_it_is_down() {
     ] {
         assert_eq!(status(address, query, login).await, expected, "{query} {login}");
     }
-    is_broken.store(true, Ordering::Relaxed);
-    assert_eq!(status(address, "", "s-1").await, 503);
-    is_broken.store(false, Ordering::Relaxed);
-    assert_eq!(status(address, "", "s-1").await, 200);
+    for (is_down, word) in [(true, "unavailable"), (false, "welcome"), (true, "unavailable")] {
+        is_broken.store(is_down, Ordering::Relaxed);
+        let told = first_event(address, "s-1").await;
+        assert!(told.contains(word), "{word}: {told}");
+    }
     server.start_kill().expect("it is ours");
     let output = server.wait_with_output().await.expect("it ends");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -8,8 +8,8 @@ pub use chat_core::{
     FeedName, FeedPage, Guests, Hello, Histogram, HistoryAnchor, HistoryPage, Identity, Key, LeaveReason, Limits,
     LogInUse, MemberChange, MemberId, MembersPage, Meters, Moderation, Mono, Named, NewcomersSee, Nick, NickKey, Now,
     Observer, ObserverEvent, Offset, Params, PersonData, Policy, Position, Reaction, ReactionName, Receipt, Record,
-    Refusal, Reject, RejectCode, Resume, Role, RoomAbout, RoomCloseReason, RoomCode, RoomEntry, RoomHandle, RoomInfo,
-    RoomLimits, RoomMember, RoomOptions, RoomSecret, RoomTag, RoomsPage, Say, Seq, ServerFrame, SessionEntry,
+    Refusal, Reject, RejectCode, Resume, Revocation, Role, RoomAbout, RoomCloseReason, RoomCode, RoomEntry, RoomHandle,
+    RoomInfo, RoomLimits, RoomMember, RoomOptions, RoomSecret, RoomTag, RoomsPage, Say, Seq, ServerFrame, SessionEntry,
     SessionId, SessionLimits, SessionView, Settings, SettingsChange, SignalData, SignalName, Stats, SystemClock, Topic,
     TransportMeter, TypingState, Wall, WallStep, ZeroLimit,
 };

@@ -14,6 +14,7 @@ use crate::engine::rooms::registry::Registry;
 use crate::engine::session::addresses::Addresses;
 use crate::engine::session::ended_sessions::EndedSessions;
 use crate::engine::session::network::NetworkKey;
+use crate::engine::session::revocations::Revocations;
 use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::{NEVER, Signer};
@@ -184,6 +185,7 @@ impl EngineBuilder {
             shared_allowances: SharedAllowances::default(),
             ended: EndedFeeds::default(),
             ended_sessions: EndedSessions::new(began.mono),
+            revocations: Revocations::default(),
             budget: MemoryBudget::new(self.limits.engine.memory_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),

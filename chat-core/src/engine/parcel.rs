@@ -157,7 +157,16 @@ pub(crate) enum Parcel {
         /// For how long that is remembered, in milliseconds since 1970.
         until: Wall,
     },
-    /// To the server that has said so: nobody comes back to those here.
+    /// To every other server: something that a person was admitted for is taken back. It is answered with `EndHeard`.
+    Revoked {
+        /// The number that the answer names.
+        number: u64,
+        /// Whose it was.
+        identity: Identity,
+        /// What.
+        what: ParcelRevoked,
+    },
+    /// To the server that has said so: nobody comes back to those here, and what was taken back counts no more.
     EndHeard {
         /// The number that was named.
         number: u64,
@@ -181,6 +190,18 @@ pub(crate) enum ParcelWho {
     Session(SessionId),
     /// A person's.
     Person(Identity),
+}
+
+/// What is taken back of an admission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum ParcelRevoked {
+    /// All of it.
+    All,
+    /// All rooms but these, by their codes.
+    RoomsBut(#[serde(deserialize_with = "checked")] Vec<RoomCode>),
+    /// The role.
+    Role,
 }
 
 /// Bytes that are no parcel.

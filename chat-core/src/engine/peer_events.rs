@@ -107,6 +107,10 @@ impl Shared {
                 // Where it cannot be told, it does not wait any more.
                 let _ = self.send(from, &Parcel::EndHeard { number });
             }
+            Parcel::Revoked { number, identity, what } => {
+                self.revoke_here(&identity, &what.into());
+                let _ = self.send(from, &Parcel::EndHeard { number });
+            }
             Parcel::EndHeard { number } => self.peers.heard(number, from),
             Parcel::ReadEnded {} => self.read_ended_again(),
             Parcel::Replaced { session, generation } => self.close_replaced(session, generation),

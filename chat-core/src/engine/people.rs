@@ -2,7 +2,7 @@
 
 use crate::engine::client::host_end::SessionEntry;
 use crate::engine::engine::Engine;
-use crate::ports::EndedWho;
+use crate::ports::{EndedWho, Revocation};
 use crate::types::{Identity, Reject};
 
 impl Engine {
@@ -34,5 +34,28 @@ impl Engine {
     /// is going down. Nothing was done.
     pub async fn end(&self, who: impl Into<EndedWho>) -> Result<(), Reject> {
         self.shared.end_by_host(who.into()).await
+    }
+
+    /// Takes back, before it runs out, something of what a person was admitted for: at all their connections at once, and at every server. In each of
+    /// their rooms it comes after everything that came before this call: what they said is there, and what they say now is refused. Who is away and
+    /// would come back to rooms that they may not enter any more leaves those, too. What the policy says afterwards is new: change it first.
+    ///
+    /// ```
+    /// # use chat_core::{Engine, Identity, Revocation};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), chat_core::Reject> {
+    /// # let engine = Engine::builder().build();
+    /// let ann = Identity::new("user:17").expect("an identity");
+    /// engine.revoke(ann, Revocation::RoomsBut(["LOBBY".parse()?].into())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `unavailable` when another server that can be reached has not said that it did the same: it has been done here, and may be done again. A server that
+    /// cannot be reached is not told: there an admission is good until it runs out, or a client comes back. `draining` when this server is going down:
+    /// nothing was done.
+    pub async fn revoke(&self, identity: Identity, what: Revocation) -> Result<(), Reject> {
+        self.shared.revoke(identity, what).await
     }
 }

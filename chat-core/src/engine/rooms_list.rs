@@ -79,7 +79,7 @@ impl Engine {
     fn look(&self, code: &RoomCode) -> Option<oneshot::Receiver<Result<HostAnswer, Reject>>> {
         self.shared.registry.room(code)?;
         let (answer, answered) = oneshot::channel();
-        self.shared.enqueue(code, InboxItem::Host { input: Input::Look, answer });
+        self.shared.enqueue(code, InboxItem::Host { input: Input::Look, answer: answer.into() });
         Some(answered)
     }
 }

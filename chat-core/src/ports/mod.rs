@@ -11,6 +11,7 @@ mod log_error;
 mod observer;
 mod policy;
 mod retention;
+mod revocation;
 mod slot;
 
 pub use about::RoomAbout;
@@ -24,4 +25,5 @@ pub use log_error::{AppendError, ReadError};
 pub use observer::{Observer, ObserverEvent};
 pub use policy::{Admission, ConnectRequest, Policy, SessionView};
 pub use retention::{AgeClock, Keep, Retention};
+pub use revocation::Revocation;
 pub use slot::Slot;

@@ -43,9 +43,9 @@ pub struct Admission {
     /// Who this is; sessions of one identity are one person to a room. `None` for a guest, who is only their session.
     pub identity: Option<Identity>,
     /// What the person is shown as in every room, where the policy says so. It takes the place of what they ask for, as soon as they come
-    /// in, come back or ask for a change; a name that is given so may look like another's.
+    /// in, come back, are admitted anew or ask for a change; a name that is given so may look like another's.
     pub named: Named,
-    /// What the person is in the rooms that they enter or come back to, as far as the room's own rules allow it; what the room says where
+    /// What the person is in the rooms that they are in, enter or come back to, as far as the room's own rules allow it; what the room says where
     /// there is none. See [`Admission::with_role`].
     pub role: Option<Role>,
     /// When what the client has shown runs out, by the engine's clock. [`auth_notice`](crate::SessionLimits::auth_notice) before that it is told
@@ -84,7 +84,7 @@ impl Admission {
         self
     }
 
-    /// The same, with this role in the rooms that they enter or come back to. The host gives it there, right after they have come in and as
+    /// The same, with this role in the rooms that they are in, enter or come back to. The host gives it there, right after they have come in and as
     /// [`Moderation::SetRole`](crate::Moderation::SetRole) does, so that everybody is told:
     ///
     /// - `Moderator` makes them one, while the room has a place for another ([`moderators_max`](crate::RoomLimits::moderators_max)).

@@ -38,17 +38,25 @@ pub(crate) fn change<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
+/// One among several, or where there may be none.
+struct One<T>(T);
+
+impl<'de, T: Checked> Deserialize<'de> for One<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::read(deserializer).map(Self)
+    }
+}
+
 impl<T: Checked> Checked for Option<T> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct One<T>(T);
-
-        impl<'de, T: Checked> Deserialize<'de> for One<T> {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                T::read(deserializer).map(Self)
-            }
-        }
-
         Ok(Option::deserialize(deserializer)?.map(|One(value)| value))
+    }
+}
+
+#[cfg(any(feature = "engine", test))]
+impl<T: Checked> Checked for Vec<T> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into_iter().map(|One(value)| value).collect())
     }
 }
 

@@ -50,31 +50,27 @@
 //!
 //! # Cookies
 //!
-//! A page can set no header of a WebSocket or an `EventSource`; what the browser sends by itself is a cookie. A layer around the routes makes a
-//! bearer of it:
+//! A page can set no header of a WebSocket or an `EventSource`; what the browser sends by itself is a cookie, and each transport is told its name:
 //!
-//! ```
-//! use axum::extract::Request;
-//! use axum::http::{HeaderMap, HeaderValue, header};
+#![cfg_attr(feature = "ws", doc = "```")]
+#![cfg_attr(not(feature = "ws"), doc = "```ignore")]
+//! use roomlog::serve::Credentials;
+//! use roomlog::ws::{self, WsConfig};
 //!
-//! async fn cookie_as_bearer(mut request: Request) -> Request {
-//!     if let Some(bearer) = bearer(request.headers()) {
-//!         // One that is there already stays: over SSE it may be the token of a session.
-//!         request.headers_mut().entry(header::AUTHORIZATION).or_insert(bearer);
-//!     }
-//!     request
-//! }
-//!
-//! fn bearer(headers: &HeaderMap) -> Option<HeaderValue> {
-//!     let mut cookies = headers.get(header::COOKIE)?.to_str().ok()?.split("; ");
-//!     let login = cookies.find_map(|cookie| cookie.strip_prefix("login="))?;
-//!     HeaderValue::try_from(format!("Bearer {login}")).ok()
-//! }
-//!
-//! # fn around(routes: axum::Router) -> axum::Router {
-//! routes.layer(axum::middleware::map_request(cookie_as_bearer))
+//! # fn routes(engine: roomlog::Engine) -> axum::Router {
+//! ws::routes(engine, WsConfig { credentials: Credentials::off().cookie("login"), ..WsConfig::default() })
 //! # }
 //! ```
 //!
 //! Pages of other hosts do not get that far: every transport refuses them before the policy is asked, unless its `origins` list them. Set the
 //! cookie `HttpOnly`, `SameSite=Lax` or stricter, and over TLS `Secure`.
+//!
+//! # Until when
+//!
+//! [`Admission::with_expiry`](crate::Admission::with_expiry) says until when somebody stays; [`with_rooms`](crate::Admission::with_rooms) and
+//! [`with_role`](crate::Admission::with_role) say where, and as what. A client that shows another credential in time stays on its connection, and what that
+//! says counts at once. What was said before is taken back by [`Engine::revoke`](crate::Engine::revoke), and [`Engine::end`](crate::Engine::end) ends somebody's
+//! sessions for good: change your records first, as whoever comes back is asked about again.
+//!
+//! Logins that are JSON Web Tokens need no policy of your own (feature `jwt`), and neither do those that a backend of yours is asked about (feature
+//! `http-auth`).

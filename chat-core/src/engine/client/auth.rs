@@ -10,8 +10,10 @@ use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::reply_to::ReplyTo;
 use crate::engine::shared::{Refusal, Shared};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::ports::{Admission, ConnectRequest, Policy};
-use crate::types::{AccessToken, CloseReason, Reject, RejectCode, RoomCode, Wall, millis};
+use crate::types::{AccessToken, CloseReason, Reject, RejectCode, Wall, millis};
 use crate::wire::{self, FrameKind};
 
 /// How long an admission's end is left alone at most: the clock that it is told by may be set meanwhile.
@@ -65,6 +67,7 @@ async fn admit(
     reply: &ReplyTo,
 ) -> Result<Option<Wall>, Reject> {
     let (cell, connection) = (&reply.cell, &reply.connection);
+    let revocations = shared.revocations.count();
     let admitted = connection.admitted.as_ref().expect("whoever comes to an engine with a policy is admitted by it");
     let credentials = Some(token.expose().to_owned());
     let request = ConnectRequest { transport: connection.transport, address: admitted.address, credentials };
@@ -75,8 +78,9 @@ async fn admit(
     check(&admission, shared.clock.now().wall)?;
     let admission = Arc::new(admission);
     admitted.renew(Arc::clone(&admission));
-    shared.leave_forbidden(cell, connection, &admission);
+    shared.apply_admission(cell, connection, &admission);
     shared.look_at_admission(cell, connection);
+    shared.check_revoked(connection, admission.identity.as_ref(), revocations);
     Ok(admission.expires_at)
 }
 
@@ -105,16 +109,27 @@ impl Shared {
         }
     }
 
-    /// Whoever may not be in a room any more leaves it.
-    fn leave_forbidden(self: &Arc<Self>, cell: &SessionCell, connection: &ConnectionState, admission: &Admission) {
-        if admission.rooms.is_none() {
-            return;
-        }
-        let rooms: Vec<RoomCode> =
-            cell.lock().rooms.all().into_iter().filter(|room| !admission.may_enter(room)).collect();
-        for room in &rooms {
-            // Not bounded by the room's inbox, unlike what is asked there: the connection goes on, and no grace would end it.
-            self.enqueue(room, InboxItem::End { by: caller(cell, connection.generation), whole: true });
+    /// Another admission counts in the rooms that its person is in: they leave those that it does not name, and are in the others what it says. Not
+    /// bounded by the inbox of a room, unlike what is asked there: the connection goes on, and no grace would end it.
+    pub(super) fn apply_admission(
+        self: &Arc<Self>,
+        cell: &Arc<SessionCell>,
+        connection: &Arc<ConnectionState>,
+        admission: &Admission,
+    ) {
+        let says_more = admission.role.is_some() || !admission.named.is_empty();
+        let rooms = cell.lock().rooms.all();
+        #[cfg(feature = "fault_injection")]
+        let keeps = fault_injection::is(Bug::KeepForbidden);
+        #[cfg(not(feature = "fault_injection"))]
+        let keeps = false;
+        for room in rooms {
+            if !admission.may_enter(&room) && !keeps {
+                self.enqueue(&room, InboxItem::End { by: caller(cell, connection.generation), whole: true });
+            } else if says_more {
+                let (cell, connection) = (Arc::clone(cell), Arc::clone(connection));
+                self.enqueue(&room, InboxItem::Readmitted { cell, connection });
+            }
         }
     }
 }

@@ -260,7 +260,7 @@ fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permi
         generation: reply.connection.generation,
         identity,
         network: reply.connection.network,
-        named: reply.connection.named.clone(),
+        named: reply.connection.named(),
     };
     let (room, input) = match command {
         Command::Create { nick, room, data, params: _ } => {

@@ -58,6 +58,7 @@ impl Shared {
             .inspect_err(|refusal| self.count_reject(refusal.reject.code))?;
         // Drawn before the policy is asked: of two that ask for one session, the later is the newer, whichever is let in first.
         let mut generation = self.next_generation();
+        let revocations = self.revocations.count();
         let admission = match &self.policy {
             None => None,
             Some(policy) => {
@@ -87,6 +88,7 @@ impl Shared {
         {
             let session = Connection::new(Arc::clone(self), cell, connection);
             let (identity, positions) = (identity.clone(), resume.positions.clone());
+            self.check_revoked(&session.connection, identity.as_ref(), revocations);
             if let Some(told) = self.attach_rooms(&session, identity, known, positions, hello.catch_up) {
                 // By then they all have said where the session stands; or those that have not say it later.
                 let _ = tokio::time::timeout(self.limits.session.resume_wait, told).await;
@@ -106,7 +108,8 @@ impl Shared {
             self.welcome(&session, hello.id, true);
             return Ok(session);
         }
-        let session = self.start(generation, &request, identity, admission)?;
+        let session = self.start(generation, &request, identity.clone(), admission)?;
+        self.check_revoked(&session.connection, identity.as_ref(), revocations);
         if asked_back {
             let message = "the token is not of this server or of this client, is too old, or a newer one was used";
             let reject = Reject::new(RejectCode::BadToken, message);
@@ -287,10 +290,8 @@ impl Shared {
         let counters = Arc::clone(&self.counters);
         let connection =
             ConnectionState::new(state.generation, made, request.transport, address, shared_allowance, counters);
-        let named = admission.as_ref().map(|admission| admission.named.clone());
-        let named = named.filter(|named| !named.is_empty()).map(Arc::new);
         let admitted = admission.map(|admission| Box::new(Admitted::new(admission, request.address)));
-        let connection = Arc::new(connection.with_network(network).with_named(named).with_admitted(admitted));
+        let connection = Arc::new(connection.with_network(network).with_admitted(admitted));
         match state.connection.replace(Arc::clone(&connection)) {
             Some(older) => {
                 older.leave_address();
@@ -423,7 +424,7 @@ impl Shared {
             generation: session.connection.generation,
             identity,
             network: session.connection.network,
-            named: session.connection.named.clone(),
+            named: session.connection.named(),
         };
         // Nobody can hold these back one by one: each has its share of what the session may hold.
         let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;

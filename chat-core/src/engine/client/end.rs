@@ -365,7 +365,7 @@ impl Shared {
     /// Nobody waits for the answer: where the room has no place for it, it goes by the grace.
     fn tell(self: &Arc<Self>, room: &RoomCode, input: Input) {
         let (answer, _) = oneshot::channel();
-        self.enqueue(room, InboxItem::Host { input, answer });
+        self.enqueue(room, InboxItem::Host { input, answer: answer.into() });
     }
 }
 

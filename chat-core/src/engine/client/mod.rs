@@ -10,4 +10,5 @@ pub(crate) mod end;
 pub(crate) mod host_end;
 pub(crate) mod pull;
 pub(crate) mod renew;
+pub(crate) mod revoke;
 mod slots;

@@ -121,6 +121,30 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             Parcel::Ended { number: 7, who: ParcelWho::Session(session), through: session, until: Wall(5) },
             r#"{"ended":{"number":7,"who":{"session":"00000000000000000000000001"},"through":"00000000000000000000000001","until":5}}"#,
         ),
+        (
+            Parcel::Revoked {
+                number: 7,
+                identity: Identity::new("ann").expect("an identity"),
+                what: ParcelRevoked::RoomsBut(vec![room()]),
+            },
+            r#"{"revoked":{"number":7,"identity":"ann","what":{"rooms_but":["LUNCH"]}}}"#,
+        ),
+        (
+            Parcel::Revoked {
+                number: 8,
+                identity: Identity::new("ann").expect("an identity"),
+                what: ParcelRevoked::All,
+            },
+            r#"{"revoked":{"number":8,"identity":"ann","what":"all"}}"#,
+        ),
+        (
+            Parcel::Revoked {
+                number: 9,
+                identity: Identity::new("ann").expect("an identity"),
+                what: ParcelRevoked::Role,
+            },
+            r#"{"revoked":{"number":9,"identity":"ann","what":"role"}}"#,
+        ),
         (Parcel::EndHeard { number: 7 }, r#"{"end_heard":{"number":7}}"#),
         (Parcel::ReadEnded {}, r#"{"read_ended":{}}"#),
         (
@@ -133,7 +157,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
 #[test]
 fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
     let kinds = each_kind();
-    assert_eq!(kinds.len(), 12);
+    assert_eq!(kinds.len(), 15);
     for (parcel, json) in kinds {
         assert_eq!(String::from_utf8_lossy(&parcel.encode()[1..]), json);
         assert_eq!(parcel.encode(), bytes(json));

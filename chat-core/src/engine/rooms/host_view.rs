@@ -7,8 +7,33 @@ use crate::room::{Answer, BanLine, OwnerSeat};
 use crate::types::{Color, Epoch, Identity, MemberId, Nick, PersonData, Reject, Seq, SessionId, Topic, Wall};
 use crate::wire::MessageFrame;
 
-/// The way back to the host.
-pub(crate) type HostReply = oneshot::Sender<Result<HostAnswer, Reject>>;
+/// The way back to the host; none from what the engine itself has the host do.
+pub(crate) struct HostReply(Option<oneshot::Sender<Result<HostAnswer, Reject>>>);
+
+impl HostReply {
+    /// Nobody hears of it.
+    pub(crate) fn nobody() -> Self {
+        Self(None)
+    }
+
+    /// Whether there is nobody who could hear of it, from the beginning.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Answers the host, who may have stopped waiting.
+    pub(crate) fn send(self, answer: Result<HostAnswer, Reject>) {
+        if let Some(waiting) = self.0 {
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+impl From<oneshot::Sender<Result<HostAnswer, Reject>>> for HostReply {
+    fn from(waiting: oneshot::Sender<Result<HostAnswer, Reject>>) -> Self {
+        Self(Some(waiting))
+    }
+}
 
 /// What the host is answered.
 #[derive(Debug)]

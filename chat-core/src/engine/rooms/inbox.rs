@@ -9,7 +9,7 @@ use crate::engine::session::charge::Charge;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::founding::Founding;
 use crate::engine::session::reply_to::ReplyTo;
-use crate::room::{Caller, Input, ReadPosition};
+use crate::room::{Actor, Caller, Input, ReadPosition};
 use crate::types::{
     CloseReason, Epoch, Generation, Nick, PersonData, Position, Reject, RejectCode, RoomCode, SessionId, SessionLimits,
     Wall,
@@ -32,6 +32,8 @@ pub(crate) enum InboxItem {
     Detach { session: SessionId, generation: Generation },
     /// A session was ended: it leaves, or counts as having just gone. Where that was not the whole of its person, the room looks for others of theirs.
     End { by: Caller, whole: bool },
+    /// The policy says something else of somebody who may be here: what they are and are called is to be that.
+    Readmitted { cell: Arc<SessionCell>, connection: Arc<ConnectionState> },
     /// A reader fell behind and needs to be shown the room afresh.
     GapView,
     /// All backlogs together hold too much.
@@ -217,10 +219,16 @@ impl InboxItem {
             Self::Enter { request, .. } => request.reject(room, epoch, reject),
             Self::Host { answer, .. } => {
                 // The embedder may have stopped waiting.
-                let _ = answer.send(Err(reject));
+                answer.send(Err(reject));
             }
             Self::Asked(asked) => asked.reply.reject(reject),
-            Self::Peer(_) | Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {}
+            Self::Peer(_)
+            | Self::Detach { .. }
+            | Self::End { .. }
+            | Self::Readmitted { .. }
+            | Self::GapView
+            | Self::Evict(_)
+            | Self::Tick => {}
         }
     }
 
@@ -248,9 +256,13 @@ impl InboxItem {
     pub(crate) fn is_asked(&self) -> bool {
         match self {
             Self::Command { .. } | Self::Enter { .. } | Self::Host { .. } | Self::Asked(_) => true,
-            Self::Peer(_) | Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {
-                false
-            }
+            Self::Peer(_)
+            | Self::Detach { .. }
+            | Self::End { .. }
+            | Self::Readmitted { .. }
+            | Self::GapView
+            | Self::Evict(_)
+            | Self::Tick => false,
         }
     }
 
@@ -273,13 +285,19 @@ impl InboxItem {
     /// per session and timer.
     pub(crate) fn is_bounded(&self) -> bool {
         match self {
-            Self::Command { .. } | Self::Host { .. } => true,
-            // Whoever comes back does so with one letter for each room.
-            Self::Asked(asked) => !matches!(asked.input, Input::Attach { .. }),
+            Self::Command { .. } => true,
+            // Of which nobody hears is what the engine itself has the host do: once for each session that comes in, is admitted anew, or ends.
+            Self::Host { answer, .. } => !answer.is_nobody(),
+            // Whoever comes back does so with one letter for each room. What the host sets elsewhere was bounded there.
+            Self::Asked(asked) => !matches!(asked.input, Input::Attach { .. } | Input::SetRole { by: Actor::Host, .. }),
             Self::Enter { request, .. } => !matches!(request, JoinRequest::Resume(_)),
-            Self::Peer(_) | Self::Detach { .. } | Self::End { .. } | Self::GapView | Self::Evict(_) | Self::Tick => {
-                false
-            }
+            Self::Peer(_)
+            | Self::Detach { .. }
+            | Self::End { .. }
+            | Self::Readmitted { .. }
+            | Self::GapView
+            | Self::Evict(_)
+            | Self::Tick => false,
         }
     }
 }

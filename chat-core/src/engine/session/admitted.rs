@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
+use crate::domain::Named;
 use crate::locks::lock;
-use crate::ports::Admission;
+use crate::ports::{Admission, Revocation};
 use crate::types::{Mono, Wall};
 
 /// The admission of one connection, where there is a policy.
@@ -16,6 +17,8 @@ pub(crate) struct Admitted {
 
 struct Current {
     admission: Arc<Admission>,
+    /// What it says that its person is shown as, where it says so; for every command of theirs.
+    named: Option<Arc<Named>>,
     /// Its client has been told when it runs out.
     is_told: bool,
     /// When it is looked at next, as far as that is settled.
@@ -37,11 +40,16 @@ pub(crate) enum Expiry {
 
 impl Admitted {
     pub(crate) fn new(admission: Arc<Admission>, address: Option<IpAddr>) -> Self {
-        Self { address, current: Mutex::new(Current { admission, is_told: false, look_at: None }) }
+        let named = named(&admission);
+        Self { address, current: Mutex::new(Current { admission, named, is_told: false, look_at: None }) }
     }
 
     pub(crate) fn admission(&self) -> Arc<Admission> {
         Arc::clone(&lock(&self.current).admission)
+    }
+
+    pub(crate) fn named(&self) -> Option<Arc<Named>> {
+        lock(&self.current).named.clone()
     }
 
     /// Takes the place of the one before. One that ends no later is not told again: a client that has nothing newer would answer with the same,
@@ -50,7 +58,16 @@ impl Admitted {
         let mut current = lock(&self.current);
         let end = |admission: &Admission| admission.expires_at.unwrap_or(Wall(u64::MAX));
         current.is_told &= end(&admission) <= end(&current.admission);
+        current.named = named(&admission);
         current.admission = admission;
+    }
+
+    /// Takes something of it back; what is left of it, unless that is nothing.
+    pub(crate) fn narrow(&self, what: &Revocation) -> Option<Arc<Admission>> {
+        let mut current = lock(&self.current);
+        let left = Arc::new(current.admission.without(what)?);
+        current.admission = Arc::clone(&left);
+        Some(left)
     }
 
     /// It is to be looked at then. `false` where it is sooner anyway: however often it is renewed, one timer is enough.
@@ -75,6 +92,10 @@ impl Admitted {
             _ => Expiry::Tell(expires_at),
         }
     }
+}
+
+fn named(admission: &Admission) -> Option<Arc<Named>> {
+    Some(&admission.named).filter(|named| !named.is_empty()).map(|named| Arc::new(named.clone()))
 }
 
 #[cfg(test)]

@@ -53,8 +53,6 @@ pub(crate) struct ConnectionState {
     pub(crate) address: Option<Arc<AddressCell>>,
     /// The network that it came from, likewise.
     pub(crate) network: Option<NetworkTag>,
-    /// What the policy says that its person is shown as.
-    pub(crate) named: Option<Arc<Named>>,
     /// What the policy has said of whoever is on it; nothing where there is none.
     pub(crate) admitted: Option<Box<Admitted>>,
     /// What pays for what is said on it, beside the session: its identity, or where it came from.
@@ -101,7 +99,6 @@ impl ConnectionState {
             transport,
             address,
             network: None,
-            named: None,
             admitted: None,
             shared_allowance,
             counters,
@@ -113,11 +110,6 @@ impl ConnectionState {
         Self { network, ..self }
     }
 
-    /// The same, of a person who is shown as this.
-    pub(crate) fn with_named(self, named: Option<Arc<Named>>) -> Self {
-        Self { named, ..self }
-    }
-
     /// The same, of somebody of whom the policy has said this.
     pub(crate) fn with_admitted(self, admitted: Option<Box<Admitted>>) -> Self {
         Self { admitted, ..self }
@@ -126,6 +118,11 @@ impl ConnectionState {
     /// What the policy has said of whoever is on it: nothing but that they are a guest, where there is none.
     pub(crate) fn admission(&self) -> Arc<Admission> {
         self.admitted.as_ref().map(|admitted| admitted.admission()).unwrap_or_default()
+    }
+
+    /// What the policy says that its person is shown as.
+    pub(crate) fn named(&self) -> Option<Arc<Named>> {
+        self.admitted.as_ref().and_then(|admitted| admitted.named())
     }
 
     /// What the policy says that its person is in rooms.

@@ -18,6 +18,7 @@ pub(crate) mod remembered;
 pub(crate) mod reply;
 pub(crate) mod reply_to;
 pub(crate) mod resumed;
+pub(crate) mod revocations;
 pub(crate) mod rooms;
 pub(crate) mod shared_allowance;
 pub(crate) mod subscription;

@@ -31,6 +31,7 @@ use crate::engine::session::addresses::Addresses;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::ended_sessions::EndedSessions;
 use crate::engine::session::network::NetworkKey;
+use crate::engine::session::revocations::Revocations;
 use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
@@ -96,6 +97,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Arc<MemoryBudget>,
     pub(crate) ended: EndedFeeds,
     pub(crate) ended_sessions: EndedSessions,
+    pub(crate) revocations: Revocations,
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
     /// locked before sessions.
     pub(crate) connected: AtomicUsize,

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 
 use crate::domain::Role;
 use crate::engine::feed::page::{Page, PageSlice};
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
+use crate::engine::rooms::host_view::HostReply;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::{PendingJoined, Read, encoder};
 use crate::engine::session::cell::SessionCell;
@@ -77,15 +77,24 @@ fn send_away(shared: &Arc<Shared>, code: &RoomCode, cell: &SessionCell, generati
 }
 
 /// Has the host give somebody who came in the role that the policy says, as far as the room has it to give.
-fn appoint(shared: &Arc<Shared>, code: &RoomCode, said: Role, (member, now): (MemberId, Role), has_owner: bool) {
+pub(crate) fn appoint(
+    shared: &Arc<Shared>,
+    code: &RoomCode,
+    said: Role,
+    (member, now): (MemberId, Role),
+    has_owner: bool,
+) {
     let role = if said == Role::Owner && has_owner { Role::Moderator } else { said };
     if now == Role::Owner || now == role {
         return;
     }
     // Where the room refuses it they are what they were, and nobody waits to hear so.
-    let (answer, _) = oneshot::channel();
-    let input = Input::SetRole { by: Actor::Host, member, role };
-    shared.enqueue(code, InboxItem::Host { input, answer });
+    have_done(shared, code, Input::SetRole { by: Actor::Host, member, role });
+}
+
+/// Has the room do something of which nobody waits to hear, and which its inbox does not refuse.
+pub(crate) fn have_done(shared: &Arc<Shared>, code: &RoomCode, input: Input) {
+    shared.enqueue(code, InboxItem::Host { input, answer: HostReply::nobody() });
 }
 
 fn line<'a>(room: &Room, member: &'a Member) -> MemberLine<'a> {

@@ -96,6 +96,10 @@ impl RoomTask {
                 batch.gone.push((*session, *generation));
                 None
             }
+            InboxItem::Readmitted { cell, connection } => {
+                self.readmit(cell, connection);
+                None
+            }
             // Looked at after the batch.
             InboxItem::GapView => None,
             InboxItem::Evict(eviction) => {

@@ -72,11 +72,12 @@ impl RoomTask {
                 }
                 self.tell_ended(owner, by, whole);
             }
+            InboxItem::Readmitted { cell, connection } => self.readmit_from_here(self.now(), &cell, &connection),
             InboxItem::Evict(eviction) => self.give_back(eviction),
             InboxItem::Tick => self.state.disarm(),
             // Nothing runs out here.
             InboxItem::Host { input: Input::Elapsed, answer } if owner.is_some() => {
-                let _ = answer.send(Ok(HostAnswer::Told(Answer::Nothing)));
+                answer.send(Ok(HostAnswer::Told(Answer::Nothing)));
             }
             item @ (InboxItem::Command { .. }
             | InboxItem::Enter { .. }

@@ -81,14 +81,14 @@ pub(crate) fn deliver(shared: &Arc<Shared>, feed: Option<&Arc<RoomFeed>>, outcom
         }
         _ => HostAnswer::Told(Answer::Done { seq: feed.map(|feed| feed.backlog.head()).unwrap_or_default() }),
     };
-    let _ = answer.send(Ok(shown));
+    answer.send(Ok(shown));
 }
 
 /// A page is read for whoever waits for it: the host takes it now.
 fn send_page(shared: &Arc<Shared>, feed: Arc<RoomFeed>, slice: PageSlice, answer: HostReply) {
     let bytes_max = shared.limits.session.page_bytes_max;
     if let Some(page) = Page::at_hand(&feed, &slice, bytes_max, shared.log.is_some()) {
-        let _ = answer.send(Ok(HostAnswer::History(history(&feed, &page))));
+        answer.send(Ok(HostAnswer::History(history(&feed, &page))));
         return;
     }
     let shared_then = Arc::clone(shared);
@@ -97,7 +97,7 @@ fn send_page(shared: &Arc<Shared>, feed: Arc<RoomFeed>, slice: PageSlice, answer
         while page.mask(&feed).is_err() {
             page = shared_then.read_page(&feed, &slice).await;
         }
-        let _ = answer.send(Ok(HostAnswer::History(history(&feed, &page))));
+        answer.send(Ok(HostAnswer::History(history(&feed, &page))));
     });
 }
 

@@ -22,6 +22,7 @@ mod park;
 mod play;
 pub(crate) mod publish;
 pub(crate) mod put_away;
+mod readmit;
 pub(crate) mod recover;
 pub(crate) mod run;
 mod slots;

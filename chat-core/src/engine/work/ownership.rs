@@ -118,6 +118,7 @@ impl RoomTask {
                     self.publish(batch);
                 }
             },
+            InboxItem::Readmitted { cell, connection } => self.readmit_from_here(self.now(), &cell, &connection),
             InboxItem::Evict(eviction) => self.give_back(eviction),
             InboxItem::Tick => self.state.disarm(),
             // Looked at after the others.

@@ -35,7 +35,7 @@ pub(crate) async fn visit(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
             return Visit::NoPlace;
         }
         let (answer, answered) = oneshot::channel();
-        shared.enqueue(code, InboxItem::Host { input: Input::Elapsed, answer });
+        shared.enqueue(code, InboxItem::Host { input: Input::Elapsed, answer: answer.into() });
         answered
     };
     match answered.await {
@@ -58,6 +58,7 @@ pub(crate) fn is_of_somebody(item: &InboxItem) -> bool {
         | InboxItem::Asked(_)
         | InboxItem::Detach { .. }
         | InboxItem::End { .. }
+        | InboxItem::Readmitted { .. }
         | InboxItem::GapView => true,
     }
 }

@@ -130,6 +130,31 @@ pub async fn the_policy_says_what_somebody_is_in_rooms<D: TransportHarness>() {
     assert_eq!(cid.find("member_left").await["reason"], "kicked");
 }
 
+/// In the rooms that they are in, without a reconnect: everybody is told.
+pub async fn another_token_says_who_somebody_is_at_once<D: TransportHarness>() {
+    let named = |name: &str| ann().with_nick(name.parse().expect("a nick"));
+    let tokens =
+        [("first", named("Ann").with_role(Role::Moderator)), ("second", named("Annie").with_role(Role::Member))];
+    let server = server::<D>(|_| {}, tokens).await;
+    let Some(mut client) = TestClient::showing(&server.harness, None, "first").await else { return };
+    let mut bob = server.client().await;
+    bob.create("LUNCH", "Bob").await;
+    client.join("LUNCH", "whatever").await;
+    bob.told_to("LUNCH", 3).await;
+    client.done(json!({"type": "auth", "token": "second"})).await;
+    for reader in [&mut bob, &mut client] {
+        let told = reader.read_to("LUNCH", 5).await;
+        let field = |kind: &str, field: &str| {
+            let frames = told.iter().filter(|frame| frame["type"] == kind);
+            frames.last().map(|frame| text(frame, field))
+        };
+        assert_eq!(field("role_changed", "role").as_deref(), Some("member"), "{told:?}");
+        assert_eq!(field("member_changed", "nick").as_deref(), Some("Annie"), "{told:?}");
+    }
+    client.say("LUNCH", "under another name").await;
+    assert_eq!(bob.find("message").await["nick"], "Annie");
+}
+
 /// And are for nobody else: without a policy they are an error.
 pub async fn params_are_for_the_policy<D: TransportHarness>() {
     let passes = Passes { asks_invite: true, ..Passes::default() };

@@ -367,6 +367,7 @@ macro_rules! transport_contract {
             another_token_is_shown_without_a_reconnect,
             the_policy_says_which_rooms_are_entered,
             the_policy_says_what_somebody_is_in_rooms,
+            another_token_says_who_somebody_is_at_once,
             params_are_for_the_policy,
             the_devices_of_a_person_are_ended_one_by_one_or_all_at_once,
             who_may_have_been_ended_is_told_when_to_come_back,

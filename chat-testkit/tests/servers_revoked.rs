@@ -1,0 +1,111 @@
+//! What somebody was admitted for changes, at two servers: their room is decided at one, and they are connected to the other.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chat_core::{
+    AccessToken, Admission, CloseReason, Command, ConnectRequest, Connection, Engine, Hello, Identity, Policy, Reject,
+    RejectCode, Revocation, Role, ServerFrame,
+};
+use support::servers::{Two, leaves_and_messages, two_with};
+use support::{code, founder, join, joined, nick, say, seconds, settle, take, text};
+
+/// Everybody is who their credentials say first, and what stands behind it: a role and a name.
+struct Passes;
+
+#[async_trait]
+impl Policy for Passes {
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        let Some(shown) = &request.credentials else { return Ok(Admission::guest()) };
+        let mut words = shown.split(' ');
+        let admission = Admission::of(words.next().and_then(Identity::new));
+        let role = match words.next() {
+            Some("moderator") => Role::Moderator,
+            _ => Role::Member,
+        };
+        Ok(words.next().map_or(admission.clone(), |name| admission.with_nick(nick(name))).with_role(role))
+    }
+}
+
+fn two() -> Two {
+    two_with(|_| {}, |builder| builder.policy(Arc::new(Passes)))
+}
+
+async fn connect_as(engine: &Engine, credentials: &str) -> Connection {
+    let request = ConnectRequest { credentials: Some(credentials.to_owned()), ..ConnectRequest::default() };
+    engine.connect(request, Hello::default()).await.expect("everybody is let in")
+}
+
+fn bob() -> Identity {
+    Identity::new("bob").expect("an identity")
+}
+
+/// Ann where the room is decided, and Bob at the other server, a moderator.
+async fn stage(two: &Two) -> (Connection, Connection) {
+    let Two { engines: [owner, other], .. } = two;
+    let ann = founder(owner).await;
+    let mut bob = connect_as(other, "bob moderator Bob").await;
+    join(&bob, "whatever").await.expect("the room is there");
+    joined(&mut bob).await;
+    settle().await;
+    let told = take(&ann);
+    let is_moderator = |frame: &ServerFrame| matches!(frame, ServerFrame::RoleChanged { role: Role::Moderator, .. });
+    assert!(told.iter().any(is_moderator), "{told:?}");
+    (ann, bob)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_are_left_wherever_somebody_is_connected_and_whichever_server_is_asked() {
+    let two = two();
+    let (ann, session) = stage(&two).await;
+    say(&session, "before", "k").await.expect("he is in");
+    two.engines[0].revoke(bob(), Revocation::RoomsBut(BTreeSet::new())).await.expect("done");
+    settle().await;
+    assert_eq!(leaves_and_messages(&take(&ann)), (vec!["Bob".to_owned()], vec!["before".to_owned()]));
+    assert_eq!(session.call(Command::send(code(), text("after"))).await.expect_err("out").code, RejectCode::NotMember);
+    assert_eq!(join(&session, "Bob").await.expect_err("not for him").code, RejectCode::Forbidden);
+    assert_eq!(session.ended(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_is_taken_back_and_another_name_given_by_way_of_the_server_that_decides() {
+    let two = two();
+    let (ann, session) = stage(&two).await;
+    two.engines[0].revoke(bob(), Revocation::Role).await.expect("done");
+    settle().await;
+    let told = take(&ann);
+    assert!(matches!(told[..], [ServerFrame::RoleChanged { role: Role::Member, .. }]), "{told:?}");
+    seconds(60).await;
+    let token = AccessToken::parse("bob member Rob").expect("a token");
+    session.call(Command::auth(token)).await.expect("it is his");
+    settle().await;
+    let told = take(&ann);
+    let [ServerFrame::MemberChanged { nick: Some(name), .. }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(name, "Rob");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_is_taken_back_at_every_server_that_can_be_reached() {
+    let two = two();
+    let (_ann, session) = stage(&two).await;
+    let here = connect_as(&two.engines[0], "bob member").await;
+    two.engines[0].revoke(bob(), Revocation::All).await.expect("done");
+    settle().await;
+    for session in [&session, &here] {
+        take(session);
+        assert_eq!(session.ended(), Some(CloseReason::AuthExpired));
+    }
+    // One that is cut off hears nothing of it, and nobody waits for it.
+    two.cut().await;
+    let (away, here) =
+        (connect_as(&two.engines[1], "bob member").await, connect_as(&two.engines[0], "bob member").await);
+    two.engines[0].revoke(bob(), Revocation::All).await.expect("done at all that can be reached");
+    settle().await;
+    for (session, ended) in [(&away, None), (&here, Some(CloseReason::AuthExpired))] {
+        take(session);
+        assert_eq!(session.ended(), ended);
+    }
+}
