@@ -66,9 +66,9 @@ macro_rules! append {
     ($($feed:tt)*) => { concat!(
     "with me as (select node from writers where id = $1 for key share), ",
     "won as (update tails t set last = r.last, head = coalesce(r.head, t.head), term = r.term, ",
-    "messages = t.messages + r.messages, bytes = t.bytes + r.bytes from me, ",
+    "messages = t.messages + r.messages, bytes = t.bytes + r.bytes, about = coalesce(r.about, t.about) from me, ",
     "unnest($9::int[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], ",
-    "$17::bigint[], $18::bigint[]) as r(i, code, epoch, after, last, before, head, messages, bytes, term) ",
+    "$17::bigint[], $18::bigint[], $19::bytea[]) as r(i, code, epoch, after, last, before, head, messages, bytes, term, about) ",
     "where t.code = r.code and t.epoch = r.epoch and t.last = r.after and (r.before is null or t.head = r.before) ",
     "and r.term = (select s.term from slots s where s.slot = t.slot and s.node = me.node) ",
     "returning r.i, t.life, t.first, t.last, t.messages, t.bytes, t.through, t.slot, t.code, t.epoch, r.after + 1 as begins, r.bytes as size), ",
@@ -85,7 +85,7 @@ macro_rules! append_one {
     ($($feed:tt)*) => { concat!(
     "with me as (select node from writers where id = $1 for key share), ",
     "won as (update tails t set last = $12, head = coalesce($14, t.head), term = $17, ",
-    "messages = t.messages + $15, bytes = t.bytes + $16 from me ",
+    "messages = t.messages + $15, bytes = t.bytes + $16, about = coalesce($18::bytea, t.about) from me ",
     "where t.code = $8 and t.slot = $9 and t.epoch = $10 and t.last = $11 and ($13::bigint is null or t.head = $13) ",
     "and $17 = (select s.term from slots s where s.slot = $9 and s.node = me.node) ",
     "returning t.life, t.first, t.last, t.messages, t.bytes, t.through, t.slot, t.code, t.epoch, $11::bigint + 1 as begins, $16::bigint as size), ",
@@ -104,9 +104,9 @@ macro_rules! claim {
     ($($feed:tt)*) => { concat!(
     "with me as (select node from writers where id = $1 for key share), ",
     "req as (select * from unnest($9::int[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], ",
-    "$16::bigint[], $17::int[], $18::uuid[]) as r(i, code, epoch, last, head, messages, bytes, term, slot, life)), ",
-    "made as (insert into tails (code, slot, life, epoch, term, first, last, head, messages, bytes, through) ",
-    "select r.code, r.slot, r.life, r.epoch, r.term, 1, r.last, coalesce(r.head, 0), r.messages, r.bytes, 0 ",
+    "$16::bigint[], $17::int[], $18::uuid[], $19::bytea[]) as r(i, code, epoch, last, head, messages, bytes, term, slot, life, about)), ",
+    "made as (insert into tails (code, slot, life, epoch, term, first, last, head, messages, bytes, through, about) ",
+    "select r.code, r.slot, r.life, r.epoch, r.term, 1, r.last, coalesce(r.head, 0), r.messages, r.bytes, 0, r.about ",
     "from me, req r where r.term = (select s.term from slots s where s.slot = r.slot and s.node = me.node) order by r.code ",
     "on conflict (code) do nothing returning life), ",
     "won as (select req.i, req.life, req.slot, req.code, req.epoch, 1::bigint as begins, req.last, req.bytes as size ",
@@ -135,8 +135,8 @@ const RECORD_TYPES: [Type; 8] = [
     Type::BYTEA_ARRAY,
 ];
 
-/// The types of `$9` to `$18`.
-const APPEND_TYPES: [Type; 10] = [
+/// The types of `$9` to `$19`.
+const APPEND_TYPES: [Type; 11] = [
     Type::INT4_ARRAY,
     Type::TEXT_ARRAY,
     Type::INT8_ARRAY,
@@ -147,8 +147,9 @@ const APPEND_TYPES: [Type; 10] = [
     Type::INT8_ARRAY,
     Type::INT8_ARRAY,
     Type::INT8_ARRAY,
+    Type::BYTEA_ARRAY,
 ];
-const CLAIM_TYPES: [Type; 10] = [
+const CLAIM_TYPES: [Type; 11] = [
     Type::INT4_ARRAY,
     Type::TEXT_ARRAY,
     Type::INT8_ARRAY,
@@ -159,6 +160,7 @@ const CLAIM_TYPES: [Type; 10] = [
     Type::INT8_ARRAY,
     Type::INT4_ARRAY,
     Type::UUID_ARRAY,
+    Type::BYTEA_ARRAY,
 ];
 
 /// What a statement of many rooms has written.
@@ -204,6 +206,7 @@ pub(crate) async fn write(
     let (mut of, mut last, mut seq, mut kinds) = (vec![], vec![], vec![], vec![]);
     let (mut version, mut at, mut body): (Vec<i16>, Vec<i64>, Vec<&[u8]>) = (vec![], vec![], vec![]);
     let mut rows = Rows::default();
+    let about: Vec<Option<&[u8]>> = appends.iter().map(|append| append.about.as_deref()).collect();
     for (index, append) in (0_i32..).zip(appends) {
         for record in &append.batch {
             of.push(index);
@@ -220,7 +223,7 @@ pub(crate) async fn write(
     let Rows { index, code, epoch, after, end, before, head, messages, bytes, term, slot, life } = &rows;
     let (writer, feeds): (&(dyn ToSql + Sync), _) = (&open.writer, usize::from(open.feeds));
     let answered = if kind == Kind::Append && appends.len() == 1 {
-        let room: [&(dyn ToSql + Sync); 10] = [
+        let room: [&(dyn ToSql + Sync); 11] = [
             &code[0],
             &slot[0],
             &epoch[0],
@@ -231,12 +234,13 @@ pub(crate) async fn write(
             &messages[0],
             &bytes[0],
             &term[0],
+            &about[0],
         ];
         open.connection.write(APPEND_ONE[feeds], &[&[writer][..], &records, &room].concat()).await?
     } else {
-        let rooms: [&(dyn ToSql + Sync); 10] = match kind {
-            Kind::Append => [index, code, epoch, after, end, before, head, messages, bytes, term],
-            Kind::Claim => [index, code, epoch, end, head, messages, bytes, term, slot, life],
+        let rooms: [&(dyn ToSql + Sync); 11] = match kind {
+            Kind::Append => [index, code, epoch, after, end, before, head, messages, bytes, term, &about],
+            Kind::Claim => [index, code, epoch, end, head, messages, bytes, term, slot, life, &about],
         };
         let (sql, types) = match kind {
             Kind::Append => (APPEND[feeds], &APPEND_TYPES),

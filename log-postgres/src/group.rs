@@ -22,6 +22,8 @@ pub(crate) struct Append {
     /// The incarnation that the batch claims the code for, if it is the first.
     pub(crate) claims: Option<Epoch>,
     pub(crate) batch: Vec<Encoded>,
+    /// What is known of the room from then on; as before where it brings nothing.
+    pub(crate) about: Option<Vec<u8>>,
     pub(crate) answer: oneshot::Sender<Result<Tail, AppendError>>,
     /// Under which term whoever appends has the room.
     pub(crate) term: u64,
@@ -47,6 +49,7 @@ impl Append {
                 after: after.clone(),
                 claims,
                 batch,
+                about: None,
                 answer,
                 term,
                 place: None,
@@ -58,7 +61,8 @@ impl Append {
 
     /// Roughly the memory it holds.
     pub(crate) fn bytes(&self) -> usize {
-        self.batch.iter().map(|record| record.body.len() + 64).sum()
+        let about = self.about.as_ref().map_or(0, Vec::len);
+        about + self.batch.iter().map(|record| record.body.len() + 64).sum::<usize>()
     }
 
     /// Where the log of the room ends once it is there.

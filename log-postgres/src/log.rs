@@ -237,6 +237,18 @@ impl Log for PgLog {
     /// For a batch that no room could have decided: an empty one, one whose offsets do not continue those of `after`, or one that
     /// begins an incarnation without its creation.
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {
+        self.append_with(room, after, batch, &[]).await
+    }
+
+    /// # Panics
+    /// As [`Log::append`].
+    async fn append_with(
+        &self,
+        room: &RoomCode,
+        after: &Tail,
+        batch: &[Record],
+        about: &[u8],
+    ) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
         let under_way = self.enter(Slot::of(room))?;
         // A code that nobody has is claimed under the term of now: nothing that was decided before counts on it.
@@ -246,6 +258,7 @@ impl Log for PgLog {
             return Err(AppendError::Conflict);
         }
         let (mut append, answered) = Append::new(room, after, claims, batch, term);
+        append.about = (!about.is_empty()).then(|| about.to_vec());
         append.under_way = Some(under_way);
         append.place = Some(self.queue.place(append.bytes()).await);
         if self.appends.send(appender::Request::Append(append)).is_err() {
@@ -288,6 +301,15 @@ impl Log for PgLog {
         max: usize,
     ) -> Result<Vec<RoomCode>, ReadError> {
         read::rooms(&self.pool, slot, after, max).await
+    }
+
+    async fn rooms_with(
+        &self,
+        slot: Option<Slot>,
+        after: Option<&RoomCode>,
+        max: usize,
+    ) -> Result<Vec<chat_core::LogRoom>, ReadError> {
+        read::rooms_with(&self.pool, slot, after, max).await
     }
 
     async fn load_snapshot(&self, room: &RoomCode, epoch: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

@@ -1,6 +1,8 @@
 //! Reading a room: pages of records, messages, codes and snapshots, each in one statement, and so as of one moment.
 
-use chat_core::{Ended, EndedWho, Epoch, Identity, LogPage, Offset, ReadError, Record, RoomCode, Seq, SessionId, Slot};
+use chat_core::{
+    Ended, EndedWho, Epoch, Identity, LogPage, LogRoom, Offset, ReadError, Record, RoomCode, Seq, SessionId, Slot,
+};
 use chat_core::{RecordVersion, Tail, Wall};
 use tokio_postgres::Row;
 
@@ -103,11 +105,33 @@ pub(crate) async fn rooms(
             pool.query(of_slot, &[&after, &max, &i32::from(slot.number())]).await?
         }
     };
-    let code = |row: &Row| {
-        let text: &str = row.get(0);
-        RoomCode::parse(text).map_err(|_| damaged(format!("{text:?} is no code of a room")))
-    };
     rows.iter().map(code).collect()
+}
+
+/// The same, with what is known of each.
+pub(crate) async fn rooms_with(
+    pool: &Pool,
+    slot: Option<Slot>,
+    after: Option<&RoomCode>,
+    max: usize,
+) -> Result<Vec<LogRoom>, ReadError> {
+    let (after, max) = (after.map_or("", RoomCode::as_str), number(max as u64));
+    let rows = match slot {
+        None => {
+            let of_all = "select code, about from tails where code > $1 order by code limit $2";
+            pool.query(of_all, &[&after, &max]).await?
+        }
+        Some(slot) => {
+            let of_slot = "select code, about from tails where slot = $3 and code > $1 order by code limit $2";
+            pool.query(of_slot, &[&after, &max, &i32::from(slot.number())]).await?
+        }
+    };
+    rows.iter().map(|row| Ok(LogRoom { code: code(row)?, about: row.get(1) })).collect()
+}
+
+fn code(row: &Row) -> Result<RoomCode, ReadError> {
+    let text: &str = row.get(0);
+    RoomCode::parse(text).map_err(|_| damaged(format!("{text:?} is no code of a room")))
 }
 
 pub(crate) async fn snapshot(pool: &Pool, room: &RoomCode, of: Epoch) -> Result<Option<(Offset, Vec<u8>)>, ReadError> {

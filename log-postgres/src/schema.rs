@@ -24,7 +24,7 @@ create index if not exists slots_node on slots (node);
 create table if not exists tails (
     code text collate \"C\" primary key, slot int not null, life uuid not null, epoch bigint not null, term bigint not null,
     first bigint not null, last bigint not null, head bigint not null, messages bigint not null, bytes bigint not null,
-    through bigint not null) with (fillfactor = 50);
+    through bigint not null, about bytea) with (fillfactor = 50);
 create index if not exists tails_slot on tails (slot, code);
 create table if not exists records (
     life uuid not null, last bigint not null, seq bigint, kind smallint not null, version smallint not null, at bigint not null,
@@ -43,13 +43,15 @@ insert into meta (key, value) values ('format', '2') on conflict do nothing;
 const FROM_1: &str = "
 alter table nodes add column if not exists address text, add column if not exists certificate bytea, add column if not exists lease_ms bigint,
     add column if not exists draining boolean not null default false, add column if not exists reaches uuid[];
+alter table tails add column if not exists about bytea;
 update meta set value = '2' where key = 'format' and value = '1';
 ";
 
-/// What tables of version 2 lack that were made before servers said whom they reach. Who knows nothing of it says nothing.
-const REACHES: &str = "alter table nodes add column if not exists reaches uuid[];";
-const HAS_REACHES: &str =
-    "select exists (select from pg_attribute where attrelid = to_regclass('nodes') and attname = 'reaches')";
+/// What tables of version 2 lack that were made before servers said whom they reach, and before a room's tail said what is known of the room. Who
+/// knows nothing of it says nothing.
+const REACHES: &str = "alter table nodes add column if not exists reaches uuid[]; alter table tails add column if not exists about bytea;";
+const HAS_REACHES: &str = "select count(*) = 2 from pg_attribute where not attisdropped and \
+    (attrelid, attname) in ((to_regclass('nodes'), 'reaches'), (to_regclass('tails'), 'about'))";
 
 /// The feed, which is empty where nobody asked for one. What tables lack that were made before there were any.
 const FEED: &str = "

@@ -44,10 +44,12 @@ impl Home for Schema {
 
 mod synced {
     chat_testkit::log_contract!(|| super::Schema::new(log_postgres::Durability::Synced));
+    chat_testkit::log_about_contract!(|| super::Schema::new(log_postgres::Durability::Synced));
 }
 
 mod relaxed {
     chat_testkit::log_contract!(|| super::Schema::new(log_postgres::Durability::Relaxed));
+    chat_testkit::log_about_contract!(|| super::Schema::new(log_postgres::Durability::Relaxed));
 }
 
 mod feed {

@@ -269,7 +269,10 @@ async fn tables_that_say_nothing_of_links_are_made_to() {
     let options = support::options();
     cluster.open(&options).await.close().await.expect("it is closed");
     let client = cluster.connect_to(&options).await;
-    client.batch_execute("alter table nodes drop reaches").await.expect("as they were made before");
+    client
+        .batch_execute("alter table nodes drop reaches; alter table tails drop about")
+        .await
+        .expect("as they were made before");
     let (_log, members) = join(cluster, &options, 1).await;
     members.reach([]);
     assert!(owns_all(&members) && !members.is_apart());
@@ -284,7 +287,7 @@ async fn tables_of_the_version_before_are_brought_up_to_date() {
     open_life(&log, &room, 3).await;
     log.close().await.expect("it is closed");
     let client = cluster.connect_to(&options).await;
-    let back = "alter table nodes drop address, drop certificate, drop lease_ms, drop draining, drop reaches; update meta set value = '1' where key = 'format'";
+    let back = "alter table nodes drop address, drop certificate, drop lease_ms, drop draining, drop reaches; alter table tails drop about; update meta set value = '1' where key = 'format'";
     client.batch_execute(back).await.expect("as the version before made them");
     let (log, members) = join(cluster, &options, 1).await;
     assert!(owns_all(&members) && !read_all(&log, &room).await.is_empty());

@@ -269,7 +269,7 @@ impl Log for RedbLog {
         about: &[u8],
     ) -> Result<Tail, AppendError> {
         let claims = check(after, batch);
-        let (batch, about) = (batch.iter().map(Encoded::new).collect(), Some(about.to_vec()));
+        let (batch, about) = (batch.iter().map(Encoded::new).collect(), (!about.is_empty()).then(|| about.to_vec()));
         self.change(Change::Append { room: room.clone(), after: after.clone(), claims, batch, about }).await
     }
 

@@ -128,8 +128,8 @@ pub trait Log: Send + Sync + 'static {
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError>;
 
     /// As [`Log::append`], and keeps what is known of the room from then on, in place of what was kept before, in the same step: at most
-    /// [`RoomAbout::BYTES_MAX`](crate::RoomAbout::BYTES_MAX) bytes, which say nothing to the log. An append that brings nothing leaves it as it is; a
-    /// deletion deletes it. The engine appends like this alone. A log that leaves it out lists its rooms by their codes alone.
+    /// [`RoomAbout::BYTES_MAX`](crate::RoomAbout::BYTES_MAX) bytes, which say nothing to the log. An append that brings nothing, as
+    /// [`Log::append`] and empty bytes do, leaves it as it is; a deletion deletes it. The engine appends like this alone. A log that leaves it out lists its rooms by their codes alone.
     ///
     /// # Errors
     /// As [`Log::append`].
