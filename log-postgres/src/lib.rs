@@ -46,6 +46,7 @@ mod members;
 mod node;
 mod options;
 mod outage;
+mod patience;
 mod pool;
 mod queue;
 mod read;

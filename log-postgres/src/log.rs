@@ -24,6 +24,7 @@ use crate::keeper::{self, Keeper};
 use crate::members::Members;
 use crate::node::Node;
 use crate::options::{MemberOptions, Options, Retention};
+use crate::patience::patiently;
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;
 use crate::slots::UnderWay;
@@ -131,7 +132,7 @@ impl PgLog {
     /// # Errors
     /// When the database cannot be asked, or holds another text in its place.
     pub async fn secret(&self) -> Result<[u8; 32], OpenError> {
-        secret::secret(&self.node.connector.connect(Purpose::Other).await?).await
+        patiently(async || secret::secret(&self.node.connector.connect(Purpose::Other).await?).await).await
     }
 
     /// Waits until another server has taken the log over for itself, and says so in words. From then on nothing is written here
@@ -333,11 +334,15 @@ impl Drop for Tasks {
 /// The database, its tables and a connection to it, all found to be fit.
 async fn prepare(address: &str, options: &Options) -> Result<(Arc<Connector>, Connection, Copies), OpenError> {
     let connector = Arc::new(Connector::new(address, options)?);
-    let connection = connector.connect(Purpose::Append).await?;
-    let copies = checks::durability(&connection, options.durability).await?;
-    schema::prepare(&connector, &connection).await?;
-    let connection = connector.connect(Purpose::Other).await?;
-    checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
+    let (connection, copies) = patiently(async || {
+        let connection = connector.connect(Purpose::Append).await?;
+        let copies = checks::durability(&connection, options.durability).await?;
+        schema::prepare(&connector, &connection).await?;
+        let connection = connector.connect(Purpose::Other).await?;
+        checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
+        Ok((connection, copies))
+    })
+    .await?;
     Ok((connector, connection, copies))
 }
 

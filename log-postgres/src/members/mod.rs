@@ -29,6 +29,7 @@ use crate::error::OpenError;
 use crate::id::Id;
 use crate::node::Node;
 use crate::options::MemberOptions;
+use crate::patience::patiently;
 use crate::slots::Held;
 
 pub use self::news::Changed;
@@ -123,7 +124,13 @@ impl Members {
             acts: watch::Sender::new(Acts::default()),
             started: Instant::now(),
         });
-        let connection = inner.ask(None, true).await?;
+        let connection = match patiently(async || inner.ask(None, true).await).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                inner.node.leave_failed().await;
+                return Err(error);
+            }
+        };
         let first = inner.acts.borrow().clone();
         let mut acting = Acting::new(Arc::clone(&inner));
         acting.carry_out(first).await;
