@@ -67,16 +67,21 @@ impl Drop for Admin {
 }
 
 impl AdminFlags {
+    /// Whether there may be a listener, as far as the flags and the environment tell.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub fn check(&self) -> Result<(), AdminError> {
+        self.admin.map(token_for).transpose().map(drop)
+    }
+
     /// Listens, if that is asked for.
     ///
     /// # Errors
     /// See [`AdminError`].
     pub fn serve(&self, engine: &Engine, kept: &Arc<Kept>) -> Result<Option<Admin>, AdminError> {
         let Some(address) = self.admin else { return Ok(None) };
-        let token = token(std::env::var_os(ADMIN_TOKEN_VARIABLE))?;
-        if token.is_none() && !address.ip().to_canonical().is_loopback() {
-            return Err(AdminError::Open(address));
-        }
+        let token = token_for(address)?;
         let listener = listen(address).map_err(|error| AdminError::Listen(address, error))?;
         let at = listener.local_addr().map_err(|error| AdminError::Listen(address, error))?;
         // A page of a stranger may have a name of its own point to this machine.
@@ -124,6 +129,13 @@ fn shows(headers: &HeaderMap, token: &str) -> bool {
     let Some((_, shown)) = shown else { return false };
     let (shown, token) = (shown.trim().as_bytes(), token.as_bytes());
     shown.len() == token.len() && shown.iter().zip(token).fold(0, |wrong, (one, other)| wrong | (one ^ other)) == 0
+}
+
+/// What has to be shown to a listener at this address.
+fn token_for(address: SocketAddr) -> Result<Option<String>, AdminError> {
+    let token = token(std::env::var_os(ADMIN_TOKEN_VARIABLE))?;
+    let is_open = token.is_none() && !address.ip().to_canonical().is_loopback();
+    if is_open { Err(AdminError::Open(address)) } else { Ok(token) }
 }
 
 fn token(text: Option<std::ffi::OsString>) -> Result<Option<String>, AdminError> {

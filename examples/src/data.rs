@@ -275,7 +275,14 @@ impl DataFlags {
         // Whoever has set up logging before keeps it.
         let _ = faults.with_writer(io::stderr).with_target(false).try_init();
         let in_database = async |engine: EngineBuilder, log: &Arc<PgLog>| {
-            let kept = log.secret().await?;
+            let kept = match log.secret().await {
+                Ok(kept) => kept,
+                Err(error) => {
+                    // Its row is not to look like one of a server that was killed. Why it was not taken away is why there is no secret.
+                    let _ = log.close().await;
+                    return Err(DataError::from(error));
+                }
+            };
             let engine = engine.log(Arc::clone(log) as _).expect("it was opened just now, for this engine");
             Ok::<_, DataError>(engine.secret(from_environment.unwrap_or(kept)).lasting_secret(kept))
         };

@@ -46,14 +46,26 @@ impl WebhookFlags {
         self.webhook.as_ref().map(|_| FeedBounds::default())
     }
 
+    /// Whether what the flags and the environment say can be used: nothing is sent yet.
+    ///
+    /// # Errors
+    /// See [`WebhookStartError`].
+    pub fn check(&self) -> Result<(), WebhookStartError> {
+        self.webhook.as_deref().map(Self::made).transpose().map(drop)
+    }
+
+    fn made(url: &str) -> Result<Webhook, WebhookStartError> {
+        let secret = Secret::parse(&std::env::var(WEBHOOK_SECRET_VARIABLE).unwrap_or_default())?;
+        Ok(Webhook::new(url, secret, Config::default())?)
+    }
+
     /// Begins to deliver, where there is a backend.
     ///
     /// # Errors
     /// See [`WebhookStartError`].
     pub async fn start(&self, engine: &Engine) -> Result<Sending, WebhookStartError> {
         let Some(url) = &self.webhook else { return Ok(Sending(None)) };
-        let secret = std::env::var(WEBHOOK_SECRET_VARIABLE).unwrap_or_default();
-        let webhook = Webhook::new(url, Secret::parse(&secret)?, Config::default())?;
+        let webhook = Self::made(url)?;
         let feed = engine.feed_of(FeedName::parse(FEED).expect("a valid name")).await;
         let feed = feed.map_err(|error| match error {
             FeedError::NoFeed => WebhookStartError::NoFeed,

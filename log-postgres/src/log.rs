@@ -100,9 +100,16 @@ impl PgLog {
         if copies == Copies::OneMachine {
             tracing::warn!(node = %node.id(), "one machine has the log: no standby is waited for, and what is acked is lost with it");
         }
-        let clock = AgeClock::new(Arc::clone(&clock), last_believed(&connection, &*clock).await?);
-        let graves = connection.query_once("select life from graves", &[]).await?;
-        let graves: Vec<Id> = graves.iter().map(|row| row.get(0)).collect();
+        let tasks = Tasks(tasks);
+        let (believed, graves) = match what_is_kept(&connection, &*clock).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                tasks.end();
+                node.leave_failed().await;
+                return Err(error);
+            }
+        };
+        let clock = AgeClock::new(clock, believed);
 
         let (appends, append_requests) = mpsc::unbounded_channel();
         let (changes, change_requests) = mpsc::unbounded_channel();
@@ -115,7 +122,7 @@ impl PgLog {
             appends,
             changes,
             queue: Queue::default(),
-            tasks: Tasks(tasks),
+            tasks,
             copies,
             engines: ExclusiveClaim::default(),
         })
@@ -196,6 +203,13 @@ const CLOSED: &str = "the log is closed";
 /// more than 30.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+/// What the clock was last believed to say, and which incarnations are not wholly gone.
+async fn what_is_kept(connection: &Connection, clock: &dyn Clock) -> Result<(Option<Wall>, Vec<Id>), OpenError> {
+    let believed = last_believed(connection, clock).await?;
+    let graves = connection.query_once("select life from graves", &[]).await?;
+    Ok((believed, graves.iter().map(|row| row.get(0)).collect()))
+}
 
 /// What the clock was last believed to say. Where the tables are new, it is believed as it is.
 async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<Wall>, OpenError> {

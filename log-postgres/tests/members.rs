@@ -228,6 +228,19 @@ async fn a_lease_that_is_too_short_or_too_long_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_start_leaves_no_row() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (log, _) = join(cluster, &options, 1).await;
+    log.close().await.expect("it is closed");
+    let client = cluster.connect_to(&options).await;
+    client.batch_execute("delete from slots where slot = 7").await.expect("it is there");
+    let refused = PgLog::join(&cluster.address, options, member(2)).await.err();
+    assert!(matches!(refused, Some(OpenError::Unfit(_))), "{refused:?}");
+    assert!(client.query("select from nodes", &[]).await.expect("it answers").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_cut_off_from_the_others_says_so_and_gives_them_its_slots() {
     let Some(cluster) = Cluster::shared() else { return };
     let options = support::options();
