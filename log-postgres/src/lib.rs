@@ -50,6 +50,7 @@ mod patience;
 mod pool;
 mod queue;
 mod read;
+mod refusals;
 mod schema;
 mod secret;
 mod slots;
