@@ -53,7 +53,8 @@ pub struct DataFlags {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub keep_empty: Duration,
 
-    /// Keep a room for so long after its last member was lost, and did not leave: no less than --keep-empty
+    /// Keep a room for so long after its last member was lost, and did not leave; for as long as --keep-empty says, where that
+    /// is longer
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     pub keep_lost: Duration,
 
