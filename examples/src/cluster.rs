@@ -28,13 +28,13 @@ pub struct ClusterFlags {
     #[arg(long = "cluster", value_name = "URL", group = "kept", value_parser = parse_database)]
     pub database: Option<String>,
 
-    /// Where this server listens for the other servers, and they reach it; on several machines it has to be said, for example 10.0.0.5:7000.
-    /// Servers speak TLS with certificates that they know from the database
+    /// Where this server listens for the other servers, and they reach it: an IP address of this machine and a port, no name; on several machines it
+    /// has to be said, for example 10.0.0.5:7000. Servers speak TLS with certificates that they know from the database
     #[arg(long, value_name = "ADDRESS:PORT", requires = "database", value_parser = parse_node)]
     pub node: Option<SocketAddr>,
 
     /// How long rooms of a server that has died wait at least until others have them; 1s to 60s, the same at all servers
-    #[arg(long, value_name = "DURATION", default_value = "5s", requires = "database", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", requires = "database", value_parser = parse_lease)]
     pub lease: Duration,
 }
 
@@ -98,6 +98,12 @@ fn parse_database(text: &str) -> Result<String, String> {
     }
 }
 
+fn parse_lease(text: &str) -> Result<Duration, String> {
+    let lease = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let is_kept = (Duration::from_secs(1)..=Duration::from_secs(60)).contains(&lease);
+    if is_kept { Ok(lease) } else { Err("a lease is 1s to 60s".to_owned()) }
+}
+
 /// An address that others can reach: they are told it as it is.
 fn parse_node(text: &str) -> Result<SocketAddr, String> {
     let example = "write the address at which the other servers reach this one, and a port: 10.0.0.5:7000";
@@ -133,6 +139,10 @@ mod tests {
         assert!(parse(&["--cluster", "/var/lib/chat"]).expect_err("a folder").contains("postgres://USER@HOST"));
         let both = parse(&["--cluster", "postgres:///chat", "--data", "rooms"]).expect_err("one or the other");
         assert!(both.contains("cannot be used with"), "{both}");
+        for lease in ["500ms", "61s", "0s", "soon"] {
+            let refused = parse(&["--cluster", "postgres:///chat", "--lease", lease]).expect_err(lease);
+            assert!(refused.contains("--lease") && (lease == "soon" || refused.contains("1s to 60s")), "{refused}");
+        }
         for alone in [["--node", "10.0.0.5:7000"], ["--lease", "2s"]] {
             assert!(parse(&alone).expect_err("without a database").contains("--cluster"));
         }

@@ -53,7 +53,8 @@ pub struct DataFlags {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub keep_empty: Duration,
 
-    /// Keep a room for so long after its last member was lost, and did not leave: no less than --keep-empty
+    /// Keep a room for so long after its last member was lost, and did not leave; for as long as --keep-empty says, where that
+    /// is longer
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     pub keep_lost: Duration,
 
@@ -275,7 +276,14 @@ impl DataFlags {
         // Whoever has set up logging before keeps it.
         let _ = faults.with_writer(io::stderr).with_target(false).try_init();
         let in_database = async |engine: EngineBuilder, log: &Arc<PgLog>| {
-            let kept = log.secret().await?;
+            let kept = match log.secret().await {
+                Ok(kept) => kept,
+                Err(error) => {
+                    // Its row is not to look like one of a server that was killed. Why it was not taken away is why there is no secret.
+                    let _ = log.close().await;
+                    return Err(DataError::from(error));
+                }
+            };
             let engine = engine.log(Arc::clone(log) as _).expect("it was opened just now, for this engine");
             Ok::<_, DataError>(engine.secret(from_environment.unwrap_or(kept)).lasting_secret(kept))
         };

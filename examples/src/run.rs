@@ -73,12 +73,7 @@ pub async fn run_with(
     let (at, listener) = match bound {
         Ok(bound) => bound,
         Err(error) => {
-            let advice = match error.kind() {
-                ErrorKind::AddrInUse => "; is another server running? Choose another port with --listen",
-                ErrorKind::PermissionDenied => "; ports below 1024 need privileges. Choose another with --listen",
-                _ => "",
-            };
-            tell(format_args!("Cannot listen on {}: {error}{advice}", flags.listen));
+            tell(cannot_listen(flags.listen, &error));
             return ExitCode::FAILURE;
         }
     };
@@ -133,6 +128,16 @@ pub async fn run_with(
     ExitCode::SUCCESS
 }
 
+/// Why nobody can be let in at an address, and what to do about it.
+pub(crate) fn cannot_listen(at: SocketAddr, error: &io::Error) -> String {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => "; is another server running? Choose another port with --listen",
+        ErrorKind::PermissionDenied => "; ports below 1024 need privileges. Choose another with --listen",
+        _ => "",
+    };
+    format!("Cannot listen on {at}: {error}{advice}")
+}
+
 /// A task that ends with this.
 struct AbortOnDrop(JoinHandle<()>);
 
@@ -184,12 +189,17 @@ fn reload(tls: Option<&Tls>, users: &UserFlags) {
 }
 
 pub(crate) fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    bind(at)?.listen(PENDING_MAX)
+}
+
+/// Has an address to itself, where nobody is let in yet: a client is refused, and does not wait for a server that has not started.
+pub(crate) fn bind(at: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // As tokio's listeners have it: a server that comes back takes the address of one that has just ended.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(at)?;
-    socket.listen(PENDING_MAX)
+    Ok(socket)
 }
 
 #[cfg(all(test, target_os = "linux"))]

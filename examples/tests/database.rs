@@ -9,12 +9,13 @@ mod cluster;
 #[path = "crash/server.rs"]
 mod server;
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use client::{Client, Person};
 use cluster::Cluster;
-use server::{Server, command, refused};
+use server::{Server, bare_command, command, refused};
 
 /// The address of a database, as on a command line.
 fn address(cluster: &Cluster) -> String {
@@ -74,6 +75,24 @@ async fn a_server_whose_database_another_has_taken_ends_and_says_why() {
 async fn a_database_that_cannot_be_used_is_refused_in_words() {
     let said = refused(command(Path::new("postgres://postgres:changeme@db.example.com/postgres")));
     assert!(said.contains("Cannot keep rooms") && said.contains("TLS") && !said.contains("changeme"), "{said}");
-    let said = refused(command(Path::new("postgres://postgres@%2Fnowhere/postgres")));
-    assert!(said.contains("Cannot keep rooms: the database cannot be used now"), "{said}");
+    let Some(cluster) = Cluster::start() else { return };
+    drop(cluster.connect().await);
+    let said = refused(command(Path::new(&format!("{}_of_nobody", address(&cluster)))));
+    assert!(said.contains("Cannot keep rooms: the database cannot be used now") && said.contains("3D000"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_listen_joins_no_others() {
+    let Some(cluster) = Cluster::start() else { return };
+    let client = cluster.connect().await;
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = (taken.local_addr().expect("it listens").to_string(), taken);
+    for (listen, admin) in [(&*taken.0, "127.0.0.1:0"), ("127.0.0.1:0", &taken.0)] {
+        let mut command = Command::new(bare_command().get_program());
+        command.args(["--cluster", &address(&cluster), "--listen", listen, "--admin", admin]);
+        let said = refused(command);
+        assert!(said.contains(&format!("Cannot listen on {}", taken.0)), "{said}");
+    }
+    let begun = client.query("select from pg_namespace where nspname = 'chat'", &[]).await.expect("it answers");
+    assert!(begun.is_empty(), "it has asked the database for tables");
 }

@@ -20,6 +20,7 @@ use crate::lane::{Lane, Refused};
 use crate::node::Node;
 use crate::options::Retention;
 use crate::queue::Place;
+use crate::refusals::Refusals;
 
 /// First and longest pause before a database that was lost is looked for again, while somebody is to be told what it has.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
@@ -62,6 +63,7 @@ pub(crate) struct Appender {
     pause: Duration,
     retention: Retention,
     overgrown: mpsc::UnboundedSender<Overgrown>,
+    refusals: Refusals,
 }
 
 impl Appender {
@@ -72,7 +74,8 @@ impl Appender {
         overgrown: mpsc::UnboundedSender<Overgrown>,
     ) -> Self {
         let lane = Lane::new(node, Purpose::Append);
-        Self { lane, queue, waiting: VecDeque::new(), unsettled: Vec::new(), pause: PAUSE.0, retention, overgrown }
+        let (waiting, unsettled, refusals) = (VecDeque::new(), Vec::new(), Refusals::default());
+        Self { lane, queue, waiting, unsettled, pause: PAUSE.0, retention, overgrown, refusals }
     }
 
     /// Ends with the log, or when it is closed.
@@ -181,6 +184,7 @@ impl Appender {
     }
 
     fn answer(&mut self, part: Vec<Append>, written: &Written) {
+        self.refusals.taken();
         let mut ends: Vec<Result<Tail, AppendError>> = part.iter().map(|_| Err(AppendError::Conflict)).collect();
         for won in &written.won {
             let append = &part[won.index];
@@ -198,6 +202,9 @@ impl Appender {
 
     /// Says that an append is not there; where nobody knows, once somebody does.
     fn refuse(&mut self, append: Append, refused: &Refused) {
+        if let Refused::Failed(Failure::NotWritten(why) | Failure::Unknown(why)) = refused {
+            self.refusals.failed(why);
+        }
         let error = match refused {
             Refused::Deposed => AppendError::Deposed,
             Refused::Failed(Failure::NotWritten(why)) => AppendError::NotWritten(why.clone()),

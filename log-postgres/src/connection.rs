@@ -138,7 +138,7 @@ impl Connector {
         };
         match tokio::time::timeout(CONNECT_MAX, connected).await {
             Ok(connection) => connection,
-            Err(_) => Err(OpenError::Database(format!("no connection within {CONNECT_MAX:?}"))),
+            Err(_) => Err(OpenError::Unavailable(format!("no connection within {CONNECT_MAX:?}"))),
         }
     }
 }

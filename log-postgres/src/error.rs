@@ -1,5 +1,6 @@
 //! Why a log cannot be opened, and what an error of the database says about a write: that nothing was written, or that nobody knows.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use tokio_postgres::Error;
@@ -20,6 +21,9 @@ pub enum OpenError {
     /// The database does not answer, or not as it should.
     #[error("the database cannot be used now: {0}")]
     Database(String),
+    /// The database takes no connection, and has not for about half a minute: it is not there, starts, ends, or has none free.
+    #[error("the database cannot be used now: {0}")]
+    Unavailable(String),
     /// The database answers, and is none that a log can be kept in.
     #[error("the database cannot keep a log: {0}")]
     Unfit(String),
@@ -35,7 +39,10 @@ pub enum OpenError {
 
 impl From<NoAnswer> for OpenError {
     fn from(error: NoAnswer) -> Self {
-        Self::Database(error.to_string())
+        match error.is_passing() {
+            true => Self::Unavailable(error.to_string()),
+            false => Self::Database(error.to_string()),
+        }
     }
 }
 
@@ -58,6 +65,37 @@ impl NoAnswer {
             Self::Mute(_) => None,
         }
     }
+
+    /// Whether it is of a database that is expected to take connections soon: it starts or ends, has none free, or the way to it is cut.
+    fn is_passing(&self) -> bool {
+        let Self::Error(error) = self else { return false };
+        match (self.code(), io_error(error)) {
+            (Some(code), _) => PASSING.contains(&code),
+            // A server that takes no writes, as a standby before it is promoted; a socket that may not be used has a number.
+            (None, Some(error)) if error.kind() == ErrorKind::PermissionDenied => error.raw_os_error().is_none(),
+            (None, Some(error)) => PASSING_KINDS.contains(&error.kind()),
+            (None, None) => error.is_closed(),
+        }
+    }
+}
+
+/// `connection_failure`, `admin_shutdown`, `crash_shutdown`, `cannot_connect_now`, and `too_many_connections`.
+const PASSING: [&str; 5] = ["08006", "57P01", "57P02", "57P03", "53300"];
+/// Of a server that is not there; of a socket in a folder: it is made when the server starts.
+const PASSING_KINDS: [ErrorKind; 9] = [
+    ErrorKind::BrokenPipe,
+    ErrorKind::ConnectionAborted,
+    ErrorKind::ConnectionRefused,
+    ErrorKind::ConnectionReset,
+    ErrorKind::HostUnreachable,
+    ErrorKind::NetworkUnreachable,
+    ErrorKind::NotFound,
+    ErrorKind::TimedOut,
+    ErrorKind::UnexpectedEof,
+];
+
+fn io_error(error: &Error) -> Option<&io::Error> {
+    std::error::Error::source(error)?.downcast_ref()
 }
 
 /// A write that did not succeed.

@@ -23,7 +23,8 @@ use crate::id::Id;
 use crate::keeper::{self, Keeper};
 use crate::members::Members;
 use crate::node::Node;
-use crate::options::{Durability, MemberOptions, Options};
+use crate::options::{Durability, MemberOptions, Options, Retention};
+use crate::patience::patiently;
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;
 use crate::slots::UnderWay;
@@ -109,9 +110,16 @@ impl PgLog {
         if copies == Copies::OneMachine {
             tracing::warn!(node = %node.id(), "one machine has the log: no standby is waited for, and what is acked is lost with it");
         }
-        let clock = AgeClock::new(Arc::clone(&clock), last_believed(&connection, &*clock).await?);
-        let graves = connection.query_once("select life from graves", &[]).await?;
-        let graves: Vec<Id> = graves.iter().map(|row| row.get(0)).collect();
+        let tasks = Tasks(tasks);
+        let (believed, graves) = match what_is_kept(&connection, &*clock).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                tasks.end();
+                node.leave_failed().await;
+                return Err(error);
+            }
+        };
+        let clock = AgeClock::new(clock, believed);
 
         let retention = options.retention;
         let (appends, append_requests) = mpsc::unbounded_channel();
@@ -125,7 +133,7 @@ impl PgLog {
             appends,
             changes,
             queue: Queue::default(),
-            tasks: Tasks(tasks),
+            tasks,
             copies,
             has_feed: options.feed.is_some(),
             confirms: options.durability == Durability::Relaxed || copies == Copies::Standby,
@@ -144,7 +152,7 @@ impl PgLog {
     /// # Errors
     /// When the database cannot be asked, or holds another text in its place.
     pub async fn secret(&self) -> Result<[u8; 32], OpenError> {
-        secret::secret(&self.node.connector.connect(Purpose::Other).await?).await
+        patiently(async || secret::secret(&self.node.connector.connect(Purpose::Other).await?).await).await
     }
 
     /// Waits until another server has taken the log over for itself, and says so in words. From then on nothing is written here
@@ -208,6 +216,13 @@ const CLOSED: &str = "the log is closed";
 /// more than 30.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+/// What the clock was last believed to say, and which incarnations are not wholly gone.
+async fn what_is_kept(connection: &Connection, clock: &dyn Clock) -> Result<(Option<Wall>, Vec<Id>), OpenError> {
+    let believed = last_believed(connection, clock).await?;
+    let graves = connection.query_once("select life from graves", &[]).await?;
+    Ok((believed, graves.iter().map(|row| row.get(0)).collect()))
+}
 
 /// What the clock was last believed to say. Where the tables are new, it is believed as it is.
 async fn last_believed(connection: &Connection, clock: &dyn Clock) -> Result<Option<Wall>, OpenError> {
@@ -372,11 +387,15 @@ impl Drop for Tasks {
 /// The database, its tables and a connection to it, all found to be fit.
 async fn prepare(address: &str, options: &Options) -> Result<(Arc<Connector>, Connection, Copies), OpenError> {
     let connector = Arc::new(Connector::new(address, options)?);
-    let connection = connector.connect(Purpose::Append).await?;
-    let copies = checks::durability(&connection, options.durability).await?;
-    schema::prepare(&connector, &connection).await?;
-    let connection = connector.connect(Purpose::Other).await?;
-    checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
+    let (connection, copies) = patiently(async || {
+        let connection = connector.connect(Purpose::Append).await?;
+        let copies = checks::durability(&connection, options.durability).await?;
+        schema::prepare(&connector, &connection).await?;
+        let connection = connector.connect(Purpose::Other).await?;
+        checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
+        Ok((connection, copies))
+    })
+    .await?;
     Ok((connector, connection, copies))
 }
 

@@ -230,6 +230,15 @@ impl Node {
         connection.query("delete from nodes where id = $1", &[&self.id()]).await?;
         Ok(())
     }
+
+    /// The same after a start that has failed. Where that fails as well, the others find its row to be that of a server that was killed.
+    pub(crate) async fn leave_failed(&self) {
+        if let Err(error) =
+            tokio::time::timeout(BEAT_MAX, self.leave()).await.unwrap_or(Err(NoAnswer::Mute(BEAT_MAX).into()))
+        {
+            tracing::debug!(%error, "the row of a server that has not started could not be taken away");
+        }
+    }
 }
 
 /// In one transaction, one after the other: who comes second deposes who came first.

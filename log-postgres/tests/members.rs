@@ -1,5 +1,7 @@
 //! Servers that share a log: each slot is one server's at any time, is given or taken, and nothing is written by who has it no more.
 
+#[path = "support/lines.rs"]
+mod lines;
 #[path = "support/proxy.rs"]
 mod proxy;
 mod support;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use chat_core::{Amend, AppendError, Log, Owner, RoomCode, Seq, Slot, Term};
 use chat_testkit::lives::{code, open_life, read_all, texts};
+use lines::Lines;
 use log_postgres::{MemberOptions, Members, OpenError, Options, PgLog};
 use proxy::Proxy;
 use support::Cluster;
@@ -228,6 +231,19 @@ async fn a_lease_that_is_too_short_or_too_long_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_start_leaves_no_row() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (log, _) = join(cluster, &options, 1).await;
+    log.close().await.expect("it is closed");
+    let client = cluster.connect_to(&options).await;
+    client.batch_execute("delete from slots where slot = 7").await.expect("it is there");
+    let refused = PgLog::join(&cluster.address, options, member(2)).await.err();
+    assert!(matches!(refused, Some(OpenError::Unfit(_))), "{refused:?}");
+    assert!(client.query("select from nodes", &[]).await.expect("it answers").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_cut_off_from_the_others_says_so_and_gives_them_its_slots() {
     let Some(cluster) = Cluster::shared() else { return };
     let options = support::options();
@@ -261,6 +277,35 @@ async fn who_is_cut_off_from_the_others_says_so_and_gives_them_its_slots() {
     until(&third, "it is apart", || third.is_apart() && third.own().is_empty()).await;
     second.drain(LONG).await;
     until(&first, "it has everything", || owns_all(&first)).await;
+}
+
+#[tokio::test]
+async fn a_start_says_nothing_of_links_that_are_being_made_and_names_the_address_at_which_it_is_not_reached() {
+    const APART: &str = "do not reach each other";
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (lines, _listening) = Lines::listen();
+    drop(cluster.connect().await);
+    // Time enough to link on a machine that is busy.
+    let join = async |number| {
+        let member = MemberOptions { lease: 3 * LEASE, ..member(number) };
+        PgLog::join(&cluster.address, options.clone(), member).await.expect("it joins")
+    };
+    let (_first_log, first) = join(1).await;
+    first.reach([]);
+    let (_second_log, second) = join(2).await;
+    second.reach([]);
+    until(&second, "its links are not made yet", || second.is_apart()).await;
+    first.reach([second.me()]);
+    second.reach([first.me()]);
+    until(&second, "it is linked", || !second.is_apart()).await;
+    assert_eq!(lines.with(APART), Vec::<String>::new());
+
+    second.reach([]);
+    until(&second, "it is cut off", || second.is_apart()).await;
+    let said = lines.with(APART);
+    assert!(said.len() == 1 && said[0].contains("10.0.0.2:7000") && said[0].contains("--node"), "{said:?}");
+    assert!(second.stays_apart() && !first.is_apart());
 }
 
 #[tokio::test(flavor = "multi_thread")]

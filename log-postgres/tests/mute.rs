@@ -110,7 +110,7 @@ async fn a_log_that_is_opened_or_closed_on_a_database_that_is_mute_says_so() {
     tokio::time::pause();
     leaping(async {
         let opened = PgLog::open(&proxy.address(), support::options()).await.err();
-        assert!(matches!(&opened, Some(OpenError::Database(why)) if why.contains("within")), "{opened:?}");
+        assert!(matches!(&opened, Some(OpenError::Unavailable(why)) if why.contains("within")), "{opened:?}");
         assert!(log.secret().await.is_err() && log.close().await.is_err());
     })
     .await;

@@ -24,8 +24,7 @@ var ChatError = class _ChatError extends Error {
   }
   /** The same as a frame said it. A code that this version does not know is passed on as it is. */
   static of({ code, message, field, limit, retry_after_ms: retryAfterMs, until }) {
-    const given = Object.entries({ field, limit, retryAfterMs, until }).filter(([, value]) => value !== void 0);
-    return new _ChatError(code, message, Object.fromEntries(given));
+    return new _ChatError(code, message, JSON.parse(JSON.stringify({ field, limit, retryAfterMs, until })));
   }
 };
 function isChatError(error, code) {
@@ -34,6 +33,7 @@ function isChatError(error, code) {
 var PASSING = ["rate_limited", "busy", "unavailable", "at_capacity", "draining", "not_connected"];
 var isPassing = ({ code }) => PASSING.includes(code);
 var isFinal = (code) => code >= 4500 && code <= 4999;
+var isUnexplained = (code) => code !== 1e3 && (code < 4e3 || code === 4500);
 var CREDENTIALS_EXPIRED = 4007;
 
 // src/transport.ts
@@ -93,8 +93,12 @@ var Connection = class {
       }
     };
     const hello = this.#options.hello();
-    if (hello instanceof Promise) hello.then(go, (error) => lose(ABNORMAL, String(error)));
-    else go(hello);
+    if (hello instanceof Promise) {
+      hello.then(go, (error) => {
+        attempt.isHeard = true;
+        lose(ABNORMAL, String(error));
+      });
+    } else go(hello);
   }
   /** Drops what there is, and opens another. */
   restart() {
@@ -184,6 +188,18 @@ var Emitter = class {
   }
 };
 
+// src/snapshot.ts
+function snapshot(given, bytesMax = Infinity) {
+  let text;
+  try {
+    text = JSON.stringify(given);
+  } catch (error) {
+    return new ChatError("bad_frame", String(error));
+  }
+  if (new Blob([text]).size > bytesMax) return new ChatError("too_long", "this is longer than is taken", { limit: bytesMax });
+  return JSON.parse(text);
+}
+
 // src/requests.ts
 var ANSWER_MS_MAX = 15e3;
 var ONE_MS_MAX = 6e4;
@@ -199,24 +215,27 @@ var Requests = class {
   };
   #stopTimer = () => {
   };
-  #limit = IN_FLIGHT;
+  #limits;
   #nextId = 1;
-  constructor(clock) {
+  constructor(clock, limits) {
     this.#clock = clock;
+    this.#limits = limits;
   }
   get isOpen() {
     return this.#send !== null;
   }
   /** Asks through this connection from now on; `onDead` hears of an answer that does not come. */
-  open(send, onDead, limit = IN_FLIGHT) {
+  open(send, onDead) {
     this.#send = send;
     this.#onDead = onDead;
-    this.#limit = Math.max(1, limit >> 1);
   }
   ask(frame, done) {
     if (this.#send === null) return done(new ChatError("disconnected", "there is no connection"));
     if (this.#waiting.length >= QUEUE_MAX) return done(new ChatError("busy", "too many commands wait to be sent"));
-    this.#waiting.push({ frame, done, since: 0 });
+    const said = snapshot({ ...frame, id: this.#nextId }, this.#limits().frame_bytes);
+    if (said instanceof ChatError) return done(said);
+    this.#nextId += 1;
+    this.#waiting.push({ frame, said, done, since: 0 });
     this.#flush();
   }
   /** The request that a frame answers, which is then over; whoever takes it calls its `done`. */
@@ -241,15 +260,15 @@ var Requests = class {
   }
   #flush() {
     const isPaging = () => [...this.#inFlight.values()].some(({ frame }) => PAGES.has(frame.type));
-    while (this.#send !== null && this.#inFlight.size < this.#limit) {
+    const limit = Math.max(1, (this.#limits().in_flight ?? IN_FLIGHT) >> 1);
+    while (this.#send !== null && this.#inFlight.size < limit) {
       const index = this.#waiting.findIndex(({ frame }) => !PAGES.has(frame.type) || !isPaging());
       if (index < 0) return;
       const [request] = this.#waiting.splice(index, 1);
-      const id = this.#nextId++;
-      this.#inFlight.set(id, request);
+      this.#inFlight.set(request.said.id, request);
       request.since = this.#clock.now();
       if (this.#inFlight.size === 1) this.#watch();
-      this.#send({ ...request.frame, id });
+      this.#send(request.said);
     }
   }
   /** An answer has come, or the first is waited for: the next has as long. Over some transports they come one after the other. */
@@ -355,20 +374,23 @@ function dropped(state) {
   const { seq, known, due } = state;
   return { ...state, messages: [], from: seq + 1, more: true, hole: null, isBare: true, known: Math.max(seq, known, due) };
 }
-function nextQuestion(state) {
+function nextQuestion(state, refused = /* @__PURE__ */ new Set()) {
   const { code: room, status, hole, read, readTo, listedTo, notices } = state;
   if (status !== "live") return null;
-  if (misses(state)) return { type: "changes", room, after: state.known };
-  if (hole !== null) return { type: "history", room, after: hole.after, limit: 200 };
-  if (state.isBare) return { type: "history", room, before: state.from, limit: 50 };
-  if (listedTo !== null && notices === "told") return { type: "members", room, after: listedTo };
-  if (read !== null && isReadStale(state)) return { type: "read", room, through: Math.max(read.through, readTo) };
-  return null;
+  const questions = [
+    misses(state) && { type: "changes", room, after: state.known },
+    hole !== null && { type: "history", room, after: hole.after, limit: 200 },
+    state.isBare && { type: "history", room, before: state.from, limit: 50 },
+    listedTo !== null && notices === "told" && { type: "members", room, after: listedTo },
+    read !== null && isReadStale(state) && { type: "read", room, through: Math.max(read.through, readTo) }
+  ];
+  return questions.find((question) => question && !refused.has(question.type)) || null;
 }
 
 // src/outbox.ts
 var OUTBOX_MAX = 256;
 var PAUSE_MS = 1e3;
+var LOSSES_MAX = 3;
 var Outbox = class {
   #options;
   #waiting;
@@ -380,11 +402,13 @@ var Outbox = class {
     } }));
   }
   get entries() {
-    return this.#waiting.map(({ key, frame, epoch, member }) => ({ key, frame, epoch, member }));
+    return this.#waiting.map(({ done, ...entry }) => entry);
   }
   push(frame, key, done) {
     if (this.#waiting.length >= OUTBOX_MAX) return done(new ChatError("outbox_full", "too many messages wait to be sent", { limit: OUTBOX_MAX }));
-    this.#waiting.push({ key, frame, epoch: this.#options.state().epoch, member: null, done });
+    const said = snapshot(frame);
+    if (said instanceof ChatError) return done(said);
+    this.#waiting.push({ key, frame: said, epoch: this.#options.state().epoch, member: null, done });
     this.#options.onChange();
     this.flush();
   }
@@ -397,7 +421,7 @@ var Outbox = class {
     entry.epoch ??= epoch;
     if (entry.epoch !== epoch) return this.#end(entry, new ChatError("epoch_changed", "this was written for an earlier life of the room"));
     if (entry.member !== null && entry.member !== you?.member) {
-      return this.#end(entry, new ChatError("outcome_unknown", "this may have been said already, as the member one was before"));
+      return this.#end(entry, new ChatError("outcome_unknown", "this may have been said already"));
     }
     if (entry.member === null) {
       entry.member = you.member;
@@ -413,11 +437,16 @@ var Outbox = class {
     const member = frame.type === "message" ? frame.member : frame.by;
     if (member === entry.member) this.#end(entry, { seq: frame.seq, ...frame.at !== void 0 && { at: frame.at } });
   }
-  /** The connection is lost. What was in flight is asked again under its key. */
-  pause() {
+  /** The connection is lost. What was in flight is asked again under its key; not for ever, where it may be why (`isSuspect`). */
+  pause(isSuspect = false) {
+    const entry = this.#inFlight;
     this.#inFlight = null;
     this.#stopPause?.();
     this.#stopPause = null;
+    if (entry === null || !isSuspect) return;
+    entry.losses = (entry.losses ?? 0) + 1;
+    if (entry.losses >= LOSSES_MAX) this.#end(entry, new ChatError("outcome_unknown", "the connection was lost before the answer each time"));
+    else this.#options.onChange();
   }
   /** Nothing of it is sent any more. With `waits`, what was tried is still to be answered. */
   clear(error, { waits = false } = {}) {
@@ -432,6 +461,7 @@ var Outbox = class {
     this.#inFlight = null;
     if (answer instanceof ChatError) {
       if (answer.code === "disconnected") return;
+      delete entry.losses;
       if (isPassing(answer) || answer.code === "not_member") return this.#wait(answer.retryAfterMs ?? PAUSE_MS);
       return this.#end(entry, answer);
     }
@@ -763,6 +793,8 @@ var Room = class extends Emitter {
   #entered = null;
   #leaving = null;
   #isAsking = false;
+  /** What the server refuses to tell on this connection. */
+  #unanswered = /* @__PURE__ */ new Set();
   #stopPauses = {};
   #typingUntil = 0;
   /** @internal */
@@ -862,8 +894,9 @@ var Room = class extends Emitter {
   }
   /** Changes what one is shown as; what is not named stays. */
   async me(change2) {
+    const said = snapshot(change2);
     await this.command({ type: "me", ...change2 });
-    const { nick, data } = change2;
+    const { nick, data } = said;
     if (nick !== void 0) this.#entrance.nick = nick;
     if (data === null) delete this.#entrance.data;
     else if (data !== void 0) this.#entrance.data = data;
@@ -894,7 +927,7 @@ var Room = class extends Emitter {
   /** Leaves, and is done with the room: now, or as soon as there is a connection. What was not tried yet is not sent any more. */
   leave() {
     return new Promise((resolve) => {
-      this.#outbox.clear(new ChatError("left", "one has left the room"), { waits: true });
+      this.#outbox.clear(new ChatError("left", "one is not in the room"), { waits: true });
       if (this.#leaving !== null) return void this.#leaving.push(resolve);
       this.#leaving = [resolve];
       if (this.#state.status === "live") this.#askToLeave();
@@ -923,6 +956,10 @@ var Room = class extends Emitter {
     const { secret, params, ...entrance } = this.#entrance;
     return { code, entrance, outbox: this.#outbox.entries };
   }
+  /** @internal It is on its way out: whoever wants in waits for that. */
+  get isLeaving() {
+    return this.#leaving !== null;
+  }
   /** @internal Whether a room under a code that nobody has heard yet may be this one. */
   get isUnnamed() {
     return this.#state.code === null && this.#tries > 0;
@@ -931,12 +968,13 @@ var Room = class extends Emitter {
   named(code) {
     this.#state = { ...this.#state, code };
   }
-  /** @internal The connection is lost. */
-  disconnected() {
+  /** @internal The connection is lost; with `isSuspect` what was said may be why. */
+  disconnected(isSuspect) {
     for (const stop of Object.values(this.#stopPauses)) stop();
     [this.#stopPauses, this.#isAsking, this.#isEntering, this.#typingUntil] = [{}, false, false, 0];
-    this.#outbox.pause();
+    this.#unanswered.clear();
     this.#set(disconnected(this.#state));
+    this.#outbox.pause(isSuspect);
   }
   /** @internal What the server says of the room to a session that comes back; nothing where it does not know that one is in it. */
   welcomed(told) {
@@ -965,6 +1003,7 @@ var Room = class extends Emitter {
     }
     if (frame.type === "joined") {
       this.#isEntering = false;
+      this.#unanswered.clear();
       this.#entrance.nick = frame.you.nick;
       this.#isMaker = false;
     }
@@ -984,7 +1023,6 @@ var Room = class extends Emitter {
   }
   /** @internal The client does not come back by itself; with `isOver` the session was ended, and its memberships with it. */
   closed(error, isOver) {
-    this.disconnected();
     this.#entered?.reject(error);
     this.#entered = null;
     if (!isOver) return;
@@ -1018,7 +1056,7 @@ var Room = class extends Emitter {
   }
   /** Asks for what was missed, one question at a time, until what is held equals the log. */
   #catchUp() {
-    const asked = nextQuestion(this.#state);
+    const asked = nextQuestion(this.#state, this.#unanswered);
     if (asked === null || this.#isAsking) return;
     this.#isAsking = true;
     const { epoch, membersAt, hole } = this.#state;
@@ -1027,12 +1065,14 @@ var Room = class extends Emitter {
       this.#isAsking = false;
       if (answer instanceof ChatError) {
         if (answer.code === "disconnected" || before.status !== "live") return;
-        if (answer.code === "out_of_reach") return this.#set(forgotten(before), true);
-        return this.#askLater(answer.retryAfterMs);
+        if (isPassing(answer) || answer.retryAfterMs !== void 0 || answer.code === "not_member") return this.#askLater(answer.retryAfterMs);
+        if (asked.type === "changes") return this.#set(forgotten(before), true);
+        this.#unanswered.add(asked.type);
+        return this.#catchUp();
       }
       const isLate = epoch !== before.epoch || asked.type === "members" && membersAt !== before.membersAt;
       const next = isLate ? before : reduce(before, answer, { ...asked, through: hole?.through });
-      if (JSON.stringify(nextQuestion(next)) === JSON.stringify(asked)) this.#askLater();
+      if (JSON.stringify(nextQuestion(next, this.#unanswered)) === JSON.stringify(asked)) this.#askLater();
       this.#set(next, true);
     }, this);
   }
@@ -1080,9 +1120,9 @@ var Room = class extends Emitter {
     this.#ended();
   }
   #ended() {
-    this.#outbox.clear(new ChatError("left", "one is not in the room any more"));
+    this.#outbox.clear(new ChatError("left", "one is not in the room"));
     const { ended: ended2 } = this.#state;
-    this.#entered?.reject(ended2.error ?? new ChatError("left", "one is not in the room any more"));
+    this.#entered?.reject(ended2.error ?? new ChatError("left", "one is not in the room"));
     this.#entered = null;
     this.emit("ended", ended2);
     if (this.#leaving !== null) this.#gone();
@@ -1097,7 +1137,7 @@ var Room = class extends Emitter {
   }
   #gone() {
     const resolved = this.#leaving ?? [];
-    this.#outbox.clear(new ChatError("left", "one has left the room"));
+    this.#outbox.clear(new ChatError("left", "one is not in the room"));
     if (this.#state.status !== "ended") this.#set(ended(this.#state, { why: "left" }));
     this.#host.remove(this);
     for (const resolve of resolved) resolve();
@@ -1110,7 +1150,13 @@ function newKey() {
 
 // src/sse.ts
 var SILENCE_MS_MAX = 35e3;
-var CLOSE_CODES = { forbidden: 4502, bad_token: 4502, bad_field: 4500, too_long: 4500 };
+var CLOSE_CODES = {
+  auth_expired: CREDENTIALS_EXPIRED,
+  forbidden: 4502,
+  bad_token: 4502,
+  bad_field: 4500,
+  too_long: 4500
+};
 function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThis)) {
   return (hello, { onOpen, onFrame, onClose }) => {
     const over = new AbortController();
@@ -1144,11 +1190,14 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
       onFrame(frame);
     }
     async function listen() {
-      const answer = await fetch(addressOf(url, hello), { headers: headersOf(hello), cache: "no-store", signal });
+      const catchUp = hello.catch_up === void 0 ? "" : `?catch_up=${hello.catch_up}`;
+      const answer = await fetch(`${url}/sse${catchUp}`, { headers: headersOf(hello), cache: "no-store", signal });
       onOpen();
       if (!answer.ok || !answer.headers.get("content-type")?.startsWith("text/event-stream") || !answer.body) {
-        const { code = "" } = await answer.json();
-        return end(CLOSE_CODES[code] ?? ABNORMAL, code);
+        const said = await answer.json().catch(() => ({}));
+        const { code = "" } = said;
+        if (said.type === "error") tell(said);
+        return end(CLOSE_CODES[code] ?? (answer.status === 401 ? CREDENTIALS_EXPIRED : ABNORMAL), code);
       }
       heard();
       const reader = answer.body.getReader();
@@ -1168,6 +1217,7 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
     }
     async function post(frame) {
       if (signal.aborted) return;
+      const number = typeof frame.id === "number" && { id: frame.id };
       const at = stream.at === void 0 ? "" : `?at=${encodeURIComponent(stream.at)}`;
       const answer = await fetch(`${url}/sse/${stream.session}${at}`, {
         method: "POST",
@@ -1178,17 +1228,19 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
       });
       const isPassing2 = answer.status === 503;
       const said = await answer.json().catch((error) => {
+        if (answer.status === 413) return { type: "error", code: "too_long", message: "this is longer than is taken" };
         if (!isPassing2) throw error;
+        return void 0;
       });
       const isReached = said !== void 0 && (!isPassing2 || said.type === "error" && said.id === frame.id);
       if (isReached) {
         unreachedSince = null;
-        if (said.type !== "ack" || frame.type !== "join" && frame.type !== "create") tell(said);
+        if (said.type !== "ack" || frame.type !== "join" && frame.type !== "create") tell({ ...number, ...said });
         return;
       }
       unreachedSince ??= clock.now();
       if (clock.now() - unreachedSince > SILENCE_MS_MAX) return end(ABNORMAL, "no way to the server of the stream");
-      tell({ type: "error", code: "unavailable", message: "out of reach", ...typeof frame.id === "number" && { id: frame.id } });
+      tell({ type: "error", code: "unavailable", message: "out of reach", ...number });
     }
     const lost = (error) => end(ABNORMAL, String(error));
     listen().catch(lost);
@@ -1205,16 +1257,9 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
     };
   };
 }
-function addressOf(url, { resume, positions = {}, catch_up, token }) {
-  const query = new URLSearchParams();
-  const list = Object.entries(positions).map(([room, position]) => `${room}:${position}`).join(",");
-  if (list !== "") query.set("positions", list);
-  if (catch_up !== void 0) query.set("catch_up", String(catch_up));
-  if (token !== void 0 && resume !== void 0) query.set("resume", resume);
-  return `${url}/sse?${query}`;
-}
-function headersOf({ resume, token = resume }) {
-  return token === void 0 ? {} : { authorization: `Bearer ${token}` };
+function headersOf({ resume, positions = {}, token }) {
+  const list = Object.entries(positions).map(([room, position]) => `${room}:${position}`);
+  return { ...resume !== void 0 && { "last-event-id": `${resume}~${list}` }, ...token !== void 0 && { authorization: `Bearer ${token}` } };
 }
 
 // src/storage.ts
@@ -1222,11 +1267,15 @@ var keyOf = (url) => `chat ${url}`;
 function load(storage, url) {
   try {
     const { token, rooms } = JSON.parse(storage.getItem(keyOf(url)));
-    if (Array.isArray(rooms)) return { token: typeof token === "string" ? token : null, rooms };
+    const sound = listOf(rooms).filter(isRoom).map((room) => ({ ...room, outbox: listOf(room.outbox).filter(isEntry) }));
+    return { token: typeof token === "string" ? token : null, rooms: sound };
   } catch {
   }
   return { token: null, rooms: [] };
 }
+var listOf = (value) => Array.isArray(value) ? value : [];
+var isRoom = (room) => typeof room?.code === "string" && typeof room.entrance?.nick === "string";
+var isEntry = (entry) => typeof entry?.key === "string" && typeof entry.frame?.type === "string" && (entry.epoch === null || typeof entry.epoch === "string") && (entry.member === null || typeof entry.member === "number");
 function store(storage, url, { token, rooms }) {
   try {
     const key = keyOf(url);
@@ -1246,9 +1295,7 @@ var AGAIN_MS = 200;
 var Claims = class {
   #locks = globalThis.navigator?.locks;
   #clock;
-  #held = null;
-  #release = () => {
-  };
+  #claim = null;
   constructor(clock) {
     this.#clock = clock;
   }
@@ -1256,34 +1303,36 @@ var Claims = class {
   get areKept() {
     return this.#locks !== void 0;
   }
-  /** Claims a session until `release`, in place of the one before; false where another tab has it. */
-  async claim(token) {
+  /** Claims a session until `release`, in place of the one before; false where another tab has it. Who asks again meanwhile waits for the same answer. */
+  claim(token) {
     const name = `chat ${token.split(".")[0]}`;
-    if (name === this.#held) return true;
-    this.release();
-    this.#held = name;
-    if (await this.#request(name)) return true;
-    await new Promise((done) => {
-      this.#clock.after(AGAIN_MS, done);
-    });
-    return this.#request(name);
+    if (this.#claim?.name !== name) {
+      this.release();
+      this.#claim = this.#begin(name);
+    }
+    return this.#claim.isOurs;
   }
   release() {
-    this.#release();
-    this.#release = () => {
-    };
-    this.#held = null;
+    this.#claim?.release();
+    this.#claim = null;
   }
-  #request(name) {
-    return new Promise((resolve) => {
+  #begin(name) {
+    let release = () => {
+    };
+    const isReleased = new Promise((done) => {
+      release = done;
+    });
+    const request = () => new Promise((resolve) => {
       const hold = (lock) => {
         resolve(lock !== null);
-        return lock === null || this.#held !== name ? void 0 : new Promise((release) => {
-          this.#release = release;
-        });
+        return lock === null ? void 0 : isReleased;
       };
       this.#locks.request(name, { ifAvailable: true }, hold).catch(() => resolve(true));
     });
+    const again = () => new Promise((done) => {
+      this.#clock.after(AGAIN_MS, () => done(request()));
+    });
+    return { name, release, isOurs: request().then((isOurs) => isOurs || again()) };
   }
 };
 
@@ -1295,9 +1344,9 @@ function watch(clock, onWake, onTick) {
   const shown = () => {
     if (document?.visibilityState === "visible") onWake();
   };
-  const names = ["online", "offline", "pageshow"];
-  for (const name of names) scope.addEventListener?.(name, onWake);
-  document?.addEventListener?.("visibilitychange", shown);
+  const over = new AbortController();
+  for (const name of ["online", "offline", "pageshow"]) scope.addEventListener?.(name, onWake, over);
+  document?.addEventListener?.("visibilitychange", shown, over);
   let stopTimer = () => {
   };
   const wait = (since) => {
@@ -1311,8 +1360,7 @@ function watch(clock, onWake, onTick) {
   wait(clock.now());
   return () => {
     stopTimer();
-    for (const name of names) scope.removeEventListener?.(name, onWake);
-    document?.removeEventListener?.("visibilitychange", shown);
+    over.abort();
   };
 }
 
@@ -1352,6 +1400,7 @@ function webSocketAt(url, Socket = WebSocket) {
 var SILENCE_MS_MAX2 = 45e3;
 var PROBE_MS_MAX = 5e3;
 var BUFFERED_MAX = 65536;
+var CREDENTIALS_MS_MAX = 6e4;
 var SESSION_ENDED = 4503;
 var TOKEN_IS_GONE = [4501, SESSION_ENDED];
 var Client = class extends Emitter {
@@ -1364,6 +1413,7 @@ var Client = class extends Emitter {
   #claims;
   #host;
   #asked = /* @__PURE__ */ new WeakMap();
+  #claim = null;
   #rooms = [];
   #token;
   #why = "connect";
@@ -1379,7 +1429,7 @@ var Client = class extends Emitter {
     this.#url = (options.url ?? location.origin).replace(/\/+$/, "");
     this.#storage = options.storage === void 0 ? sessionStorageOf(globalThis) : options.storage;
     this.#clock = options.clock ?? systemClock;
-    this.#requests = new Requests(this.#clock);
+    this.#requests = new Requests(this.#clock, () => this.limits);
     this.#claims = new Claims(this.#clock);
     this.#host = {
       clock: this.#clock,
@@ -1388,9 +1438,7 @@ var Client = class extends Emitter {
         this.#asked.set(frame, room);
         this.#requests.ask(frame, done);
       },
-      tell: (frame) => {
-        if (this.#connection.buffered <= BUFFERED_MAX) this.#connection.send(frame);
-      },
+      tell: (frame) => this.#tell(frame),
       save: () => this.#save(),
       restart: () => this.#connection.restart(),
       remove: (room) => {
@@ -1442,8 +1490,9 @@ var Client = class extends Emitter {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
     const token = this.#token;
     if (token === null || !this.#isClaimed) return this.#connection.start();
-    void this.#claims.claim(token).then((isOurs) => {
-      if (this.#stopWatch === null) return;
+    const claim = this.#claim = this.#claims.claim(token);
+    void claim.then((isOurs) => {
+      if (this.#claim !== claim) return;
       if (!isOurs && this.#token === token) this.#forget();
       this.#connection.start();
     });
@@ -1460,12 +1509,19 @@ var Client = class extends Emitter {
   close() {
     this.#connection.close(1e3, "closed");
   }
-  /** Ends the session for good, with its rooms; with `all` every session of the person. */
+  /**
+   * Ends the session for good, with its rooms; with `all` every session of the person. Resolves once the server has said so, or that the
+   * session is gone; fails where it has not, and then the session and its token are still there, to be ended later.
+   */
   end({ all = false } = {}) {
+    const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
       this.#requests.ask({ type: "end", ...all && { all } }, (answer) => {
-        if (answer instanceof ChatError && this.#status.name !== "closed") reject(answer);
-        else resolve();
+        if (!(answer instanceof ChatError) || answer.code === "bad_token" && !all) this.#connection.close(SESSION_ENDED, "ended");
+        const status = this.#status;
+        if (status.name !== "closed") return reject(answer);
+        if (status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
+        else reject(new ChatError("closed", "there is no connection"));
       });
     });
   }
@@ -1476,17 +1532,20 @@ var Client = class extends Emitter {
       if (name === "sse") return [[name, sseAt(this.#url, this.#clock, this.#options.fetch)]];
       return Socket === void 0 ? [] : [[name, webSocketAt(this.#url, Socket)]];
     });
-    if (openers.length === 0) throw new TypeError("there is no WebSocket here: give one, or name the transport `sse`");
+    if (openers.length === 0) throw new TypeError("there is no WebSocket: give one, or name `sse`");
     return openers;
   }
-  #enter(code, entrance, isMaker) {
+  #enter(code, given, isMaker) {
+    const entrance = snapshot(given);
+    if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? void 0 : this.room(code);
+    if (known?.isLeaving) return known.leave().then(() => this.#enter(code, entrance, isMaker));
     if (known !== void 0 && known.state.status !== "ended") {
       return known.state.epoch === null ? known.enter(entrance, isMaker) : Promise.resolve(known);
     }
-    const room = known ?? new Room(this.#host, code?.toUpperCase() ?? null, { ...entrance }, isMaker);
+    const room = known ?? new Room(this.#host, code?.toUpperCase() ?? null, entrance, isMaker);
     if (known === void 0) this.#rooms = [...this.#rooms, room];
-    return room.enter({ ...entrance }, isMaker);
+    return room.enter(entrance, isMaker);
   }
   #hello() {
     const { credentials } = this.#options;
@@ -1496,36 +1555,64 @@ var Client = class extends Emitter {
       const back = resume !== null && { resume, positions: Object.fromEntries(named), catch_up: this.#host.catchUp };
       return { type: "hello", id: 0, ...back, ...token !== void 0 && { token } };
     };
-    const why = this.#why;
-    this.#why = "connect";
-    return typeof credentials === "function" ? Promise.resolve(why).then(credentials).then(with_) : with_(credentials);
+    if (typeof credentials !== "function") return with_(credentials);
+    return this.#ask(credentials, this.#why).then((token) => {
+      this.#why = "connect";
+      return with_(token);
+    });
+  }
+  /** What the program gives to be shown; it may take its time, but not for ever. */
+  async #ask(credentials, why) {
+    let stop = () => {
+    };
+    try {
+      const late = new Promise((_, fail) => {
+        stop = this.#clock.after(CREDENTIALS_MS_MAX, () => fail("they take too long"));
+      });
+      const token = await Promise.race([late, Promise.resolve(why).then(credentials)]);
+      if (typeof token !== "string") throw "they are no text";
+      return token;
+    } catch (reason) {
+      const error = new ChatError("no_credentials", String(reason));
+      this.emit("error", error);
+      throw error;
+    } finally {
+      stop();
+    }
+  }
+  #tell(frame) {
+    if (this.#connection.buffered > BUFFERED_MAX) return;
+    const said = snapshot(frame, this.limits.frame_bytes);
+    if (said instanceof ChatError) this.emit("error", said);
+    else this.#connection.send(said);
   }
   #onStatus(status) {
     this.#status = status;
     if (status.name === "open") {
-      this.#requests.open((frame) => this.#connection.send(frame), () => this.#connection.restart(), this.limits.in_flight);
+      this.#requests.open((frame) => this.#connection.send(frame), () => this.#connection.restart());
     }
     if (status.name === "waiting" || status.name === "closed") {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = "expired";
-      this.#stopProbe?.();
-      this.#stopProbe = null;
+      this.#stopProbing();
       const error = new ChatError("closed", status.reason);
-      this.#requests.close();
       for (const room of this.#rooms) {
+        room.disconnected(isUnexplained(status.code));
         if (status.name === "closed") room.closed(error, status.code === SESSION_ENDED);
-        else room.disconnected();
       }
+      this.#requests.close();
       if (status.name === "closed") {
         if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
         this.#stopWatch?.();
         this.#stopWatch = null;
         this.#claims.release();
+        this.#claim = null;
       }
     }
     this.emit("status", status);
   }
   #receive(frame) {
     this.#heardAt = this.#clock.now();
+    this.#stopProbing();
     const request = this.#requests.take(frame);
     switch (frame.type) {
       case "welcome":
@@ -1592,9 +1679,10 @@ var Client = class extends Emitter {
   #renew() {
     const { credentials } = this.#options;
     if (typeof credentials !== "function") return;
-    const show = (token) => this.#requests.ask({ type: "auth", token }, () => {
+    const show = (token) => this.#requests.ask({ type: "auth", token }, (answer) => {
+      if (answer instanceof ChatError && answer.code !== "disconnected") this.emit("error", answer);
     });
-    Promise.resolve("expiring").then(credentials).then(show, () => {
+    this.#ask(credentials, "expiring").then(show, () => {
     });
   }
   /** Something has happened to the page or the network: what is there is asked whether it lives, and what waits is tried at once. */
@@ -1607,13 +1695,14 @@ var Client = class extends Emitter {
   }
   #probe() {
     if (!this.#connection.isOpen || this.#stopProbe !== null) return;
-    const stop = this.#clock.after(PROBE_MS_MAX, () => this.#connection.restart());
-    this.#stopProbe = stop;
+    this.#stopProbe = this.#clock.after(PROBE_MS_MAX, () => this.#connection.restart());
     const room = this.#rooms.find(({ state }) => state.status === "live")?.code ?? "NONE";
     this.#requests.ask({ type: "history", room, limit: 0 }, () => {
-      stop();
-      this.#stopProbe = null;
     });
+  }
+  #stopProbing() {
+    this.#stopProbe?.();
+    this.#stopProbe = null;
   }
 };
 var connect = (options = {}) => new Client(options);

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use axum::Router;
 use chat_core::Engine;
 use examples::{
-    Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, LogFlags, Operator, UserFlags, backup, block_on,
-    command, configure, health, healthcheck, page, restore, run_with, say, tell,
+    Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept, LogFlags, Operator, UserFlags, backup,
+    block_on, command, configure, health, healthcheck, page, preflight, restore, run_with, say, tell,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -156,9 +156,21 @@ fn check(configured: &Configured<Arguments>) -> ExitCode {
     if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WRONG_USAGE) }
 }
 
+/// Leaves what the server had joined already, so that its rooms do not wait until it is found dead.
+async fn not_started(why: impl Display, kept: &Kept) -> ExitCode {
+    tell(why);
+    // Why it has not started is what matters.
+    let _ = kept.close().await;
+    ExitCode::FAILURE
+}
+
 async fn serve(arguments: Arguments) -> ExitCode {
     let Arguments { flags, data, admin, log, users, .. } = arguments;
     log.begin();
+    if let Err(error) = preflight(&flags, &admin, &data.webhook) {
+        tell(error);
+        return ExitCode::FAILURE;
+    }
     let mut engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
     engine = admin.name(engine);
     match users.policy() {
@@ -179,10 +191,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     };
     let sending = match data.webhook.start(&engine).await {
         Ok(sending) => sending,
-        Err(error) => {
-            tell(error);
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return not_started(error, &kept).await,
     };
     let ws = WsConfig { credentials: credentials.clone(), ..flags.ws() };
     let sse = SseConfig { pass_on: kept.pass_on(), credentials: credentials.clone(), ..flags.sse() };
@@ -196,8 +205,9 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let admin = match admin.serve(&engine, &kept) {
         Ok(admin) => admin,
         Err(error) => {
-            tell(error);
-            return ExitCode::FAILURE;
+            drop((engine, router));
+            sending.end().await;
+            return not_started(error, &kept).await;
         }
     };
     if let Some(admin) = &admin {

@@ -160,16 +160,23 @@ impl Inner {
     /// What the table says, and what follows from it.
     fn take_in(&self, seen: Seen, held: &[Held], begun: Instant, is_beat: bool) {
         self.news.moved(self.node.slots.replace(held, begun, self.options.lease * 2));
-        let (acts, is_apart) = {
+        let (acts, is_apart, stays_apart) = {
             let (mut standing, now) = (self.standing(), self.started.elapsed());
-            (standing.look(now, self.node.id(), &seen.rows, held, is_beat), standing.is_apart(now))
+            let acts = standing.look(now, self.node.id(), &seen.rows, held, is_beat);
+            (acts, standing.is_apart(now), standing.stays_apart(now))
         };
         if is_apart != self.is_apart.swap(is_apart, Ordering::AcqRel) {
-            match is_apart {
-                true => tracing::warn!("this server and others do not reach each other: its rooms go to those that do"),
+            self.news.members();
+        }
+        // Of one that has just come there is nothing to say while its links are being made.
+        if stays_apart != self.stays_apart.swap(stays_apart, Ordering::AcqRel) {
+            match stays_apart {
+                true => tracing::warn!(
+                    address = self.options.address,
+                    "this server and others do not reach each other: its rooms go to those that do; they are to reach it at this address: is --node right?"
+                ),
                 false => tracing::info!("this server and the others reach each other"),
             }
-            self.news.members();
         }
         let is_other = self.seen().members != seen.members;
         let is_taken_over = {

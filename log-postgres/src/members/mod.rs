@@ -29,6 +29,7 @@ use crate::error::OpenError;
 use crate::id::Id;
 use crate::node::Node;
 use crate::options::MemberOptions;
+use crate::patience::patiently;
 use crate::slots::Held;
 
 pub use self::news::Changed;
@@ -82,6 +83,8 @@ struct Inner {
     links_changed: Notify,
     /// Whether it is cut off from those who reach each other, as the table said last.
     is_apart: AtomicBool,
+    /// Whether it has been for so long that it is no matter of links that are being made.
+    stays_apart: AtomicBool,
     /// Whether the time of day was found to be another than the database's.
     is_clock_apart: AtomicBool,
     acts: watch::Sender<Acts>,
@@ -119,11 +122,18 @@ impl Members {
             reaches: Mutex::default(),
             links_changed: Notify::new(),
             is_apart: AtomicBool::new(false),
+            stays_apart: AtomicBool::new(false),
             is_clock_apart: AtomicBool::new(false),
             acts: watch::Sender::new(Acts::default()),
             started: Instant::now(),
         });
-        let connection = inner.ask(None, true).await?;
+        let connection = match patiently(async || inner.ask(None, true).await).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                inner.node.leave_failed().await;
+                return Err(error);
+            }
+        };
         let first = inner.acts.borrow().clone();
         let mut acting = Acting::new(Arc::clone(&inner));
         acting.carry_out(first).await;
@@ -176,6 +186,11 @@ impl Members {
     /// two leases, or never has.
     pub fn is_apart(&self) -> bool {
         self.0.is_apart.load(Ordering::Acquire)
+    }
+
+    /// Whether it [is apart](Self::is_apart), and has been for two leases: one that has just come had its time. Another server is there, and is not.
+    pub fn stays_apart(&self) -> bool {
+        self.0.stays_apart.load(Ordering::Acquire)
     }
 
     /// The slots that are this server's.

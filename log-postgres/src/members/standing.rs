@@ -149,8 +149,12 @@ impl Standing {
 
     /// Whether this server is cut off from those who reach each other: for so long that it is no matter of a link that is made anew, or since it began.
     pub(crate) fn is_apart(&self, now: Duration) -> bool {
-        let is_long = |since: Duration| now.saturating_sub(since) >= self.lease * APART_LEASES;
-        self.apart_since.is_some_and(|since| !self.has_met || is_long(since))
+        self.stays_apart(now) || self.apart_since.is_some() && !self.has_met
+    }
+
+    /// The same, but that one which has just come is given as long for its first links.
+    pub(crate) fn stays_apart(&self, now: Duration) -> bool {
+        self.apart_since.is_some_and(|since| now.saturating_sub(since) >= self.lease * APART_LEASES)
     }
 
     /// Servers that are there, stay, and all reach each other: begun with those who reach most, and of these with who has been there longest. Every
@@ -406,6 +410,9 @@ mod tests {
         world.link(&[(1, 2)]);
         world.second(&[0, 1, 2]);
         assert!(world.look().take.is_empty() && world.standing.is_apart(world.now));
+        assert!(!world.standing.stays_apart(world.now), "its links are being made");
+        assert!(world.is_apart_after(8) && !world.standing.stays_apart(world.now));
+        assert!(world.is_apart_after(2) && world.standing.stays_apart(world.now), "they had their time");
         world.link(&[(0, 1), (0, 2), (1, 2)]);
         assert!(!world.second(&[0, 1, 2]).take.is_empty() && !world.standing.is_apart(world.now));
     }

@@ -103,7 +103,7 @@ async fn open(cluster: &Postgres, options: &log_postgres::Options) -> Result<PgL
     loop {
         match PgLog::open(cluster.address(), options.clone()).await {
             Ok(log) => return Ok(log),
-            Err(OpenError::Database(_)) if since.elapsed() < START_MAX => {
+            Err(OpenError::Database(_) | OpenError::Unavailable(_)) if since.elapsed() < START_MAX => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             Err(error) => return Err(format!("{error}: {}", cluster.said()).into()),
