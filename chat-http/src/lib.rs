@@ -15,6 +15,8 @@
 //!
 //! It follows no redirects, uses no proxy, and keeps no connections: who asks knows how many there may be, and for how long.
 
+mod addresses;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,8 +32,9 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use self::addresses::connect_to;
 
 /// Where systems keep the certificates that they trust.
 const ROOTS: [&str; 4] = [
@@ -117,7 +120,8 @@ impl Endpoint {
     /// # Errors
     /// Where nobody listens, or who does shows no certificate that is trusted.
     pub async fn connect(&self) -> io::Result<Connection> {
-        let socket = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let addresses = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
+        let socket = connect_to(addresses).await?;
         socket.set_nodelay(true)?;
         match &self.tls {
             Some((config, name)) => {

@@ -9,16 +9,7 @@ use crate::error::Failure;
 use crate::feed::{self, Put};
 use crate::feed_cursor::{Position, Positions};
 use crate::id::Id;
-use crate::lane::{Lane, Refused};
-
-/// The beginning of every statement that writes: whoever deletes the writer's row waits until the statement is over, and where it is not
-/// there, nothing is written.
-macro_rules! with_me {
-    ($($rest:literal),* $(,)?) => {
-        concat!("with me as (select node from writers where id = $1 for key share), ", $($rest),*)
-    };
-}
-pub(crate) use with_me;
+use crate::lane::{Lane, Refused, with_me};
 
 /// One change.
 #[derive(Debug)]

@@ -9,13 +9,12 @@ use std::time::Duration;
 use chat_core::{FeedBounds, FeedName, RoomCode};
 
 use crate::appender::Overgrown;
-use crate::change::with_me;
 use crate::connection::Connection;
 use crate::encoded::number;
 use crate::error::{NoAnswer, OpenError};
 use crate::feed_cursor::Positions;
 use crate::id::Id;
-use crate::lane::{Lane, Refused};
+use crate::lane::{Lane, Refused, with_me};
 use crate::options::Retention;
 
 /// How often a feed is begun or ended anew where something that is under way holds it up.

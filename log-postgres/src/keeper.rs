@@ -152,7 +152,11 @@ impl Keeper {
 
     /// What is kept of each room, as of now.
     fn keep(&mut self) -> Keep {
-        let (keep, step) = self.clock.keep(self.retention);
+        self.keep_of(self.retention)
+    }
+
+    fn keep_of(&mut self, retention: Retention) -> Keep {
+        let (keep, step) = self.clock.keep(retention);
         if let Some(step) = step {
             tracing::info!(ahead = ?step.ahead, belief = ?step.belief, "the clock is ahead of the log's, by which the age of records is measured");
         }
@@ -259,8 +263,9 @@ impl Keeper {
         if is_quiet {
             return Ok(());
         }
-        let keep = self.keep();
-        let LetGo { batches, dead, large } = feed::let_go(&mut self.lane, keep.now.0, &self.retention).await?;
+        // What the feed holds back goes by age, whether or not retention does.
+        let now = self.keep_of(Retention { age_max: Some(Duration::ZERO), ..self.retention }).now;
+        let LetGo { batches, dead, large } = feed::let_go(&mut self.lane, now.0, &self.retention).await?;
         (self.feed.quiet, self.feed.commits, self.feed.is_read) = (0, commits, false);
         if batches >= FEED_MUCH {
             // There may be more.

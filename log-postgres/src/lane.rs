@@ -16,6 +16,15 @@ use crate::node::Node;
 /// each, of which one takes [`CONNECT_MAX`] where the database is mute.
 const REST: Duration = Duration::from_millis(100);
 
+/// The beginning of every statement that writes: whoever deletes the writer's row waits until the statement is over, and where it is not
+/// there, nothing is written.
+macro_rules! with_me {
+    ($($rest:literal),* $(,)?) => {
+        concat!("with me as (select node from writers where id = $1 for key share), ", $($rest),*)
+    };
+}
+pub(crate) use with_me;
+
 /// A connection that may write: its row in `writers` says so.
 pub(crate) struct WriterConnection {
     pub(crate) connection: Connection,

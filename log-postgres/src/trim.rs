@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use chat_core::{Keep, RoomCode};
 
-use crate::change::with_me;
 use crate::encoded::{counted, number};
 use crate::id::Id;
-use crate::lane::{Lane, Refused};
+use crate::lane::{Lane, Refused, with_me};
 
 /// Records that one statement takes away at most: others wait for it.
 pub(crate) const SLICE: i64 = 2_048;

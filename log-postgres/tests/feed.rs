@@ -5,10 +5,11 @@ mod support;
 use std::time::Duration;
 
 use chat_core::{
-    AppendError, Epoch, FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedName, Log, LogFeed, Owner,
-    Record, Retention, Slot,
+    AppendError, Epoch, FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, Log, LogFeed,
+    Owner, Record, Retention, Slot, Tail,
 };
-use chat_testkit::lives::{code, fill, open_life, read_all, tail_of};
+use chat_testkit::lives::{aged, code, fill, open_life, read_all, tail_of};
+use chat_testkit::records::Scribe;
 use log_postgres::{Durability, MemberOptions, Members, Options, PgLog};
 use support::Cluster;
 
@@ -144,6 +145,26 @@ async fn a_quiet_room_is_trimmed_once_its_feed_is_read() {
     let (_, end) = since(&log, Some(&start)).await;
     feed_of(&log).put_feed(&name("late"), &end).await.expect("it is remembered");
     until("it is trimmed, though nobody says anything", async || read_all(&log, &room).await.len() == 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_bound_is_let_go_of_whoever_waits_for_it() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let bounds = FeedBounds { age_max: Duration::from_secs(7 * 86_400), ..FeedBounds::default() };
+    let log = cluster.open(&Options { feed: Some(bounds), ..support::options() }).await;
+    let start = feed_of(&log).end().await.expect("there is a feed");
+    feed_of(&log).put_feed(&name("late"), &start).await.expect("there is room for it");
+    let mut scribe = Scribe::new(Epoch(1));
+    let old = aged(scribe.opening(), Duration::from_secs(8 * 86_400));
+    let new = aged(scribe.talk(1), Duration::from_secs(6 * 86_400));
+    let tail = log.append(&code("ROOM"), &Tail::default(), &old).await.expect("the code is free");
+    log.append(&code("ROOM"), &tail, &new).await.expect("the tail is the end");
+    until("the older is let go of", async || {
+        let slice = feed_of(&log).since(Some(&start), 10).await.expect("the feed can be read");
+        assert_eq!(records(&slice.batches).last(), new.last());
+        slice.gap == Some(FeedGap { batches: 1 })
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

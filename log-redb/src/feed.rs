@@ -1,6 +1,8 @@
 //! The feed inside a write transaction: what is appended and deleted gets its number, and what all have read is let go of.
 
-use chat_core::Epoch;
+use std::collections::BTreeSet;
+
+use chat_core::{Epoch, Retention, RoomCode};
 use redb::ReadableTable;
 
 use crate::feed_rows::{self, FeedRow, Mark, sum_of};
@@ -16,6 +18,10 @@ pub(crate) struct FeedKeep {
     pub(crate) oldest: u64,
     /// What is believed to be the time.
     pub(crate) now: u64,
+    /// The last batch that may be let go of: what a crash could take back stays, so that nobody is told that they have read past it.
+    pub(crate) last: u64,
+    /// How much of a room is kept that no feed holds back.
+    pub(crate) retention: Retention,
 }
 
 /// Gives what was done to a room its place in the feed, behind all that was done before.
@@ -53,30 +59,43 @@ pub(crate) fn holds_dead(tables: &Tables<'_>, incarnation: &[u8]) -> Result<bool
     }
 }
 
-/// Lets go of batches that every named feed has read, and of what is more or older than may be held back; `most` of them at most. Returns
-/// whether there may be more to be taken away after that: batches, or records of deleted incarnations that are free to go.
+/// What comes of letting go.
+#[derive(Debug, Default)]
+pub(crate) struct LetGo {
+    /// Whether there may be more to be taken away after that: batches, or records of deleted incarnations that are free to go.
+    pub(crate) more: bool,
+    /// Rooms of which less is held back now.
+    pub(crate) rooms: BTreeSet<(RoomCode, Epoch)>,
+}
+
+/// Lets go of batches that every named feed has read, and of what is more or older than may be held back; `most` of them at most.
 ///
 /// Where it comes to a row that is damaged, nothing more is let go of: whoever reads the feed is told, and rooms go on.
-pub(crate) fn let_go(tables: &mut Tables<'_>, keep: &FeedKeep, most: usize) -> Result<bool, Fault> {
+pub(crate) fn let_go(tables: &mut Tables<'_>, keep: &FeedKeep, most: usize) -> Result<LetGo, Fault> {
     match let_go_of_whole(tables, keep, most) {
-        Err(Fault::Damaged(_) | Fault::Later { .. }) => Ok(false),
+        Err(Fault::Damaged(_) | Fault::Later { .. }) => Ok(LetGo::default()),
         done => done,
     }
 }
 
-fn let_go_of_whole(tables: &mut Tables<'_>, keep: &FeedKeep, most: usize) -> Result<bool, Fault> {
-    let Some(feed) = &mut tables.feed else { return Ok(false) };
+fn let_go_of_whole(tables: &mut Tables<'_>, keep: &FeedKeep, most: usize) -> Result<LetGo, Fault> {
+    let Some(feed) = &mut tables.feed else { return Ok(LetGo::default()) };
     let mut read: Option<u64> = None;
     for entry in feed.names.iter()? {
         let (name, row) = entry?;
         let Mark { number, .. } = feed_rows::mark(name.value(), row.value())?;
         read = Some(read.map_or(number, |read| read.min(number)));
     }
-    let (read, mut is_freed) = (read.unwrap_or_default(), false);
-    for _ in 0..most {
-        let Some((number, row, sum)) = first(&feed.rows)? else { return Ok(is_freed) };
-        if number > read && feed.bytes <= keep.bytes_max && row.at >= keep.oldest {
-            return Ok(is_freed);
+    let (read, mut gone) = (read.unwrap_or_default(), LetGo::default());
+    for taken in 0..=most {
+        let Some((number, row, sum)) = first(&feed.rows)? else { break };
+        let is_held = number > read && feed.bytes <= keep.bytes_max && row.at >= keep.oldest;
+        if is_held || number > keep.last {
+            break;
+        }
+        if taken == most {
+            gone.more = true;
+            break;
         }
         feed.rows.remove(number)?;
         feed.floor = Mark { number, sum };
@@ -85,11 +104,12 @@ fn let_go_of_whole(tables: &mut Tables<'_>, keep: &FeedKeep, most: usize) -> Res
         match row.records {
             None => {
                 if feed.graves.remove(incarnation.as_slice())?.is_some() {
-                    is_freed = true;
+                    gone.more = true;
                     tables.tombstones.insert(incarnation.as_slice(), ())?;
                 }
             }
             Some((_, last)) => {
+                gone.rooms.insert((row.room.clone(), row.epoch));
                 let held = feed.held.get(incarnation.as_slice())?;
                 let held = held.map(|row| feed_rows::held(&incarnation, row.value())).transpose()?;
                 match held {
@@ -103,7 +123,7 @@ fn let_go_of_whole(tables: &mut Tables<'_>, keep: &FeedKeep, most: usize) -> Res
             }
         }
     }
-    Ok(true)
+    Ok(gone)
 }
 
 /// The oldest batch, with its number and checksum.

@@ -1,9 +1,9 @@
 //! Removal: records that retention no longer keeps, and the records of deleted incarnations.
 
-use chat_core::Keep;
+use chat_core::{Keep, Wall};
 use redb::ReadableTable;
 
-use crate::feed;
+use crate::feed::{self, FeedKeep, LetGo};
 use crate::format::{self, Fault, RecordRow, TailRow};
 use crate::read;
 use crate::tables::Tables;
@@ -63,6 +63,23 @@ pub(crate) fn trim(
         trimmed += 1;
     }
     Ok(trimmed)
+}
+
+/// Lets go of what the feed holds back no longer, `most` batches at most, and of what rooms have kept for that alone: it may be that nobody says
+/// anything in them any more. Returns whether there may be more to be taken away after that.
+pub(crate) fn let_go(tables: &mut Tables<'_>, keep: &FeedKeep, most: usize) -> Result<bool, Fault> {
+    let LetGo { more, rooms } = feed::let_go(tables, keep, most)?;
+    let keep = Keep { retention: keep.retention, now: Wall(keep.now), oldest: Wall(0) };
+    for (room, epoch) in rooms {
+        // A damaged tail is told to whoever uses the room.
+        if let Ok(Some(mut row)) = read::tail(&tables.tails, room.as_str())
+            && row.epoch == epoch
+            && trim(tables, room.as_str(), &mut row, &keep, Look::Sizes, SLICE)? > 0
+        {
+            tables.put_tail(room.as_str(), &row)?;
+        }
+    }
+    Ok(more)
 }
 
 /// Removes records of deleted incarnations, `most` at most. Returns whether there may be more.

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::apply::apply;
 use crate::compact::{self, Thoroughness};
-use crate::feed::{self, FeedKeep};
+use crate::feed::FeedKeep;
 use crate::format::Fault;
 use crate::options::{Durability, Options};
 use crate::request::{Change, Outcome, Request};
@@ -169,11 +169,13 @@ impl Writer {
         self.keep_of(self.options.retention)
     }
 
-    /// What the feed holds back, as of now.
-    fn feed_keep(&mut self) -> Option<FeedKeep> {
+    /// What the feed holds back, as of now, in a commit of this durability. What comes with one that is durable may go with it.
+    fn feed_keep(&mut self, durability: redb::Durability) -> Option<FeedKeep> {
         let bounds = self.options.feed?;
+        let is_synced = matches!(durability, redb::Durability::Immediate);
+        let (last, retention) = (if is_synced { u64::MAX } else { self.store.fed() }, self.options.retention);
         let keep = self.keep_of(Retention { age_max: Some(bounds.age_max), ..Retention::default() });
-        Some(FeedKeep { bytes_max: bounds.bytes_max, oldest: keep.oldest.0, now: keep.now.0 })
+        Some(FeedKeep { bytes_max: bounds.bytes_max, oldest: keep.oldest.0, now: keep.now.0, last, retention })
     }
 
     fn keep_of(&mut self, retention: Retention) -> Keep {
@@ -191,12 +193,12 @@ impl Writer {
         let is_relaxed = self.options.durability == Durability::Relaxed
             && !group.iter().any(|change| matches!(change, Change::End { .. }));
         let durability = if is_relaxed { redb::Durability::None } else { redb::Durability::Immediate };
-        let (is_purging, feed_keep) = (self.is_purging, self.feed_keep());
+        let (is_purging, feed_keep) = (self.is_purging, self.feed_keep(durability));
         let written = self.write(durability, |tables| {
             let outcomes = group.iter().map(|change| apply(tables, change, &keep));
             let outcomes = outcomes.collect::<Result<Vec<Outcome>, Fault>>()?;
             let is_freed = match &feed_keep {
-                Some(keep) => feed::let_go(tables, keep, 2 * group.len() + LET_GO_BESIDE)?,
+                Some(keep) => trim::let_go(tables, keep, 2 * group.len() + LET_GO_BESIDE)?,
                 None => false,
             };
             if is_purging {

@@ -203,6 +203,26 @@ async fn retention_goes_on_where_the_feed_was_read() {
     assert_eq!(kept, (8..=14).collect::<Vec<_>>(), "all that was not read, though it is more than is kept");
 }
 
+/// Nobody says anything any more: what was kept for the feed alone goes all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_room_is_trimmed_once_its_feed_is_read() {
+    let dir = TempDir::new().expect("a folder");
+    let retention = Retention { messages_max: Some(5), ..Retention::default() };
+    let log =
+        RedbLog::open(dir.path(), Options { feed: Some(bounds()), retention, ..Options::default() }).expect("it opens");
+    let (room, name) = (code("ROOM"), FeedName::parse("name").expect("valid"));
+    let start = feed_of(&log).end().await.expect("there is one");
+    feed_of(&log).put_feed(&name, &start).await.expect("it is stored");
+    let (_, tail) = fill(&log, &room, 50).await;
+    log.save_snapshot(&room, Epoch(1), tail.offset, b"snapshot").await.expect("it can be saved");
+    assert_eq!(read_all(&log, &room).await.len(), 52, "nobody has read it");
+    let end = feed_of(&log).end().await.expect("there is one");
+    feed_of(&log).put_feed(&name, &end).await.expect("it is stored");
+    log.close().await.expect("it can be closed");
+    let log = open(dir.path(), Some(bounds()));
+    assert_eq!(read_all(&log, &room).await.len(), 5);
+}
+
 /// What is damaged of the feed is told to whoever reads it, and no room stops for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_to_the_feed_is_told_to_its_reader_and_stops_no_room() {
@@ -226,8 +246,14 @@ async fn damage_to_the_feed_is_told_to_its_reader_and_stops_no_room() {
 /// What a reader was told is there after any crash, also where the disk has not been asked to confirm what was acked.
 #[tokio::test(flavor = "multi_thread")]
 async fn relaxed_feeds_nothing_that_a_crash_takes_back() {
+    relaxed_takes_nothing_back(bounds()).await;
+    // What it lets go of at once it has not let go of before that is on disk.
+    relaxed_takes_nothing_back(FeedBounds { bytes_max: 0, ..bounds() }).await;
+}
+
+async fn relaxed_takes_nothing_back(bounds: FeedBounds) {
     let (dir, room) = (TempDir::new().expect("a folder"), code("ROOM"));
-    let relaxed = Options { feed: Some(bounds()), durability: Durability::Relaxed, ..Options::default() };
+    let relaxed = Options { feed: Some(bounds), durability: Durability::Relaxed, ..Options::default() };
     let log = RedbLog::open(dir.path(), relaxed).expect("it opens");
     let (mut scribe, mut tail) = open_life(&log, &room, 1).await;
     for _ in 0..5 {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogInUse, LogPage, LogRoom, Offset, ReadError,
-    Record, RecordVersion, RoomCode, Seq, Slot, Tail,
+    Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogFeed, LogInUse, LogPage, LogRoom, Offset,
+    ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -74,6 +74,10 @@ impl fmt::Debug for BentLog {
 impl Log for BentLog {
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.engines.claim()
+    }
+
+    fn feed(&self) -> Option<&dyn LogFeed> {
+        self.memory.feed()
     }
 
     fn writes(&self) -> RecordVersion {

@@ -26,8 +26,16 @@ pub fn two() -> Two {
 }
 
 pub fn two_with(change: impl Fn(&mut Limits), build: impl Fn(EngineBuilder) -> EngineBuilder) -> Two {
-    let servers = Servers::default();
-    let memory = Arc::new(MemoryLog::new());
+    two_over(MemoryLog::new(), change, build)
+}
+
+/// The same over this log.
+pub fn two_over(
+    memory: MemoryLog,
+    change: impl Fn(&mut Limits),
+    build: impl Fn(EngineBuilder) -> EngineBuilder,
+) -> Two {
+    let (servers, memory) = (Servers::default(), Arc::new(memory));
     let ends = [servers.join(), servers.join()];
     servers.give_all(&ends[0]);
     let logs = ends.each_ref().map(|_| Arc::new(FaultyLog::new(BentLog::new(&memory))));

@@ -7,7 +7,6 @@ use redb::Database;
 use super::{GROUP_BYTES_MAX, Writer, attempt};
 use crate::apply::apply;
 use crate::compact::{self, Thoroughness};
-use crate::feed;
 use crate::store::{OpenError, close};
 use crate::trim;
 
@@ -105,12 +104,12 @@ impl Writer {
 
     /// One slice of what is to go: of the feed, and of deleted incarnations.
     fn purge(&mut self) -> Result<(), String> {
-        let keep = self.feed_keep();
+        let keep = self.feed_keep(redb::Durability::Immediate);
         let more = self.write(redb::Durability::Immediate, |tables| {
             let is_freed = match keep {
                 Some(keep) => {
                     tables.put_clock(keep.now)?;
-                    feed::let_go(tables, &keep, trim::SLICE)?
+                    trim::let_go(tables, &keep, trim::SLICE)?
                 }
                 None => false,
             };
@@ -163,9 +162,15 @@ impl Writer {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), String> {
-        let written = self.write(redb::Durability::Immediate, |_| Ok(()));
+        let keep = self.feed_keep(redb::Durability::Immediate);
+        // What the commits before it could not let go of.
+        let written = self.write(redb::Durability::Immediate, |tables| match &keep {
+            Some(keep) => trim::let_go(tables, keep, trim::SLICE),
+            None => Ok(false),
+        });
+        self.is_purging |= *written.as_ref().unwrap_or(&false);
         self.synced_if_whole();
-        written.map_err(|failure| failure.error)
+        written.map(drop).map_err(|failure| failure.error)
     }
 
     /// After a durable commit: everything before it is durable too.

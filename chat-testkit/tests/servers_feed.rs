@@ -1,0 +1,56 @@
+//! A named feed of servers that share a log: the owner of the name's slot is told, and when that is another, it goes on from what was done.
+
+mod support;
+
+use std::time::Duration;
+
+use chat_core::{AppendError, Feed, FeedBounds, FeedError, FeedName, FeedPage, Retention};
+use chat_testkit::logs::MemoryLog;
+use support::servers::{Two, two_over};
+use support::{founder, say};
+
+async fn feeds(two: &Two) -> [Feed; 2] {
+    let name = FeedName::parse("backend").expect("a valid name");
+    let feeds = two.engines.each_ref().map(|engine| engine.feed_of(name.clone()));
+    let [one, other] = feeds;
+    [one.await.expect("there is a feed"), other.await.expect("there is a feed")]
+}
+
+/// The next page, if there is one within some seconds: as what it tells.
+async fn next(feed: &mut Feed) -> Option<(FeedPage, Vec<String>)> {
+    let page = tokio::time::timeout(Duration::from_secs(5), feed.next()).await.ok()?.expect("it can be read");
+    let told = page.events.iter().map(|event| event.kind.as_str().to_owned()).collect();
+    Some((page, told))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_feed_is_told_by_one_server_at_a_time_and_nothing_is_left_out() {
+    let memory = MemoryLog::with_feed(FeedBounds::default(), Retention::default());
+    let two = two_over(memory, |_| {}, |builder| builder);
+    let [mut first, mut second] = feeds(&two).await;
+    let ann = founder(&two.engines[0]).await;
+    let (page, told) = next(&mut first).await.expect("it owns the name");
+    assert_eq!(told, ["member_joined"]);
+    first.done(&page).await.expect("it owns the name");
+    assert!(next(&mut second).await.is_none(), "it does not");
+
+    say(&ann, "one", "k1").await.expect("it is said");
+    let (page, told) = next(&mut first).await.expect("it owns the name");
+    assert_eq!(told, ["message"]);
+    two.servers.give_all(&two.ends[1]);
+    let late = first.done(&page).await;
+    assert_eq!(late, Err(FeedError::Write(AppendError::Deposed)));
+    let (page, again) = next(&mut second).await.expect("it owns the name now");
+    assert_eq!(again, told, "what was not done is told again");
+    second.done(&page).await.expect("it owns the name now");
+    say(&ann, "two", "k2").await.expect("it is said");
+    assert!(next(&mut first).await.is_none());
+
+    two.servers.give_all(&two.ends[0]);
+    let (page, told) = next(&mut first).await.expect("it owns the name again");
+    assert_eq!(
+        (told.len(), page.events[0].json.contains("two")),
+        (1, true),
+        "what the other has done is not told again"
+    );
+}
