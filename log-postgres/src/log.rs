@@ -23,7 +23,7 @@ use crate::id::Id;
 use crate::keeper::{self, Keeper};
 use crate::members::Members;
 use crate::node::Node;
-use crate::options::{Durability, MemberOptions, Options, Retention};
+use crate::options::{Durability, MemberOptions, Options};
 use crate::patience::patiently;
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;

@@ -79,7 +79,7 @@ pub(crate) async fn prepare(connector: &Connector, connection: &Connection) -> R
     if let Some(found) = format(connection).await? {
         match found {
             FORMAT | WITH_FEED if connection.query_one(HAS_REACHES, &[]).await?.get(0) => {}
-            FORMAT => make(connector, connection, REACHES).await?,
+            FORMAT | WITH_FEED => make(connector, connection, REACHES).await?,
             1 => make(connector, connection, FROM_1).await?,
             found => return Err(OpenError::Later { found, reads: WITH_FEED }),
         }

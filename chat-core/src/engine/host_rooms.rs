@@ -81,7 +81,8 @@ impl RoomHandle {
         let options = Box::new(options.map_secret(|secret| shared.room_secrets.keep(code, &secret)));
         let (epoch, salt) = (shared.ids.epoch(), shared.ids.salt());
         let (answer, answered) = oneshot::channel();
-        shared.enqueue_new(code, InboxItem::Host { input: Input::Found { options, epoch, salt }, answer });
+        shared
+            .enqueue_new(code, InboxItem::Host { input: Input::Found { options, epoch, salt }, answer: answer.into() });
         answered.await.unwrap_or_else(|_| Err(unavailable())).map(|_| epoch)
     }
 

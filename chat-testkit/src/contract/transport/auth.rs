@@ -145,8 +145,8 @@ pub async fn another_token_says_who_somebody_is_at_once<D: TransportHarness>() {
     for reader in [&mut bob, &mut client] {
         let told = reader.read_to("LUNCH", 5).await;
         let field = |kind: &str, field: &str| {
-            let frames = told.iter().filter(|frame| frame["type"] == kind);
-            frames.last().map(|frame| text(frame, field))
+            let frame = told.iter().rfind(|frame| frame["type"] == kind);
+            frame.map(|frame| text(frame, field))
         };
         assert_eq!(field("role_changed", "role").as_deref(), Some("member"), "{told:?}");
         assert_eq!(field("member_changed", "nick").as_deref(), Some("Annie"), "{told:?}");
