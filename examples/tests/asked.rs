@@ -64,9 +64,9 @@ async fn first_event(server: SocketAddr, login: &str) -> String {
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut told = Vec::new();
     loop {
-        let text = String::from_utf8_lossy(&told);
+        let text = String::from_utf8_lossy(&told).into_owned();
         if text.contains("data: ") {
-            return text.into_owned();
+            return text;
         }
         assert!(stream.read_buf(&mut told).await.expect("readable") > 0, "it ends: {text}");
     }
