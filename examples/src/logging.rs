@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::console;
 
 /// The crates whose words follow `--log-level`. Of all others warnings and errors are told: their details are not ours to vouch for.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "chat_core",
     "chat_metrics",
     "chat_serve",
@@ -21,6 +21,7 @@ const OURS: [&str; 10] = [
     "examples",
     "log_postgres",
     "log_redb",
+    "policy_http",
     "transport_socketio",
     "transport_sse",
     "transport_ws",
