@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::console;
 
 /// The crates whose words follow `--log-level`. Of all others warnings and errors are told: their details are not ours to vouch for.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "chat_admin",
     "chat_core",
     "chat_metrics",
@@ -24,6 +24,7 @@ const OURS: [&str; 13] = [
     "examples",
     "log_postgres",
     "log_redb",
+    "policy_http",
     "policy_jwt",
     "transport_socketio",
     "transport_sse",

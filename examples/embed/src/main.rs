@@ -1,4 +1,4 @@
-//! An application with logins of its own that has chat: people under the names they have there, and a bot that takes back links.
+//! An application with logins of its own that has chat: people under the names they have there, a bot, and news from elsewhere.
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -6,15 +6,14 @@ use std::time::Duration;
 use std::{env, io};
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::map_request;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use roomlog::serve::{ServeConfig, serve};
+use roomlog::serve::{Credentials, ServeConfig, serve};
 use roomlog::sse::{self, SseConfig};
 use roomlog::ws::{self, WsConfig};
-use roomlog::{Admission, ConnectRequest, Engine, Event, Identity, Moderation, Nick, Observer, ObserverEvent, Policy};
+use roomlog::{Admission, ConnectRequest, Engine, Event, Identity, Nick, Observer, ObserverEvent, Policy};
 use roomlog::{Reject, RejectCode, RoomCode, Seq, async_trait};
 use tokio::sync::mpsc;
 
@@ -54,11 +53,19 @@ impl Observer for Links {
     }
 }
 
+/// Takes it back, and says why. The room may be gone by then.
 async fn bot(engine: Engine, mut links: mpsc::UnboundedReceiver<(RoomCode, Seq)>) {
     while let Some((room, seq)) = links.recv().await {
-        // The room may be gone by now.
-        let _ = engine.moderate(&room, Moderation::Redact(seq)).await;
+        let room = engine.room(&room);
+        let _ = (room.redact(seq).await, room.say("Bot", "No links here, please.").await);
     }
+}
+
+/// What another service posts here is said in the room. An application of yours asks for its secret, or looks at a signature.
+async fn news(engine: Engine, room: String, text: String) -> Result<StatusCode, (StatusCode, String)> {
+    let refused = |reject: Reject| (StatusCode::UNPROCESSABLE_ENTITY, reject.message.into_owned());
+    let room: RoomCode = room.parse().map_err(refused)?;
+    engine.room(&room).say("News", text).await.map(|_| StatusCode::NO_CONTENT).map_err(refused)
 }
 
 /// An application of yours asks for a password here.
@@ -75,35 +82,30 @@ async fn log_in(State(app): State<App>, name: String) -> Response {
 }
 
 async fn who_am_i(State(app): State<App>, headers: HeaderMap) -> Result<String, StatusCode> {
-    let nick = login(&headers).and_then(|login| app.who(login)).ok_or(StatusCode::UNAUTHORIZED)?;
+    let cookies = headers.get(header::COOKIE).and_then(|cookies| cookies.to_str().ok()).unwrap_or_default();
+    let login = cookies.split("; ").find_map(|cookie| cookie.strip_prefix("login="));
+    let nick = login.and_then(|login| app.who(login)).ok_or(StatusCode::UNAUTHORIZED)?;
     Ok(nick.as_str().to_owned())
-}
-
-fn login(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::COOKIE)?.to_str().ok()?.split("; ").find_map(|cookie| cookie.strip_prefix("login="))
-}
-
-/// A page sets no header of a WebSocket or an `EventSource`: the cookie, as the credentials that the policy is shown.
-async fn cookie_as_bearer(mut request: Request) -> Request {
-    let bearer = login(request.headers()).and_then(|login| HeaderValue::try_from(format!("Bearer {login}")).ok());
-    if let Some(bearer) = bearer {
-        request.headers_mut().entry(header::AUTHORIZATION).or_insert(bearer);
-    }
-    request
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let app = App::default();
     let (found, links) = mpsc::unbounded_channel();
-    let engine = Engine::builder().policy(Arc::new(app.clone())).observer(Arc::new(Links(found))).build();
+    let engine = Engine::builder().policy(Arc::new(app.clone())).observer(Arc::new(Links(found)));
+    let engine = engine.host_names(["Bot", "News"]).expect("they are names").build();
     tokio::spawn(bot(engine.clone(), links));
-    let chat = ws::routes(engine.clone(), WsConfig::default()).merge(sse::routes(engine.clone(), SseConfig::default()));
+    let credentials = Credentials::off().cookie("login");
+    let ws = WsConfig { credentials: credentials.clone(), ..WsConfig::default() };
+    let sse = SseConfig { credentials, ..SseConfig::default() };
+    let chat = ws::routes(engine.clone(), ws).merge(sse::routes(engine.clone(), sse));
+    let host = engine.clone();
     let router = Router::new()
         .route("/", get(async || Html(include_str!("page.html"))))
         .route("/login", post(log_in))
         .route("/me", get(who_am_i))
-        .nest("/chat", chat.layer(map_request(cookie_as_bearer)))
+        .route("/news/{room}", post(async |Path(room), text| news(host, room, text).await))
+        .nest("/chat", chat)
         .with_state(app);
     let at = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:5000".to_owned());
     let listener = tokio::net::TcpListener::bind(at).await?;

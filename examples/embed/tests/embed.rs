@@ -68,7 +68,7 @@ async fn hear(socket: &mut Socket, kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn people_are_who_they_have_logged_in_as_and_the_bot_takes_back_links() {
+async fn people_are_who_they_have_logged_in_as_and_the_bot_and_the_news_speak() {
     let (_child, server) = start().await;
     assert!(ask(server, "GET /", "", "").await.contains("/chat/ws"));
     assert!(ask(server, "GET /me", "", "").await.starts_with("HTTP/1.1 401"));
@@ -98,6 +98,14 @@ async fn people_are_who_they_have_logged_in_as_and_the_bot_takes_back_links() {
     say(&mut ann, json!({"type": "send", "room": "LOBBY", "text": "see http://example.org"})).await;
     let said = hear(&mut ann, "message").await;
     assert_eq!(hear(&mut ann, "redacted").await["target"], said["seq"]);
+    let why = hear(&mut ann, "message").await;
+    assert_eq!((&why["nick"], &why["host"]), (&json!("Bot"), &json!(true)), "{why}");
+
+    // Another service has news, and nobody is called as it is.
+    assert!(ask(server, "POST /news/LOBBY", "", "Version 2 is out").await.starts_with("HTTP/1.1 204"));
+    let news = hear(&mut ann, "message").await;
+    assert_eq!((&news["nick"], &news["text"]), (&json!("News"), &json!("Version 2 is out")));
+    assert!(ask(server, "POST /news/NOWHERE", "", "x").await.starts_with("HTTP/1.1 422"));
 }
 
 #[test]
