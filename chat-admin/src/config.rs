@@ -24,10 +24,13 @@ pub struct AdminConfig {
     /// done.
     pub answer_timeout: Duration,
     /// What is done when `POST /drain` asks for it. It has to return at once. Nothing: the route is `unavailable`.
-    pub drain: Option<Arc<dyn Fn() + Send + Sync>>,
+    pub drain: Option<Arc<Drain>>,
     /// Why clients should not be sent here, beside a drain: what `/readyz` says. Nothing.
-    pub why_not_ready: Option<Arc<dyn Fn() -> Option<&'static str> + Send + Sync>>,
+    pub why_not_ready: Option<Arc<WhyNot>>,
 }
+
+type Drain = dyn Fn() + Send + Sync;
+type WhyNot = dyn Fn() -> Option<&'static str> + Send + Sync;
 
 impl AdminConfig {
     /// For whoever shows this token.

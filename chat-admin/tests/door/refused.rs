@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::slice;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -105,7 +106,7 @@ async fn without_a_token_only_names_that_nobody_can_point_here_are_answered_to()
     ] {
         let host = ("host", host.to_owned());
         for path in ["/rooms", "/metrics", "/", "/healthz"] {
-            let (found, _) = open.send(request("GET", path, std::slice::from_ref(&host), Body::empty())).await;
+            let (found, _) = open.send(request("GET", path, slice::from_ref(&host), Body::empty())).await;
             assert_eq!(found.as_u16(), status, "{path} at {host:?}");
         }
         let (found, _) = guarded.send(request("GET", "/rooms", &[host.clone(), bearer()], Body::empty())).await;
