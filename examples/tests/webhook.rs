@@ -3,7 +3,6 @@
 #![cfg(unix)]
 
 #[path = "../../log-postgres/tests/support/cluster.rs"]
-#[allow(dead_code, reason = "other tests use all of it")]
 mod cluster;
 
 use std::io::{BufRead, BufReader, Read, Write};
