@@ -341,7 +341,8 @@ impl DataFlags {
         };
         let retention = self.options().retention;
         let name = format!("server {}", std::process::id());
-        log_postgres::Options { durability, retention, name, ..log_postgres::Options::default() }
+        let feed = self.webhook.feed();
+        log_postgres::Options { durability, retention, feed, name, ..log_postgres::Options::default() }
     }
 }
 

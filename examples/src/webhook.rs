@@ -15,7 +15,8 @@ const FEED: &str = "webhook";
 #[derive(Clone, Debug, clap::Args)]
 pub struct WebhookFlags {
     /// Tell this URL everything that happens in all rooms, as Standard Webhooks signed with CHAT_WEBHOOK_SECRET (`whsec_` and base64). What it does
-    /// not confirm waits in the folder of --data, up to 256 MiB or 3 days; a start without this flag gives it up
+    /// not confirm waits with the rooms of --data, up to 256 MiB or 3 days; a start without this flag gives it up. Servers that share a database
+    /// (--cluster) are all given it: one of them tells at a time
     #[arg(long, value_name = "URL", requires = "kept")]
     pub webhook: Option<String>,
 }
@@ -29,9 +30,6 @@ pub enum WebhookStartError {
     /// The secret in the environment. Its text is nobody's business.
     #[error("Cannot send webhooks: {WEBHOOK_SECRET_VARIABLE} has to be set: {0}")]
     Secret(#[from] BadSecret),
-    /// A database.
-    #[error("Cannot send webhooks: rooms in PostgreSQL have no feed yet; keep them in a folder (--data DIR)")]
-    NoFeed,
     /// The log.
     #[error("Cannot send webhooks: {0}")]
     Feed(FeedError),
@@ -66,11 +64,8 @@ impl WebhookFlags {
     pub async fn start(&self, engine: &Engine) -> Result<Sending, WebhookStartError> {
         let Some(url) = &self.webhook else { return Ok(Sending(None)) };
         let webhook = Self::made(url)?;
-        let feed = engine.feed_of(FeedName::parse(FEED).expect("a valid name")).await;
-        let feed = feed.map_err(|error| match error {
-            FeedError::NoFeed => WebhookStartError::NoFeed,
-            error => WebhookStartError::Feed(error),
-        })?;
+        let feed =
+            engine.feed_of(FeedName::parse(FEED).expect("a valid name")).await.map_err(WebhookStartError::Feed)?;
         Ok(Sending(Some(tokio::spawn(async move {
             let error = webhook.run(feed).await;
             tell(format_args!("No webhook is sent any more: {error}"));

@@ -1,11 +1,15 @@
-//! The server as it is started: `--webhook` tells a backend what happens, over a kill, and says so where it cannot.
+//! The server as it is started: `--webhook` tells a backend what happens, over a kill and from the next server, and says so where it cannot.
 
 #![cfg(unix)]
+
+#[path = "../../log-postgres/tests/support/cluster.rs"]
+mod cluster;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
+use cluster::Cluster;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -19,8 +23,11 @@ fn server(arguments: &[&str], secret: &str) -> Command {
 
 /// A running server, and where it is.
 fn start(dir: &TempDir, url: &str) -> (Child, String) {
-    let dir = dir.path().to_str().expect("a folder has a name");
-    let mut child = server(&["--data", dir, "--webhook", url], SECRET)
+    start_with(&["--data", dir.path().to_str().expect("a folder has a name"), "--webhook", url])
+}
+
+fn start_with(arguments: &[&str]) -> (Child, String) {
+    let mut child = server(arguments, SECRET)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -84,6 +91,37 @@ fn what_a_backend_has_not_confirmed_is_told_again_after_a_kill() {
     // What the first had sent last may still wait to be taken.
     let again = std::iter::repeat_with(|| take(&backend, true)).find(|events| *events == told);
     assert!(again.is_some());
+    second.kill().expect("it runs");
+    second.wait().expect("it is dead");
+}
+
+/// Of servers that share a database one tells the backend, also what happens at the others; and when it is killed another goes on, with what was not
+/// confirmed.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_servers_that_share_a_database_another_goes_on_when_one_is_killed() {
+    let Some(cluster) = Cluster::start() else { return };
+    drop(cluster.connect().await);
+    let folder = cluster.folder().to_str().expect("a folder of a test").replace('/', "%2F");
+    let database = format!("postgres://postgres@{folder}/postgres");
+    let backend = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/hook", backend.local_addr().expect("it listens"));
+    let arguments = ["--cluster", &database, "--lease", "1s", "--webhook", &url];
+    let told = |room: &str, confirms| {
+        let of_room = |events: &Vec<Value>| events.iter().any(|event| event["room"] == room);
+        std::iter::repeat_with(|| take(&backend, confirms)).find(of_room).expect("it goes on for ever")
+    };
+    // The first has everything, this feed too.
+    let (mut first, at) = start_with(&arguments);
+    let _ann = found(&at, "LUNCH");
+    told("LUNCH", true);
+    let (mut second, at) = start_with(&arguments);
+    let _bob = found(&at, "DINNER");
+    told("DINNER", true);
+    let _cid = found(&at, "SUPPER");
+    told("SUPPER", false);
+    first.kill().expect("it runs");
+    first.wait().expect("it is dead");
+    told("SUPPER", true);
     second.kill().expect("it runs");
     second.wait().expect("it is dead");
 }

@@ -46,6 +46,32 @@
 //! # }
 //! ```
 //!
+//! # Answering once
+//!
+//! An observer is told in passing: what happens while the application is down is told to nobody. The [feed](crate::Engine::feed_of) of a log is told at
+//! least once, and an answer whose key is the place of the question in it is said exactly once, whatever is killed when:
+//!
+//! ```no_run
+//! use roomlog::{Engine, FeedError, FeedName, FrameKind, Key};
+//!
+//! async fn answer(engine: Engine) -> Result<(), FeedError> {
+//!     let mut feed = engine.feed_of(FeedName::parse("bot").expect("1 to 32 of a-z 0-9 - _")).await?;
+//!     loop {
+//!         let page = feed.next().await?;
+//!         for event in page.events.iter().filter(|event| event.kind == FrameKind::Message && event.json.contains("!ping")) {
+//!             let key = Key::parse(&format!("feed:{}:{}", event.epoch, event.offset.0)).expect("a valid key");
+//!             // A reject that says `unavailable` or `busy` is to be asked again, under the same key.
+//!             let _ = engine.room(&event.room).say("Bot", "pong").with_reply_to(event.seq).with_key(key).await;
+//!         }
+//!         feed.done(&page).await?;
+//!     }
+//! }
+//! ```
+//!
+//! A room remembers the last 4,096 keys of its host, and a page has a few hundred records: be done with each page. The log is opened with a feed
+//! (`feed: Some(FeedBounds::default())` in its options). `examples/src/bin/bot.rs` of the repository does it whole, and is killed in its test
+//! wherever it waits.
+//!
 //! # Speaking
 //!
 //! A bot that speaks is a session without a socket: a member of its rooms, under a nick, and within the bounds of one.
