@@ -56,6 +56,22 @@ async fn everybody_is_told_their_own_time_to_come_back_and_the_drain_ends_with_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_sent_away_may_come_back_at_once_and_others_come_meanwhile() {
+    let engine = engine();
+    let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
+    let before = tokio::time::Instant::now();
+    engine.send_away(secs(1)).await;
+    assert!(before.elapsed() <= secs(1));
+    let frames = ann.frames().await;
+    let Some(ServerFrame::Closing { code, reconnect_after_ms, .. }) = frames.last() else { panic!("{frames:?}") };
+    assert_eq!((*code, *reconnect_after_ms), (4001, Some(0)));
+    assert!(!engine.is_draining());
+    let back = engine.connect(Default::default(), resume(&ann.token(), &[])).await;
+    assert!(back.is_ok(), "{:?}", back.err());
+    Client::in_room(&engine, "DINNER", "Bob").await.say("DINNER", "hi").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_takes_nothing_does_not_hold_up_the_end() {
     let engine = engine();
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;

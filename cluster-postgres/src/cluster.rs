@@ -66,6 +66,9 @@ pub struct Standing {
     /// Whether it is cut off from those of the others that reach each other, and has been for two leases or since it began: it gives its rooms away,
     /// and nobody new is to be sent to it. Of any servers that are there, some are not.
     pub is_apart: bool,
+    /// Whether it is, and has been for two leases: who is connected to it is better off at another server before the graces of rooms run out there
+    /// ([`Engine::send_away`](chat_core::Engine::send_away)).
+    pub stays_apart: bool,
 }
 
 /// The servers that share a PostgreSQL database, as one of them has them.
@@ -128,6 +131,7 @@ impl PgCluster {
             servers: self.members.list().len(),
             linked: self.linked().len(),
             is_apart: self.members.is_apart(),
+            stays_apart: self.members.stays_apart(),
         }
     }
 

@@ -7,16 +7,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
+use chat_core::Engine;
 use chat_serve::{Elsewhere, PeerStream, ServeConfig, ServerName, serve_passed_on};
 use cluster_postgres::links::HttpConnection;
-use cluster_postgres::{JoinError, JoinOptions, PgCluster};
+use cluster_postgres::{JoinError, JoinOptions, PgCluster, Standing};
 use log_postgres::{Options, PgLog};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::console::tell;
+
 /// Connections at once over which others pass on requests. 4,096: each of up to 32 servers has no more than a few hundred requests under way, and who
 /// polls or has changed to WebSocket has one for as long.
 const PASSED_ON_MAX: usize = 4_096;
+/// How often it is looked whether the others reach this server. 500 ms: little of a grace of 30 s.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a server that goes waits at most until the others have its rooms.
 const HAND_OVER_MAX: Duration = Duration::from_secs(10);
 
@@ -83,6 +88,24 @@ pub(crate) async fn serve_others(cluster: Arc<PgCluster>, router: Router, config
             serve_passed_on(stream, router, config, gone.cancelled_owned()).await;
             drop(place);
         });
+    }
+}
+
+/// Sends whoever is connected away, once each time that the others turn out not to reach this server: there is one of them that goes on with its rooms,
+/// and the graces of its people have begun to run there. Those who come back here nevertheless find no other way, and are served.
+pub(crate) async fn send_away_when_apart(cluster: Arc<PgCluster>, engine: Engine, spread: Duration) {
+    // Without the database it is not known who is there.
+    let is_cut_off =
+        || matches!(cluster.standing(), Standing { holds: true, is_draining: false, stays_apart: true, .. });
+    let mut was_cut_off = false;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let is_cut_off = is_cut_off();
+        if is_cut_off && !was_cut_off {
+            tell("Other servers do not reach this one: whoever is connected is sent to them.");
+            engine.send_away(spread).await;
+        }
+        was_cut_off = is_cut_off;
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use chat_core::{EngineBuilder, Limits};
+use chat_core::{Engine, EngineBuilder, Limits};
 use chat_serve::{PassOn, ServeConfig};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -18,7 +18,7 @@ use log_redb::{OpenError, Options, RedbLog, Retention};
 
 #[cfg(target_os = "linux")]
 use super::backup::BackupDoor;
-use super::cluster::{ClusterFlags, Others, hand_over, serve_others};
+use super::cluster::{ClusterFlags, Others, hand_over, send_away_when_apart, serve_others};
 #[cfg(target_os = "linux")]
 use super::console::tell;
 use super::webhook::WebhookFlags;
@@ -180,6 +180,16 @@ impl Kept {
     ) -> Option<impl Future<Output = ()> + Send + 'static> {
         let Self::Cluster(_, cluster) = self else { return None };
         Some(serve_others(Arc::clone(cluster), router, Arc::new(config)))
+    }
+
+    /// Sees to it that clients go to other servers, where there are some and they do not reach this one.
+    pub fn send_away_when_apart(
+        &self,
+        engine: Engine,
+        spread: Duration,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let Self::Cluster(_, cluster) = self else { return None };
+        Some(send_away_when_apart(Arc::clone(cluster), engine, spread))
     }
 
     /// Why no client should be sent here, where that is so.

@@ -95,6 +95,7 @@ pub async fn run_with(
     let config = ServeConfig { tls: tls.clone(), ..flags.serve(descriptors.connections_max()) };
     let reads_files = tls.is_some() || users.jwt_key.is_some();
     let reloads = Reloads::begin(tls.clone(), users);
+    let sending = kept.send_away_when_apart(engine.clone(), spread).map(|task| AbortOnDrop(tokio::spawn(task)));
     let router = flags.guard(router);
     let passed_on = kept.serve_passed_on(router.clone(), config.clone()).map(|task| AbortOnDrop(tokio::spawn(task)));
     let ended = async move {
@@ -114,6 +115,8 @@ pub async fn run_with(
                 Asked::TerminalGone | Asked::Reload => reloads.ask(),
             }
         }
+        // What it would say now is what the drain says.
+        drop(sending);
         manager.stopping();
         tell("Going down; a second signal ends at once.");
         tokio::spawn(async move {

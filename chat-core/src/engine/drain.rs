@@ -50,6 +50,16 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
     tracing::info!(left = shared.connected.load(Ordering::Acquire), "gone down: nobody is waited for any more");
 }
 
+/// Everybody who is connected now is told to come back at once; who comes meanwhile, or comes back, is let in.
+pub(crate) async fn send_away(shared: &Shared, spread: Duration) {
+    let connections: Vec<Arc<ConnectionState>> = {
+        let sessions = shared.lock_sessions();
+        sessions.by_id.values().filter_map(|cell| cell.lock().connection.clone()).collect()
+    };
+    tracing::info!(connections = connections.len(), "everybody is told to come back, at another server");
+    send_on(shared, &connections, spread).await;
+}
+
 /// Other servers have the rooms: everybody is served here until a moment of their own, and may come back at once, elsewhere.
 async fn send_on(shared: &Shared, connections: &[Arc<ConnectionState>], spread: Duration) {
     let begun = Instant::now();

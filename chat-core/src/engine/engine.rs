@@ -185,6 +185,13 @@ impl Engine {
         crate::engine::drain::drain(&self.shared, spread).await;
     }
 
+    /// Tells everybody who is connected now to come back at once (`draining`), each at a moment of their own within `spread`: of a server that goes on
+    /// and that others cannot reach, so that its clients find another one through whatever is in front of them. Whoever comes here is let in as before.
+    /// Where this is dropped, those whose moment has not come stay.
+    pub async fn send_away(&self, spread: Duration) {
+        crate::engine::drain::send_away(&self.shared, spread).await;
+    }
+
     /// Waits until a drain gives up connections that take nothing, for transports that have no task of each connection's own: those whose
     /// [`Connection::is_cut`](crate::Connection::is_cut) are to be ended then. A drain may do so more than once.
     pub fn cutting(&self) -> impl Future<Output = ()> + Send + '_ {

@@ -4,6 +4,7 @@
 //! faults come, in this order. The figures that a run prints are those of the machine as busy as it was.
 #![cfg(unix)]
 
+mod apart;
 #[path = "../crash/client.rs"]
 #[allow(dead_code, reason = "other tests use all of it")]
 mod client;
@@ -27,7 +28,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
-use client::Person;
+use client::{Gone, Person};
 use cluster::Cluster;
 use crowd::{Crowd, PEOPLE, ROOMS, begin, goes_on, silence};
 use fleet::{Fleet, LONG, SERVERS};
@@ -71,6 +72,8 @@ struct Struck {
     what: String,
     /// Servers whose clients may lose their connections by it.
     servers: BTreeSet<usize>,
+    /// Whether servers may have been cut off from each other for so long that they send their clients on.
+    is_part: bool,
     /// Rooms whose owner it was.
     rooms: BTreeSet<String>,
     at: Instant,
@@ -158,7 +161,7 @@ async fn strike(ground: &Ground, fleet: &mut Fleet, fault: Fault, draw: &mut Std
         }
     };
     let rooms = owners.into_iter().filter(|(_, owner)| servers.contains(owner)).map(|(room, _)| room).collect();
-    Struck { what, servers, rooms, at }
+    Struck { what, servers, is_part: fault == Fault::Part, rooms, at }
 }
 
 /// What is right whatever was struck, and the figures.
@@ -180,7 +183,9 @@ fn judge(seen: &Seen, struck: &Struck) {
         seen.in_vain,
     );
     assert!(longest < LONG, "{longest:?}");
-    let unasked: Vec<_> = seen.lost.iter().filter(|(server, _)| !struck.servers.contains(server)).collect();
+    let is_asked =
+        |server: &usize, gone: &Gone| struck.servers.contains(server) || struck.is_part && *gone == Gone::Closed(4001);
+    let unasked: Vec<_> = seen.lost.iter().filter(|(server, gone)| !is_asked(server, gone)).collect();
     assert!(unasked.is_empty(), "connections at servers that nothing has struck: {unasked:?}");
 }
 

@@ -369,10 +369,11 @@ impl Connection {
     }
 
     /// Whether the end is not told yet, although nothing else is due: those who drain are told together, or the first would come back
-    /// while the server still waits for the last. Where other servers have the rooms, they come back there.
+    /// while the server still waits for the last. Where other servers have the rooms, they come back there; of a server that goes on, likewise.
     fn is_held_back(&self, closing: &Closing, is_open: bool) -> bool {
         let is_held_back = is_open
             && closing.reason == CloseReason::Draining
+            && self.shared.draining.load(Ordering::Acquire)
             && !self.shared.flushed.load(Ordering::Acquire)
             && !self.shared.goes_on.load(Ordering::Acquire);
         if is_held_back {
