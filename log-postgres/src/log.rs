@@ -152,7 +152,8 @@ impl PgLog {
     /// # Errors
     /// When the database cannot be asked, or holds another text in its place.
     pub async fn secret(&self) -> Result<[u8; 32], OpenError> {
-        patiently(async || secret::secret(&self.node.connector.connect(Purpose::Other).await?).await).await
+        let connector = &self.node.connector;
+        patiently(|| async { secret::secret(&connector.connect(Purpose::Other).await?).await }).await
     }
 
     /// Waits until another server has taken the log over for itself, and says so in words. From then on nothing is written here
@@ -387,10 +388,12 @@ impl Drop for Tasks {
 /// The database, its tables and a connection to it, all found to be fit.
 async fn prepare(address: &str, options: &Options) -> Result<(Arc<Connector>, Connection, Copies), OpenError> {
     let connector = Arc::new(Connector::new(address, options)?);
-    let (connection, copies) = patiently(async || {
+    let connecting = &connector;
+    let (connection, copies) = patiently(|| async move {
+        let connector = connecting;
         let connection = connector.connect(Purpose::Append).await?;
         let copies = checks::durability(&connection, options.durability).await?;
-        schema::prepare(&connector, &connection).await?;
+        schema::prepare(connector, &connection).await?;
         let connection = connector.connect(Purpose::Other).await?;
         checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
         Ok((connection, copies))

@@ -16,7 +16,10 @@ const OPEN_PAUSE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// Those of the last attempt.
-pub(crate) async fn patiently<T>(attempt: impl AsyncFn() -> Result<T, OpenError>) -> Result<T, OpenError> {
+pub(crate) async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, OpenError>
+where
+    F: Future<Output = Result<T, OpenError>>,
+{
     let begun = Instant::now();
     let mut has_said = false;
     loop {

@@ -127,7 +127,7 @@ impl Members {
             acts: watch::Sender::new(Acts::default()),
             started: Instant::now(),
         });
-        let connection = match patiently(async || inner.ask(None, true).await).await {
+        let connection = match patiently(|| inner.ask(None, true)).await {
             Ok(connection) => connection,
             Err(error) => {
                 inner.node.leave_failed().await;
