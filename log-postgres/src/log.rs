@@ -24,7 +24,7 @@ use crate::keeper::{self, Keeper};
 use crate::members::Members;
 use crate::node::Node;
 use crate::options::{MemberOptions, Options, Retention};
-use crate::patience::patiently;
+use crate::patience::Patience;
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;
 use crate::slots::UnderWay;
@@ -139,7 +139,14 @@ impl PgLog {
     /// # Errors
     /// When the database cannot be asked, or holds another text in its place.
     pub async fn secret(&self) -> Result<[u8; 32], OpenError> {
-        patiently(async || secret::secret(&self.node.connector.connect(Purpose::Other).await?).await).await
+        let mut patience = Patience::begin();
+        let connection = loop {
+            match self.node.connector.connect(Purpose::Other).await {
+                Ok(connection) => break connection,
+                Err(error) => patience.wait(error).await?,
+            }
+        };
+        secret::secret(&connection).await
     }
 
     /// Waits until another server has taken the log over for itself, and says so in words. From then on nothing is written here
@@ -348,16 +355,23 @@ impl Drop for Tasks {
 /// The database, its tables and a connection to it, all found to be fit.
 async fn prepare(address: &str, options: &Options) -> Result<(Arc<Connector>, Connection, Copies), OpenError> {
     let connector = Arc::new(Connector::new(address, options)?);
-    let (connection, copies) = patiently(async || {
-        let connection = connector.connect(Purpose::Append).await?;
-        let copies = checks::durability(&connection, options.durability).await?;
-        schema::prepare(&connector, &connection).await?;
-        let connection = connector.connect(Purpose::Other).await?;
-        checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
-        Ok((connection, copies))
-    })
-    .await?;
+    let mut patience = Patience::begin();
+    let (connection, copies) = loop {
+        match connect_and_check(&connector, options).await {
+            Ok(found) => break found,
+            Err(error) => patience.wait(error).await?,
+        }
+    };
     Ok((connector, connection, copies))
+}
+
+async fn connect_and_check(connector: &Connector, options: &Options) -> Result<(Connection, Copies), OpenError> {
+    let connection = connector.connect(Purpose::Append).await?;
+    let copies = checks::durability(&connection, options.durability).await?;
+    schema::prepare(connector, &connection).await?;
+    let connection = connector.connect(Purpose::Other).await?;
+    checks::rules(&connection, &connector.connect(Purpose::Other).await?).await?;
+    Ok((connection, copies))
 }
 
 /// The epoch that the batch claims the code for, if it is the first of an incarnation.

@@ -11,24 +11,31 @@ const OPEN_PATIENCE: Duration = Duration::from_secs(32);
 /// Between two attempts. A server that starts refuses cheaply.
 const OPEN_PAUSE: Duration = Duration::from_millis(500);
 
-/// Tries until it succeeds, fails for another reason than that the database cannot be connected to now, or has taken too long. Says once what is
-/// waited for.
-///
-/// # Errors
-/// Those of the last attempt.
-pub(crate) async fn patiently<T>(attempt: impl AsyncFn() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    let begun = Instant::now();
-    let mut has_said = false;
-    loop {
-        match attempt().await {
-            Err(OpenError::Unavailable(why)) if begun.elapsed() + OPEN_PAUSE < OPEN_PATIENCE => {
-                if !has_said {
-                    has_said = true;
-                    tracing::warn!(error = why, at_most = ?OPEN_PATIENCE, "the log's database takes no connection yet: it is waited for");
-                }
-                tokio::time::sleep(OPEN_PAUSE).await;
-            }
-            ended => return ended,
+/// What is left of it for one log. No closure is tried again by it: its future could not be sent between threads wherever it borrows.
+pub(crate) struct Patience {
+    begun: Instant,
+    has_said: bool,
+}
+
+impl Patience {
+    pub(crate) fn begin() -> Self {
+        Self { begun: Instant::now(), has_said: false }
+    }
+
+    /// Waits until it can be tried again, and says once what is waited for.
+    ///
+    /// # Errors
+    /// This one, where it is another than that the database cannot be connected to now, or has been that for too long.
+    pub(crate) async fn wait(&mut self, error: OpenError) -> Result<(), OpenError> {
+        let OpenError::Unavailable(why) = &error else { return Err(error) };
+        if self.begun.elapsed() + OPEN_PAUSE >= OPEN_PATIENCE {
+            return Err(error);
         }
+        if !self.has_said {
+            self.has_said = true;
+            tracing::warn!(error = why, at_most = ?OPEN_PATIENCE, "the log's database takes no connection yet: it is waited for");
+        }
+        tokio::time::sleep(OPEN_PAUSE).await;
+        Ok(())
     }
 }

@@ -29,7 +29,7 @@ use crate::error::OpenError;
 use crate::id::Id;
 use crate::node::Node;
 use crate::options::MemberOptions;
-use crate::patience::patiently;
+use crate::patience::Patience;
 use crate::slots::Held;
 
 pub use self::news::Changed;
@@ -127,9 +127,13 @@ impl Members {
             acts: watch::Sender::new(Acts::default()),
             started: Instant::now(),
         });
-        let connection = match patiently(async || inner.ask(None, true).await).await {
-            Ok(connection) => connection,
-            Err(error) => {
+        let mut patience = Patience::begin();
+        let connection = loop {
+            let error = match inner.ask(None, true).await {
+                Ok(connection) => break connection,
+                Err(error) => error,
+            };
+            if let Err(error) = patience.wait(error).await {
                 inner.node.leave_failed().await;
                 return Err(error);
             }
