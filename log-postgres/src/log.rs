@@ -70,9 +70,13 @@ impl PgLog {
     pub async fn open_with_clock(address: &str, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let (connector, connection, copies) = prepare(address, &options).await?;
         let node = Arc::new(Node::take_over(connector, &connection, &options.name).await?);
-        match &options.feed {
-            Some(bounds) => feed::begin(&connection, bounds).await?,
-            None => feed::end(&connection).await?,
+        let turned = match &options.feed {
+            Some(bounds) => feed::begin(&connection, bounds).await,
+            None => feed::end(&connection).await,
+        };
+        if let Err(error) = turned {
+            node.leave_failed().await;
+            return Err(error);
         }
         let beat = tokio::spawn(Arc::clone(&node).beat()).abort_handle();
         Self::begin(node, connection, copies, &options, clock, vec![beat]).await
@@ -90,8 +94,11 @@ impl PgLog {
         member.check()?;
         let (connector, connection, copies) = prepare(address, &options).await?;
         let node = Arc::new(Node::join(connector, &connection, &options.name, &member).await?);
-        if let Some(bounds) = &options.feed {
-            feed::begin(&connection, bounds).await?;
+        if let Some(bounds) = &options.feed
+            && let Err(error) = feed::begin(&connection, bounds).await
+        {
+            node.leave_failed().await;
+            return Err(error);
         }
         let (members, tasks) = Members::begin(Arc::clone(&node), options.name.clone(), member).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

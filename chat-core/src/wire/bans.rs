@@ -22,10 +22,10 @@ pub struct BanEntry {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by: Option<MemberId>,
     #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::moment::Time>"))]
     pub at: Option<Wall>,
     #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::moment::Time>"))]
     pub until: Option<Wall>,
     /// Whether whoever comes from where they came from is kept out, too.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]

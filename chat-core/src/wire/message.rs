@@ -19,7 +19,7 @@ pub struct MessageFrame {
     pub room: String,
     pub seq: Seq,
     #[serde(with = "rfc3339")]
-    #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+    #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
     pub at: Wall,
     /// Who said it; absent where the host did.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -35,3 +35,32 @@ pub(super) mod rfc3339_option {
         super::rfc3339::deserialize(deserializer).map(Some)
     }
 }
+
+/// Such a time as JSON Schema.
+#[cfg(feature = "schema")]
+pub(super) mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    /// A time as frames have it.
+    pub(in crate::wire) struct Time;
+
+    impl JsonSchema for Time {
+        fn schema_name() -> Cow<'static, str> {
+            "Time".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "type": "string",
+                "format": "date-time",
+                "description": "RFC 3339 in UTC with milliseconds: 2026-11-22T18:00:00.123Z.",
+                "pattern": r"^\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+            })
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+pub(super) use schema::Time;

@@ -24,7 +24,7 @@ pub struct RoomStatus {
     pub reason: Option<RemovalReason>,
     /// Of who was banned: when the ban ends.
     #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::moment::Time>"))]
     pub until: Option<Wall>,
 }
 

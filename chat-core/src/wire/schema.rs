@@ -85,24 +85,6 @@ fn schema_of<T: JsonSchema>(title: &str, description: &str) -> Value {
     schema.to_value()
 }
 
-/// A time as frames have it.
-pub(super) struct Time;
-
-impl JsonSchema for Time {
-    fn schema_name() -> Cow<'static, str> {
-        "Time".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": "date-time",
-            "description": "RFC 3339 in UTC with milliseconds: 2026-11-22T18:00:00.123Z.",
-            "pattern": r"^\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
-        })
-    }
-}
-
 impl JsonSchema for CommandId {
     fn schema_name() -> Cow<'static, str> {
         "CommandId".into()

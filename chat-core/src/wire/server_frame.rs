@@ -57,7 +57,7 @@ pub enum ServerFrame {
     /// What the client has shown to say who it is runs out then; another is shown with `auth`.
     AuthExpiring {
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         expires_at: Wall,
     },
     /// Answers an `auth`.
@@ -66,7 +66,7 @@ pub enum ServerFrame {
         id: Option<CommandId>,
         /// When that runs out; absent where it does not.
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
-        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::moment::Time>"))]
         expires_at: Option<Wall>,
     },
     Resumed(RoomStatus),
@@ -77,7 +77,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
-        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::moment::Time>"))]
         at: Option<Wall>,
     },
     Error {
@@ -95,7 +95,7 @@ pub enum ServerFrame {
         retry_after_ms: Option<u64>,
         /// Of a ban: when it ends.
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
-        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::moment::Time>"))]
         until: Option<Wall>,
     },
     History {
@@ -152,7 +152,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         member: MemberId,
         nick: String,
@@ -169,7 +169,7 @@ pub enum ServerFrame {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         seq: Option<Seq>,
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
-        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::moment::Time>"))]
         at: Option<Wall>,
         /// As a `hello` takes it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -181,7 +181,7 @@ pub enum ServerFrame {
         by: Option<MemberId>,
         /// Of who was banned: when the ban ends.
         #[serde(skip_serializing_if = "Option::is_none", default, with = "rfc3339_option")]
-        #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<super::moment::Time>"))]
         until: Option<Wall>,
     },
     /// What a member is shown as: what is there takes the place of what was before.
@@ -189,7 +189,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         member: MemberId,
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -203,7 +203,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         /// Nothing, where it is a message that the reader may not see.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -216,7 +216,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         /// Nothing, where it is a message that the reader may not see.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -238,7 +238,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         /// Absent for who may see nothing of the range; else what they may see of it.
         #[serde(flatten)]
@@ -249,7 +249,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         /// Absent for who may not see the message, as is what follows.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -261,7 +261,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         topic: String,
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -271,7 +271,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         /// All that holds from now on.
         settings: RoomSettings,
@@ -282,7 +282,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         member: MemberId,
         #[serde(deserialize_with = "role")]
@@ -294,7 +294,7 @@ pub enum ServerFrame {
         room: String,
         seq: Seq,
         #[serde(with = "rfc3339")]
-        #[cfg_attr(feature = "schema", schemars(with = "super::schema::Time"))]
+        #[cfg_attr(feature = "schema", schemars(with = "super::moment::Time"))]
         at: Wall,
         notices: Notices,
     },
