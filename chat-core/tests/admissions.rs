@@ -240,7 +240,9 @@ async fn a_person_enters_the_rooms_they_were_let_in_for_and_no_others() {
     passes.put("tea", ann().with_rooms([code("TEA")]));
     client.session.call(auth("tea")).await.expect("renewed");
     assert_eq!(client.told().await, ["2 -Ann left"]);
-    assert_eq!(client.refused(send("LUNCH", "hi")).await.code, RejectCode::RoomNotFound, "they were alone");
+    assert_eq!(client.refused(send("LUNCH", "hi")).await.code, RejectCode::NotMember);
+    let gone = engine.room(&code("LUNCH")).info().await.expect_err("they were alone");
+    assert_eq!(gone.code, RejectCode::RoomNotFound);
     client.say("TEA", "hi").await;
 }
 

@@ -97,7 +97,9 @@ async fn rooms_that_are_taken_back_are_left_behind_what_was_said_before() {
     client.enter("DINNER", "Ann").await;
     // A second time there is less left, and never more.
     engine.revoke(who("ann"), but(&["LUNCH", "TEA"])).await.expect("done");
-    assert_eq!(client.refused(send("DINNER", "hi")).await.code, RejectCode::RoomNotFound, "she was alone");
+    assert_eq!(client.refused(send("DINNER", "hi")).await.code, RejectCode::NotMember);
+    let gone = engine.room(&code("DINNER")).info().await.expect_err("she was alone");
+    assert_eq!(gone.code, RejectCode::RoomNotFound);
     assert_eq!(client.refused(join("LUNCH", "Ann")).await.code, RejectCode::Forbidden);
     bob.say("LUNCH", "nothing happened to Bob").await;
     // Another token is another admission.

@@ -18,6 +18,9 @@ use crate::wire::{self, FrameKind};
 
 /// How long an admission's end is left alone at most: the clock that it is told by may be set meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(10 * 60);
+/// How long rooms have to let somebody go who is admitted to them no longer, and their client to read that. 10 s: a room is done in
+/// milliseconds, unless its log or the server that decides for it cannot be reached.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Holds that an admission is good still.
 ///
@@ -89,6 +92,13 @@ impl Shared {
     pub(crate) fn look_at_admission(&self, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let Some(admitted) = &connection.admitted else { return };
         let now = self.clock.now();
+        if admitted.should_have_left(now.mono) {
+            let (admission, rooms) = (admitted.admission(), cell.lock().rooms.all());
+            if rooms.iter().any(|room| !admission.may_enter(room)) {
+                // Whatever kept it from leaving: who comes back is let into no room that the policy does not name.
+                return connection.close(CloseReason::AuthExpired);
+            }
+        }
         let wait = match admitted.expiry(now.wall, millis(self.limits.session.auth_notice)) {
             Expiry::Never => return,
             Expiry::Over => return connection.close(CloseReason::AuthExpired),
@@ -125,6 +135,10 @@ impl Shared {
         let keeps = false;
         for room in rooms {
             if !admission.may_enter(&room) && !keeps {
+                let by = self.clock.now().mono.after(LEAVE_PATIENCE);
+                if connection.admitted.as_ref().is_some_and(|admitted| admitted.is_to_leave_by(by)) {
+                    self.timers.look_at_admission(by, cell, connection);
+                }
                 self.enqueue(&room, InboxItem::End { by: caller(cell, connection.generation), whole: true });
             } else if says_more {
                 let (cell, connection) = (Arc::clone(cell), Arc::clone(connection));

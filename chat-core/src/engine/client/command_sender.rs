@@ -242,17 +242,21 @@ fn said(text: Body, data: Option<Data>, reply_to: Option<Seq>) -> Said {
 
 /// Brings a command into its room's inbox, or refuses it. `as_sent` is what the client sent, where a policy has seen it.
 fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permit: SendPermit, mut reply: ReplyTo) {
-    if let Command::Create { room, .. } = &command
-        && let Err(reject) = reply.connection.may_enter(room.as_ref())
+    let (room, is_entry) = match &command {
+        Command::Create { room, .. } => (Some(room.as_ref()), true),
+        Command::Join { room, .. } => (Some(Some(room)), true),
+        Command::Leave { .. } => (None, false),
+        command => (command.room().map(Some), false),
+    };
+    if let Some(room) = room
+        && let Err(mut reject) = reply.connection.may_enter(room)
     {
+        if !is_entry {
+            // Also before they have left it.
+            reject.code = RejectCode::NotMember;
+        }
         shared.count_reject(reject.code);
-        return reply.reject(room.as_ref(), reject);
-    }
-    if let Command::Join { room, .. } = &command
-        && let Err(reject) = reply.connection.may_enter(Some(room))
-    {
-        shared.count_reject(reject.code);
-        return reply.reject(Some(room), reject);
+        return reply.reject(room, reject);
     }
     let identity = reply.cell.lock().identity.clone();
     let by = Caller {

@@ -224,6 +224,9 @@ impl Shared {
             log.put_ended(&ended, &place.over).await.map_err(|_| unavailable())?;
         }
         self.ended_sessions.put(ended.clone());
+        if let EndedWho::Person(identity) = &ended.who {
+            self.have_policy_forget(identity);
+        }
         drop(place);
         self.tell_ended(&ended).await;
         self.observe(ObserverEvent::SessionsEnded { ended: &ended });
@@ -264,6 +267,9 @@ impl Shared {
             EndedWho::Person(identity) => (ended.through, Some(identity.clone()), Extent::Person),
         };
         self.ended_sessions.put(ended.clone());
+        if let EndedWho::Person(identity) = &ended.who {
+            self.have_policy_forget(identity);
+        }
         self.end_all(&ended, &Order { session, identity, extent, newest_day: 0, asks: None });
     }
 

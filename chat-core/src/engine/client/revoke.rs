@@ -30,6 +30,7 @@ impl Shared {
     /// Takes it back at those who are here, connected or to come back. Who is being admitted meanwhile finds out afterwards.
     pub(crate) fn revoke_here(self: &Arc<Self>, identity: &Identity, what: &Revocation) {
         self.revocations.note(identity);
+        self.have_policy_forget(identity);
         let cells: Vec<_> = {
             let sessions = self.lock_sessions();
             sessions.of(identity).into_iter().filter_map(|session| sessions.cell(session)).collect()
@@ -89,7 +90,7 @@ impl Shared {
                 self.peers.heard(number, node);
             }
         }
-        is_told &= tokio::time::timeout(self.limits.session.resume_wait, told).await.is_ok();
+        is_told &= matches!(tokio::time::timeout(self.limits.session.resume_wait, told).await, Ok(Ok(true)));
         self.peers.forget(number);
         if is_told { Ok(()) } else { Err(unavailable()) }
     }

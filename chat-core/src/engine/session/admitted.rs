@@ -23,6 +23,8 @@ struct Current {
     is_told: bool,
     /// When it is looked at next, as far as that is settled.
     look_at: Option<Mono>,
+    /// Until when rooms that it does not name any more are to be left.
+    leaves_by: Option<Mono>,
 }
 
 /// What is to be done about an admission's end now.
@@ -41,7 +43,10 @@ pub(crate) enum Expiry {
 impl Admitted {
     pub(crate) fn new(admission: Arc<Admission>, address: Option<IpAddr>) -> Self {
         let named = named(&admission);
-        Self { address, current: Mutex::new(Current { admission, named, is_told: false, look_at: None }) }
+        Self {
+            address,
+            current: Mutex::new(Current { admission, named, is_told: false, look_at: None, leaves_by: None }),
+        }
     }
 
     pub(crate) fn admission(&self) -> Arc<Admission> {
@@ -68,6 +73,19 @@ impl Admitted {
         let left = Arc::new(current.admission.without(what)?);
         current.admission = Arc::clone(&left);
         Some(left)
+    }
+
+    /// Rooms that it does not name any more are to be left by then; `false` where some are to be left before.
+    pub(crate) fn is_to_leave_by(&self, at: Mono) -> bool {
+        let mut current = lock(&self.current);
+        let is_first = current.leaves_by.is_none();
+        current.leaves_by.get_or_insert(at);
+        is_first
+    }
+
+    /// Whether the time is over in which rooms were to be left. Said once.
+    pub(crate) fn should_have_left(&self, now: Mono) -> bool {
+        lock(&self.current).leaves_by.take_if(|by| *by <= now).is_some()
     }
 
     /// It is to be looked at then. `false` where it is sooner anyway: however often it is renewed, one timer is enough.
