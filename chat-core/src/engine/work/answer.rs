@@ -76,16 +76,18 @@ fn send_away(shared: &Arc<Shared>, code: &RoomCode, cell: &SessionCell, generati
     shared.enqueue(code, InboxItem::End { by, whole: true });
 }
 
-/// Has the host give somebody who came in the role that the policy says, as far as the room has it to give.
+/// Has the host give somebody who came in the role that the policy says, as far as the room has it to give. What they are `now` may be an older
+/// truth at a server that does not decide: there it is asked for whatever it is.
 pub(crate) fn appoint(
     shared: &Arc<Shared>,
     code: &RoomCode,
     said: Role,
     (member, now): (MemberId, Role),
     has_owner: bool,
+    is_decided_here: bool,
 ) {
     let role = if said == Role::Owner && has_owner { Role::Moderator } else { said };
-    if now == Role::Owner || now == role {
+    if now == Role::Owner || is_decided_here && now == role {
         return;
     }
     // Where the room refuses it they are what they were, and nobody waits to hear so.
@@ -312,7 +314,7 @@ fn enter(
         // Another admission has come while this was on its way, and found nobody here who had to leave.
         send_away(shared, &feed.code, &cell, connection.generation);
     } else if let Some(said) = connection.role() {
-        appoint(shared, &feed.code, said, stands, has_owner);
+        appoint(shared, &feed.code, said, stands, has_owner, true);
     }
     Ok(())
 }

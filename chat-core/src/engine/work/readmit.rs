@@ -13,7 +13,7 @@ use crate::types::{Now, Position};
 impl RoomTask {
     /// Where the room is decided: they are named as one who comes back is.
     pub(crate) fn readmit(&mut self, cell: &SessionCell, connection: &Arc<ConnectionState>) {
-        if let Some(by) = self.appoint_anew(cell, connection).filter(|by| by.named.is_some()) {
+        if let Some(by) = self.appoint_anew(cell, connection, true).filter(|by| by.named.is_some()) {
             self.state.unnamed.push(by);
         }
     }
@@ -21,7 +21,7 @@ impl RoomTask {
     /// Where another server decides, or nobody now: they ask for the name themselves, as far as they would be called so if they came back now. One that
     /// looks like somebody else's they have from the next time that they do.
     pub(crate) fn readmit_from_here(&self, now: Now, cell: &SessionCell, connection: &Arc<ConnectionState>) {
-        let Some(by) = self.appoint_anew(cell, connection).filter(|by| by.named.is_some()) else { return };
+        let Some(by) = self.appoint_anew(cell, connection, false).filter(|by| by.named.is_some()) else { return };
         let room = &self.state.room;
         let Some(epoch) = room.epoch() else { return };
         let here = Position { epoch, seq: room.head() };
@@ -35,7 +35,12 @@ impl RoomTask {
     }
 
     /// Gives them the role that the policy says, and says who they are; nobody who is not here.
-    fn appoint_anew(&self, cell: &SessionCell, connection: &Arc<ConnectionState>) -> Option<Caller> {
+    fn appoint_anew(
+        &self,
+        cell: &SessionCell,
+        connection: &Arc<ConnectionState>,
+        is_decided_here: bool,
+    ) -> Option<Caller> {
         let (session, identity) = (cell.id, cell.lock().identity.clone());
         let (generation, network, named) = (connection.generation, connection.network, connection.named());
         let by = Caller { session, generation, identity, network, named };
@@ -46,7 +51,7 @@ impl RoomTask {
         let said = said.filter(|_| !crate::fault_injection::is(crate::fault_injection::Bug::KeepRole));
         if let Some(said) = said {
             let has_owner = room.owner_seat() != OwnerSeat::Free;
-            appoint(&self.shared, &self.cell.code, said, (member.id, member.role), has_owner);
+            appoint(&self.shared, &self.cell.code, said, (member.id, member.role), has_owner, is_decided_here);
         }
         Some(by)
     }
