@@ -1,7 +1,9 @@
 //! One question to the backend: on a connection that was kept or a new one, as many at once as there are places, and within a time.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::config::{HttpConfig, Secret};
 
@@ -22,6 +25,10 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 pub(crate) enum Fault {
     #[error("it does not answer in time")]
     Late,
+    #[error("too many from one address wait for it")]
+    Crowded,
+    #[error("too many wait for it")]
+    Busy,
     #[error("it cannot be reached: {0}")]
     Io(#[from] io::Error),
     #[error("the connection was lost: {0}")]
@@ -40,6 +47,30 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// Somebody who waits for the backend, or is asked about.
+struct Turn<'b>(&'b Backend, Option<IpAddr>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Some(network) = self.1 else { return };
+        let mut waiting = self.0.waiting();
+        if let Some(count) = waiting.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(&network);
+            }
+        }
+    }
+}
+
+/// Whom an address counts with: whoever has an address of version 6 has its whole /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
+}
+
 /// The backend that is asked.
 #[derive(Debug)]
 pub(crate) struct Backend {
@@ -48,25 +79,48 @@ pub(crate) struct Backend {
     timeout: Duration,
     answer_bytes_max: usize,
     places: Semaphore,
+    per_address_max: usize,
+    /// How many wait or are asked about from each address.
+    waiting: Mutex<HashMap<IpAddr, usize>>,
     /// Connections with nothing under way; no more than there are places.
     kept: Mutex<Vec<Connection>>,
 }
 
 impl Backend {
     pub(crate) fn new(endpoint: Endpoint, config: &HttpConfig) -> Self {
-        let HttpConfig { timeout, answer_bytes_max, requests_max, .. } = *config;
+        let HttpConfig { timeout, answer_bytes_max, requests_max, requests_per_address_max, .. } = *config;
         let places = Semaphore::new(requests_max.clamp(1, Semaphore::MAX_PERMITS));
         let secret = config.secret.clone();
-        Self { endpoint, secret, timeout, answer_bytes_max, places, kept: Mutex::default() }
+        let (per_address_max, waiting) = (requests_per_address_max.max(1), Mutex::default());
+        Self { endpoint, secret, timeout, answer_bytes_max, places, per_address_max, waiting, kept: Mutex::default() }
     }
 
-    /// What the backend says of this: a status of 200, 401 or 403, and all that comes with it.
-    pub(crate) async fn ask(&self, question: Bytes) -> Result<Answer, Fault> {
-        let asking = async {
-            let _place = self.places.acquire().await.expect("it is never closed");
-            self.exchange(question).await
-        };
-        tokio::time::timeout(self.timeout, asking).await.unwrap_or(Err(Fault::Late))
+    /// What the backend says of this: a status of 200, 401 or 403, and all that comes with it. Those who come from one address take only so many
+    /// of the places that there are for all.
+    pub(crate) async fn ask(&self, address: Option<IpAddr>, question: Bytes) -> Result<Answer, Fault> {
+        let _turn = self.turn(address)?;
+        let begun = Instant::now();
+        let place = tokio::time::timeout(self.timeout, self.places.acquire()).await.map_err(|_| Fault::Busy)?;
+        let _place = place.expect("it is never closed");
+        let left = self.timeout.saturating_sub(begun.elapsed());
+        tokio::time::timeout(left, self.exchange(question)).await.unwrap_or(Err(Fault::Late))
+    }
+
+    fn turn(&self, address: Option<IpAddr>) -> Result<Turn<'_>, Fault> {
+        let network = address.map(network);
+        if let Some(network) = network {
+            let mut waiting = self.waiting();
+            let count = waiting.entry(network).or_default();
+            if *count >= self.per_address_max {
+                return Err(Fault::Crowded);
+            }
+            *count += 1;
+        }
+        Ok(Turn(self, network))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn exchange(&self, question: Bytes) -> Result<Answer, Fault> {

@@ -20,6 +20,10 @@ pub struct HttpConfig {
     pub timeout: Duration,
     /// Requests under way at once, and connections that are kept. 64: a backend that takes 50 ms is asked 1,280 times a second.
     pub requests_max: usize,
+    /// Of these, those about clients from one address (of version 6: one /64), with all who wait for their turn. 16: more at once is nobody's home, and
+    /// whoever floods the backend from one place keeps nobody else out. Where all clients come from one proxy that the server does not trust, they
+    /// share it.
+    pub requests_per_address_max: usize,
     /// Admissions that are remembered. 10,000: about 5 MB where none names rooms.
     pub remembered_max: usize,
     /// How long an admission is remembered, where the backend does not say. 30 s: devices that come back after a lost network ask once, and
@@ -41,6 +45,7 @@ impl Default for HttpConfig {
             secret: None,
             timeout: Duration::from_secs(5),
             requests_max: 64,
+            requests_per_address_max: 16,
             remembered_max: 10_000,
             ttl: Duration::from_secs(30),
             answer_bytes_max: 64 << 10,

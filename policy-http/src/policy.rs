@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chat_core::{AccessToken, Admission, Command, ConnectRequest, Identity, Policy, Reject, RejectCode, SessionView};
+use chat_core::{
+    AccessToken, Admission, Command, ConnectRequest, Identity, Mono, Policy, Reject, RejectCode, SessionView,
+};
 use chat_http::{Endpoint, EndpointError};
 use rand::RngExt;
 use serde_json::json;
@@ -21,12 +23,18 @@ use crate::config::HttpConfig;
 /// How long clients wait before they come again while the backend is down, in milliseconds: apart, so that it is not run over when it is back.
 const COME_AGAIN: std::ops::RangeInclusive<u64> = 1_000..=5_000;
 
+/// How often the log has a line that the backend is down. A minute: more says nothing new.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
 /// Asks a backend over HTTP. See the [crate](crate).
 pub struct HttpPolicy {
     backend: Backend,
     config: HttpConfig,
     cache: Mutex<Cache>,
     is_down: AtomicBool,
+    /// Whether the log has been told so, and when last.
+    has_said: AtomicBool,
+    said_at: Mutex<Option<Mono>>,
 }
 
 impl HttpPolicy {
@@ -37,11 +45,12 @@ impl HttpPolicy {
     pub fn new(url: &str, config: HttpConfig) -> Result<Self, EndpointError> {
         let endpoint = Endpoint::new(url, config.roots.as_deref())?;
         let backend = Backend::new(endpoint, &config);
-        Ok(Self { backend, config, cache: Mutex::default(), is_down: AtomicBool::new(false) })
+        let (is_down, has_said) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { backend, config, cache: Mutex::default(), is_down, has_said, said_at: Mutex::default() })
     }
 
-    /// Forgets what the backend has said of a person, on all their devices: it is asked when they come next. For whoever locks somebody out, together
-    /// with [`Engine::end`](chat_core::Engine::end).
+    /// Forgets what the backend has said of a person, on all their devices: it is asked when they come next. [`Engine::end`](chat_core::Engine::end) and
+    /// [`Engine::revoke`](chat_core::Engine::revoke) do so by themselves, at every server.
     pub fn forget(&self, identity: &Identity) {
         self.cache().forget(identity);
     }
@@ -72,7 +81,7 @@ impl HttpPolicy {
             }
             cache.epoch
         };
-        let asked = self.backend.ask(question).await;
+        let asked = self.backend.ask(request.address, question).await;
         let understood = asked.and_then(|answer| Said::read(answer).map_err(Fault::Malformed));
         let said = understood.map_err(|fault| self.failed(&fault))?;
         self.answered();
@@ -95,7 +104,13 @@ impl HttpPolicy {
 
     /// What clients are told while the backend is down: to come again after a moment.
     fn failed(&self, fault: &Fault) -> Reject {
-        if !self.is_down.swap(true, Ordering::Relaxed) {
+        // What one client has shown, or too many of them at once, says nothing of the backend.
+        let is_down = match fault {
+            Fault::Crowded | Fault::Busy => false,
+            Fault::Status { status, .. } => !status.is_client_error(),
+            _ => true,
+        };
+        if is_down && !self.is_down.swap(true, Ordering::Relaxed) && self.may_say() {
             tracing::warn!(error = %fault, "the backend cannot be asked who people are, and nobody new comes in");
         }
         let wait = match fault {
@@ -108,9 +123,21 @@ impl HttpPolicy {
     }
 
     fn answered(&self) {
-        if self.is_down.swap(false, Ordering::Relaxed) {
+        if self.is_down.swap(false, Ordering::Relaxed) && self.has_said.swap(false, Ordering::Relaxed) {
             tracing::info!("the backend says again who people are");
         }
+    }
+
+    /// Whether the log has a line about the backend: one a minute, however often it comes and goes.
+    fn may_say(&self) -> bool {
+        let now = self.config.clock.now().mono;
+        let mut said_at = self.said_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = said_at.is_none_or(|at| now >= at.after(SAY_EVERY));
+        if may {
+            *said_at = Some(now);
+            self.has_said.store(true, Ordering::Relaxed);
+        }
+        may
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -135,5 +162,9 @@ impl Policy for HttpPolicy {
 
     async fn check(&self, session: &SessionView, command: Command) -> Result<Command, Reject> {
         self.config.guests.check(session, command)
+    }
+
+    fn forget(&self, identity: &Identity) {
+        self.cache().forget(identity);
     }
 }

@@ -206,4 +206,10 @@ pub trait Policy: Send + Sync + 'static {
         let _ = session;
         Ok(command)
     }
+
+    /// Something that this person was admitted for is taken back ([`Engine::revoke`](crate::Engine::revoke)), or their sessions are ended: whatever the
+    /// policy remembers of them is not to let them in again. Told at every server; to be done at once, and not to wait for anything.
+    fn forget(&self, identity: &Identity) {
+        let _ = identity;
+    }
 }

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use crate::engine::parcel::Parcel;
 use crate::engine::shared::Shared;
 use crate::ports::{NotSent, ObserverEvent, Owner, Slot, Term};
-use crate::types::{NodeId, Reject, RejectCode};
+use crate::types::{Identity, NodeId, Reject, RejectCode};
 
 /// What who asked is told to wait before they ask again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -43,6 +43,14 @@ impl Shared {
             self.failures.note_panic();
             Err(NotSent)
         })
+    }
+
+    /// Has the policy forget what it remembers of a person.
+    pub(crate) fn have_policy_forget(&self, identity: &Identity) {
+        let Some(policy) = &self.policy else { return };
+        if catch_unwind(AssertUnwindSafe(|| policy.forget(identity))).is_err() {
+            self.failures.note_panic();
+        }
     }
 
     /// Waits for what the policy says, for so long and no longer.

@@ -22,7 +22,9 @@ struct Known {
 /// Who has not said yet that it has heard, and who waits for that.
 struct Asked {
     left: BTreeSet<NodeId>,
-    done: oneshot::Sender<()>,
+    /// Whether one has gone without saying so.
+    has_lost: bool,
+    done: oneshot::Sender<bool>,
 }
 
 impl Peers {
@@ -43,17 +45,21 @@ impl Peers {
     pub(crate) fn go(&self, node: NodeId) {
         let mut known = lock(&self.0);
         known.up.remove(&node);
+        for asked in known.asked.values_mut() {
+            asked.has_lost |= asked.left.contains(&node);
+        }
         let numbers: Vec<u64> = known.asked.keys().copied().collect();
         numbers.into_iter().for_each(|number| known.heard(number, node));
     }
 
-    /// Everybody who can be reached, and a number under which they say that they have heard; the receiver is told once all of them have.
-    pub(crate) fn ask_all(&self) -> (u64, BTreeSet<NodeId>, oneshot::Receiver<()>) {
+    /// Everybody who can be reached, and a number under which they say that they have heard; the receiver is told once all of them have,
+    /// or have gone: then `false`.
+    pub(crate) fn ask_all(&self) -> (u64, BTreeSet<NodeId>, oneshot::Receiver<bool>) {
         let mut known = lock(&self.0);
         known.numbered += 1;
         let (number, all) = (known.numbered, known.up.clone());
         let (done, told) = oneshot::channel();
-        known.asked.insert(number, Asked { left: all.clone(), done });
+        known.asked.insert(number, Asked { left: all.clone(), has_lost: false, done });
         known.end(number);
         (number, all, told)
     }
@@ -82,7 +88,7 @@ impl Known {
             && let Some(asked) = self.asked.remove(&number)
         {
             // Who waited may have given up.
-            let _ = asked.done.send(());
+            let _ = asked.done.send(!asked.has_lost);
         }
     }
 }
