@@ -12,7 +12,7 @@ use crate::engine::rooms::guest_reply::GuestReply;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::shared::Shared;
 use crate::engine::work::sweep;
-use crate::ports::{ClusterEvent, Ended, EndedWho, ObserverEvent, Slot};
+use crate::ports::{ClusterEvent, Ended, EndedWho, ObserverEvent, Owner, Slot};
 use crate::room::Input;
 use crate::types::{CloseReason, Generation, NodeId, RoomCode, SessionId};
 
@@ -51,6 +51,11 @@ pub(crate) async fn run(engine: Weak<Shared>) {
                 shared.tell_rooms(|_| true, || FromPeer::Link { node, is_up: false }.into()).await;
             }
             ClusterEvent::Moved(slots) => {
+                // Somebody may come and go at the server that decides now, and when they come back nothing here is due.
+                shared.away.let_go(|code, away| {
+                    let slot = Slot::of(code);
+                    slots.contains(&slot) && shared.owner_of(slot) != Owner::Me(away.term)
+                });
                 let won: Vec<Slot> = slots.iter().copied().filter(|slot| shared.decides_slot(*slot)).collect();
                 shared.spawn(sweep::visit_slots(Weak::clone(&engine), won));
                 shared.tell_rooms(|code| slots.contains(&Slot::of(code)), || InboxItem::Tick).await;

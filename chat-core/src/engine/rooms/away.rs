@@ -114,6 +114,14 @@ impl AwayRooms {
         Some(away)
     }
 
+    /// Lets go of rooms that nothing is due in and `is_gone` holds for: nobody would ever look at them here.
+    pub(crate) fn let_go(&self, is_gone: impl Fn(&RoomCode, &Away) -> bool) {
+        self.lock().rooms.retain(|code, entry| {
+            let is_visited = entry.away.vacancy.as_ref().is_none_or(|vacancy| vacancy.next_deadline().is_some());
+            is_visited || !is_gone(code, &entry.away)
+        });
+    }
+
     /// Whoever wanted to come back could not: the log could not be read, or there was no place.
     pub(crate) fn miss(&self, code: &RoomCode) {
         if let Some(entry) = self.lock().rooms.get_mut(code) {
