@@ -8,6 +8,7 @@ use chat_core::{AppendError, Feed, FeedError, FeedEvent, FeedPage, Wall};
 use chat_http::EndpointError;
 use futures_util::future::join_all;
 use rand::RngExt;
+use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 use crate::endpoint::{Backend, Connection, Failed, Head};
@@ -149,6 +150,9 @@ impl Delivery {
         let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let at = Wall(millis);
         let body = format!("{{\"type\":\"room.gap\",\"timestamp\":\"{at}\",\"data\":{{\"batches\":{batches}}}}}");
-        Self { id: format!("gap_{cursor}"), body: body.into(), events: 0 }
+        // A cursor may be longer than servers take headers.
+        let digest = Sha256::digest(cursor);
+        let id = digest[..16].iter().fold("gap_".to_owned(), |id, byte| id + &format!("{byte:02x}"));
+        Self { id, body: body.into(), events: 0 }
     }
 }
