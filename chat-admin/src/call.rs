@@ -52,25 +52,39 @@ pub(crate) async fn answer<P, Q, B, A, F>(
     shared: Arc<Shared>,
     operation: &'static Operation,
     request: Request,
-    run: impl FnOnce(Call<P, Q, B>) -> F,
+    run: impl FnOnce(Call<P, Q, B>) -> F + Send + 'static,
 ) -> Response
 where
     P: Part,
     Q: Part,
     B: Part,
-    A: Serialize,
-    F: Future<Output = Result<A, Reject>>,
+    A: Serialize + Send + 'static,
+    F: Future<Output = Result<A, Reject>> + Send,
 {
     if let Err(refusal) = let_in(&shared, &request) {
         return refusal.into_response();
     }
     let (mut head, body) = request.into_parts();
-    let mut line = AuditLine::default();
-    let answered = carry_out(&shared, &mut head, body, &mut line, run).await;
-    if operation.is_act {
-        let outcome = answered.as_ref().map_or_else(|refusal| refusal.reject.code.as_str(), |_| "done");
-        line.write(&shared.engine, operation.act, outcome, shared.config.address.find(&head));
-    }
+    let call = async move {
+        let mut line = AuditLine::default();
+        let answered = carry_out(&shared, &mut head, body, &mut line, run).await;
+        if operation.is_act {
+            let outcome = answered.as_ref().map_or_else(|refusal| refusal.reject.code.as_str(), |_| "done");
+            line.write(&shared.engine, operation.act, outcome, shared.config.address.find(&head));
+        }
+        answered
+    };
+    let answered = match operation.is_act {
+        // Whoever asked may hang up; what is done is told to the audit all the same.
+        true => match tokio::spawn(call).await {
+            Ok(answered) => answered,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Reject::new(RejectCode::Unavailable, "the server goes down").into()),
+            },
+        },
+        false => call.await,
+    };
     match answered {
         Ok(answer) => json(operation.status(), &answer),
         Err(refusal) => {
