@@ -14,8 +14,9 @@ pub fn preflight(flags: &Flags, admin: &AdminFlags, webhook: &WebhookFlags) -> R
     flags.tls().map_err(|error| format!("Cannot use TLS: {error}"))?;
     admin.check().map_err(|error| error.to_string())?;
     webhook.check().map_err(|error| error.to_string())?;
-    // Both at once: they may be one and the same.
-    let listened = bind(flags.listen).map_err(|error| cannot_listen(flags.listen, &error))?;
+    // Both at once, and one of them listened on: they may be one and the same.
+    let listened = bind(flags.listen).and_then(|socket| socket.listen(1));
+    let listened = listened.map_err(|error| cannot_listen(flags.listen, &error))?;
     if let Some(at) = admin.admin {
         bind(at).map_err(|error| AdminError::Listen(at, error).to_string())?;
     }
@@ -54,6 +55,10 @@ mod tests {
         assert!(listen.contains("Cannot listen on") && listen.contains("is another server running?"), "{listen}");
         let admin = look(&["--listen", "127.0.0.1:0", "--admin", &taken.0]).expect_err("it is taken");
         assert!(admin.contains("for --admin"), "{admin}");
+        let free =
+            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").to_string();
+        let both = look(&["--listen", &free, "--admin", &free]).expect_err("they are one and the same");
+        assert!(both.contains("for --admin"), "{both}");
         let tls = ["--listen", "127.0.0.1:0", "--tls-cert", "/nowhere/cert.pem", "--tls-key", "/nowhere/key.pem"];
         assert!(look(&tls).expect_err("there is none").contains("Cannot use TLS"));
         let webhook = ["--listen", "127.0.0.1:0", "--data", "rooms", "--webhook", "http://127.0.0.1:1/"];

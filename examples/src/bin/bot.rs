@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Engine, FeedBounds, FeedError, FeedEvent, FeedName, FrameKind, Key, RejectCode};
+use chat_core::{AppendError, Engine, FeedBounds, FeedError, FeedEvent, FeedName, FrameKind, Key, RejectCode};
 use clap::Parser;
 use examples::{Flags, block_on, run, say, tell};
 use log_redb::{Options, RedbLog};
@@ -22,7 +22,14 @@ pub(crate) async fn answer_all(engine: Engine) -> Result<(), FeedError> {
         }
         // A page has at most 256 records, or one batch of up to 256: far fewer keys than a room remembers. What is answered and not stored is answered
         // again, under the same keys.
-        feed.done(&page).await?;
+        while let Err(error) = feed.done(&page).await {
+            match error {
+                // Another server goes on from here.
+                FeedError::Write(AppendError::Deposed) => break,
+                FeedError::Read(_) | FeedError::Write(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+                error => return Err(error),
+            }
+        }
     }
 }
 
@@ -79,7 +86,12 @@ async fn serve() -> ExitCode {
     };
     let builder = Engine::builder().limits(flags.limits()).host_names(["Bot"]).expect("a valid name");
     let engine = builder.log(log).expect("nobody else has it").build();
-    let bot = tokio::spawn(answer_all(engine.clone()));
+    let answering = answer_all(engine.clone());
+    let bot = tokio::spawn(async move {
+        if let Err(error) = answering.await {
+            tell(format_args!("The bot answers nobody any more: {error}"));
+        }
+    });
     let router = transport_ws::routes(engine.clone(), flags.ws());
     let greet = |at| say(format_args!("Chat is at {}://{at}/ws", flags.scheme().replace("http", "ws")));
     let ended = run(&flags, engine, router, greet).await;
