@@ -4,8 +4,8 @@
 
 #[doc(inline)]
 pub use chat_core::{
-    Answered, BadFrame, Belief, Busy, ClientFrame, CommandId, CommandSender, FEATURES, Fill, Frame, FrameKind,
-    FrameMark, FrameRef, Framing, Generation, Positions, Reply, Request, wire,
+    Answered, BadFrame, Belief, Busy, ClientFrame, CommandId, CommandSender, FEATURES, Fill, Frame, FrameMark,
+    FrameRef, Framing, Generation, Positions, Reply, Request, wire,
 };
 /// The frames as JSON Schema, and as an AsyncAPI document.
 #[cfg(feature = "schema")]

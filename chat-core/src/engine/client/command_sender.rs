@@ -241,7 +241,7 @@ fn said(text: Body, data: Option<Data>, reply_to: Option<Seq>) -> Said {
 }
 
 /// Brings a command into its room's inbox, or refuses it. `as_sent` is what the client sent, where a policy has seen it.
-fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permit: SendPermit, mut reply: ReplyTo) {
+fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permit: SendPermit, reply: ReplyTo) {
     let (room, is_entry) = match &command {
         Command::Create { room, .. } => (Some(room.as_ref()), true),
         Command::Join { room, .. } => (Some(Some(room)), true),
@@ -251,6 +251,10 @@ fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permi
     if let Some(room) = room
         && let Err(mut reject) = reply.connection.may_enter(room)
     {
+        #[cfg(feature = "fault_injection")]
+        if !is_entry && crate::fault_injection::is(crate::fault_injection::Bug::KeepForbidden) {
+            return dispatch_to_room(shared, command, as_sent, permit, reply);
+        }
         if !is_entry {
             // Also before they have left it.
             reject.code = RejectCode::NotMember;
@@ -258,6 +262,17 @@ fn dispatch(shared: &Arc<Shared>, command: Command, as_sent: Option<Said>, permi
         shared.count_reject(reject.code);
         return reply.reject(room, reject);
     }
+    dispatch_to_room(shared, command, as_sent, permit, reply);
+}
+
+/// Brings a command of somebody who was let in for its room into its inbox.
+fn dispatch_to_room(
+    shared: &Arc<Shared>,
+    command: Command,
+    as_sent: Option<Said>,
+    permit: SendPermit,
+    mut reply: ReplyTo,
+) {
     let identity = reply.cell.lock().identity.clone();
     let by = Caller {
         session: reply.cell.id,
