@@ -33,11 +33,12 @@ function isChatError(error, code) {
 var PASSING = ["rate_limited", "busy", "unavailable", "at_capacity", "draining", "not_connected"];
 var isPassing = ({ code }) => PASSING.includes(code);
 var isFinal = (code) => code >= 4500 && code <= 4999;
-var isUnexplained = (code) => code !== 1e3 && (code < 4e3 || code === 4500);
+var isUnexplained = (code) => code === 4500 || code > 1001 && code < 4e3 && code !== 1012;
 var CREDENTIALS_EXPIRED = 4007;
 
 // src/transport.ts
 var ABNORMAL = 1006;
+var NORMAL = 1e3;
 
 // src/connection.ts
 var WELCOME_MS_MAX = 1e4;
@@ -100,9 +101,9 @@ var Connection = class {
       });
     } else go(hello);
   }
-  /** Drops what there is, and opens another. */
-  restart() {
-    if (this.#current !== null) this.#lose(this.#current, ABNORMAL, "dropped", 0);
+  /** Drops what there is, and opens another. With `NORMAL` nothing that was said is to blame. */
+  restart(code = NORMAL) {
+    if (this.#current !== null) this.#lose(this.#current, code, "dropped", 0);
     else this.start();
   }
   /** Tries again at once, where a wait is running. */
@@ -1589,7 +1590,7 @@ var Client = class extends Emitter {
   #onStatus(status) {
     this.#status = status;
     if (status.name === "open") {
-      this.#requests.open((frame) => this.#connection.send(frame), () => this.#connection.restart());
+      this.#requests.open((frame) => this.#connection.send(frame), () => this.#connection.restart(ABNORMAL));
     }
     if (status.name === "waiting" || status.name === "closed") {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = "expired";
