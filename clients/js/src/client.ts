@@ -217,7 +217,7 @@ export class Client extends Emitter<ClientEvents> {
     const entrance = snapshot(given);
     if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? undefined : this.room(code);
-    if (known?.isLeaving) return known.leave().then(() => this.#enter(code, entrance, isMaker));
+    if (known?.isLeaving) return known.left().then(() => this.#enter(code, entrance, isMaker));
     if (known !== undefined && known.state.status !== 'ended') {
       return known.state.epoch === null ? known.enter(entrance, isMaker) : Promise.resolve(known);
     }
