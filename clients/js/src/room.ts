@@ -482,7 +482,8 @@ export class Room extends Emitter<RoomEvents> {
     this.#outbox.clear(isOut());
     if (this.#state.status !== 'ended') this.#set(ended(this.#state, { why: 'left' }));
     this.#host.remove(this);
-    for (const resolve of this.#leaving!.splice(0)) resolve();
+    for (const resolve of this.#leaving ?? []) resolve();
+    this.#leaving = null;
     this.#fail(isOut());
   }
 

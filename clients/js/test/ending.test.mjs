@@ -141,3 +141,17 @@ test('who asked for a room that is left before one is in is told so', async () =
     assert.deepEqual([told, it.client.rooms], [['left'], []]);
   }
 });
+
+test('a room that is left can be left again, and who asks while the end is told is let in', async () => {
+  const it = await inRoom();
+  const leaving = it.room.leave();
+  it.line.ack('leave', 3);
+  await leaving;
+  await it.room.leave();
+  const other = await inRoom();
+  let again;
+  other.room.on('ended', () => { again ??= other.client.join(ROOM, { nick: 'Bobby' }); });
+  other.line.tell({ type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'kicked', by: 1 });
+  other.line.answer('join', { ...JOINED, seq: 4, entered: 4 });
+  assert.equal((await again).state.status, 'live');
+});

@@ -1147,7 +1147,8 @@ var Room = class extends Emitter {
     this.#outbox.clear(isOut());
     if (this.#state.status !== "ended") this.#set(ended(this.#state, { why: "left" }));
     this.#host.remove(this);
-    for (const resolve of this.#leaving.splice(0)) resolve();
+    for (const resolve of this.#leaving ?? []) resolve();
+    this.#leaving = null;
     this.#fail(isOut());
   }
   /** Whoever still waits to be let in is not. */
