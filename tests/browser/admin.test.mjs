@@ -45,8 +45,10 @@ withBrowser('operator', chat => {
     return { name, ann, bob };
   }
 
-  async function signIn(options) {
+  /** `prepare(page)` is done before anything but the page itself is there. */
+  async function signIn({ prepare, ...options } = {}) {
     const page = await chat.open('/', { url: chat.server.admin, ...options });
+    await prepare?.(page);
     await page.getByLabel('Token', { exact: true }).fill(TOKEN);
     await page.getByRole('button', { name: 'Go on' }).click();
     await page.getByText('Connected', { exact: true }).waitFor();
@@ -161,6 +163,44 @@ withBrowser('operator', chat => {
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  });
+
+  test('without its database a server is not out of sight, and the head says how it is', async t => {
+    const { name } = await room(t);
+    const refuse = (status, code, message) => route => route.fulfill({ status, json: { code, message } });
+    const page = await signIn({ prepare: it => it.route(/\/rooms\?/, refuse(503, 'unavailable', 'the log is away')) });
+    await page.getByText('the log is away').waitFor();
+    const drawn = () => page.evaluate(() => document.querySelector('.chart path:last-of-type').getAttribute('d'));
+    const goesOn = async () => {
+      const before = await drawn();
+      await page.waitForFunction(was => document.querySelector('.chart path:last-of-type').getAttribute('d') !== was, before);
+    };
+    await goesOn();
+    await openRoom(page, name);
+    await page.getByText('the log is away').waitFor();
+
+    // Rooms that are waited for hold nothing up.
+    const held = [];
+    await page.route(/\/rooms\?/, route => held.push(route));
+    while (held.length === 0) await page.waitForTimeout(20);
+    await goesOn();
+    await goesOn();
+    assert.equal(held.length, 1);
+    await page.unroute(/\/rooms\?/);
+    await held[0].continue();
+    await page.getByRole('button', { name }).waitFor();
+    await page.getByText('the log is away').waitFor({ state: 'detached' });
+
+    const head = words => page.getByText(words, { exact: true }).and(page.locator('#state')).waitFor();
+    await page.route(/\/status$/, refuse(502, 'unknown', 'nobody is behind the proxy'));
+    await head('Not connected');
+    await page.getByText('nobody is behind the proxy').waitFor();
+    await page.route(/\/status$/, route => route.abort());
+    await head('The server does not answer');
+    await page.unroute(/\/status$/);
+    await head('Connected');
+    await page.getByText('nobody is behind the proxy').waitFor({ state: 'detached' });
+    page.problems = page.problems.filter(problem => !/status of 50[23]|net::ERR_FAILED|NetworkError/.test(problem));
   });
 
   test('a phone is wide enough, and rates are drawn', async t => {

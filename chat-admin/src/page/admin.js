@@ -2,6 +2,8 @@
 
 /** How often everything is asked for again, and how much of it the charts show: the last five minutes. */
 const EVERY_MS = 3000;
+/** Longer than this for how the server is, which waits for no database, and it does not answer. */
+const ANSWER_MS_MAX = 10_000;
 const SAMPLES = 100;
 const ROOMS_A_PAGE = 100;
 const MESSAGES = 30;
@@ -13,6 +15,10 @@ let pages = 1;
 /** The code of the room that is shown. */
 let open = null;
 let timer = null;
+/** The rooms that are being asked for. */
+let looking = null;
+/** What was wrong at the last look, which the next may take back. */
+let wrong = '';
 
 /** What was refused, or a server that does not answer. */
 class Refused extends Error {
@@ -23,16 +29,17 @@ class Refused extends Error {
 }
 
 /** Asks a route; what it answers. */
-async function ask(path, { method = 'GET', body, text = false } = {}) {
+async function ask(path, { method = 'GET', body, text = false, patienceMs } = {}) {
   const token = sessionStorage.getItem(TOKEN);
   const headers = { ...token && { Authorization: `Bearer ${token}` }, ...body && { 'Content-Type': 'application/json' } };
+  const signal = patienceMs && AbortSignal.timeout(patienceMs);
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'omit' });
+    answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store', credentials: 'omit', signal });
+    if (answer.ok) return await (text ? answer.text() : answer.json());
   } catch {
     throw new Refused(0);
   }
-  if (answer.ok) return text ? answer.text() : answer.json();
   throw new Refused(answer.status, await answer.json().catch(() => ({ code: 'unknown', message: `Status ${answer.status}.` })));
 }
 
@@ -127,6 +134,7 @@ async function showRooms() {
     rooms.push(...answer.rooms);
     next = answer.next;
   }
+  if (isSignedOut()) return;
   byId('more-rooms').hidden = next === undefined;
   byId('no-rooms').hidden = rooms.length > 0;
   sync(byId('rooms'), rooms, room => room.room, ({ room }) => {
@@ -278,6 +286,7 @@ function signIn(words) {
   sessionStorage.removeItem(TOKEN);
   clearTimeout(timer);
   put(byId('state'), 'Not signed in');
+  byId('state').dataset.begun = '';
   put(byId('sign-in-failed'), words);
   byId('sign-out').hidden = true;
   byId('charts').replaceChildren();
@@ -287,8 +296,10 @@ function signIn(words) {
   if (!dialog.open) dialog.showModal();
 }
 
+const isSignedOut = () => byId('sign-in').open;
+
 async function begin() {
-  const status = await ask('status');
+  const status = await ask('status', { patienceMs: ANSWER_MS_MAX });
   names = status.names;
   byId('say-name').replaceChildren(...names.map(name => make('option', {}, name)));
   byId('say').hidden = names.length === 0;
@@ -296,24 +307,43 @@ async function begin() {
   byId('sign-out').hidden = sessionStorage.getItem(TOKEN) === null;
 }
 
+/** How the server is, by itself: rooms may wait for a database that is away. */
 async function refresh() {
   clearTimeout(timer);
   try {
     if (byId('state').dataset.begun !== 'yes') await begin();
+    if (isSignedOut()) return;
     byId('state').dataset.begun = 'yes';
-    const [status, metrics] = await Promise.all([ask('status'), ask('metrics', { text: true }), showRooms()]);
+    const patienceMs = ANSWER_MS_MAX;
+    const [status, metrics] = await Promise.all([ask('status', { patienceMs }), ask('metrics', { text: true, patienceMs })]);
+    if (isSignedOut()) return;
     chart(metrics);
     put(byId('state'), status.draining ? 'Going down' : 'Connected');
-    await showRoom();
+    look();
   } catch (error) {
-    if (error.status === 0) put(byId('state'), 'The server does not answer');
-    else fail(error);
-    if (error.status === 401) {
-      byId('state').dataset.begun = '';
-      return;
-    }
+    if (isSignedOut()) return;
+    if (error.status === 401) return fail(error);
+    put(byId('state'), error.status === 0 ? 'The server does not answer' : 'Not connected');
+    looked(error.status === 0 ? [] : [error]);
   }
   timer = setTimeout(refresh, EVERY_MS);
+}
+
+/** Shows the rooms and the one that is open, each if it can be. */
+function look() {
+  looking ??= Promise.allSettled([showRooms(), showRoom()]).then(outcomes => {
+    looking = null;
+    if (!isSignedOut()) looked(outcomes.flatMap(({ reason }) => reason ?? []));
+  });
+}
+
+/** Says what was wrong at a look, or not any more; what an act has said stays. */
+function looked(errors) {
+  const error = errors.find(({ status }) => status === 401) ?? errors[0];
+  if (error) fail(error);
+  else if (byId('failed').textContent === wrong) put(byId('failed'), '');
+  // That the open room is gone is said once, and stays.
+  wrong = error && error.status !== 404 ? error.message : '';
 }
 
 byId('sign-in').addEventListener('cancel', event => event.preventDefault());
@@ -322,10 +352,7 @@ byId('sign-in').addEventListener('close', () => {
   byId('token').value = '';
   refresh();
 });
-byId('sign-out').addEventListener('click', () => {
-  byId('state').dataset.begun = '';
-  signIn('');
-});
+byId('sign-out').addEventListener('click', () => signIn(''));
 byId('more-rooms').addEventListener('click', () => {
   pages += 1;
   attempt(showRooms);

@@ -10,6 +10,7 @@ import { HOLE_MAX } from './state.js';
 import { snapshot } from './snapshot.js';
 import { sseAt } from './sse.js';
 import { Claims, load, sessionStorageOf, store } from './storage.js';
+import { ABNORMAL } from './transport.js';
 import { watch } from './wake.js';
 import { webSocketAt } from './ws.js';
 import type { Clock } from './clock.js';
@@ -216,7 +217,7 @@ export class Client extends Emitter<ClientEvents> {
     const entrance = snapshot(given);
     if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? undefined : this.room(code);
-    if (known?.isLeaving) return known.leave().then(() => this.#enter(code, entrance, isMaker));
+    if (known?.isLeaving) return known.left().then(() => this.#enter(code, entrance, isMaker));
     if (known !== undefined && known.state.status !== 'ended') {
       return known.state.epoch === null ? known.enter(entrance, isMaker) : Promise.resolve(known);
     }
@@ -269,7 +270,7 @@ export class Client extends Emitter<ClientEvents> {
   #onStatus(status: ConnectionStatus): void {
     this.#status = status;
     if (status.name === 'open') {
-      this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart());
+      this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart(ABNORMAL));
     }
     if (status.name === 'waiting' || status.name === 'closed') {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = 'expired';

@@ -2,7 +2,7 @@
 
 import { backoffMs } from './clock.js';
 import { isFinal } from './errors.js';
-import { ABNORMAL } from './transport.js';
+import { ABNORMAL, NORMAL } from './transport.js';
 import type { Clock } from './clock.js';
 import type { OwnTransport, Transport } from './transport.js';
 import type { ClientFrame, Hello, ServerFrame } from './wire.js';
@@ -107,9 +107,9 @@ export class Connection {
     else go(hello);
   }
 
-  /** Drops what there is, and opens another. */
-  restart(): void {
-    if (this.#current !== null) this.#lose(this.#current, ABNORMAL, 'dropped', 0);
+  /** Drops what there is, and opens another. With `NORMAL` nothing that was said is to blame. */
+  restart(code = NORMAL): void {
+    if (this.#current !== null) this.#lose(this.#current, code, 'dropped', 0);
     else this.start();
   }
 

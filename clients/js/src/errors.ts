@@ -76,7 +76,10 @@ export const isPassing = ({ code }: { readonly code: string }): boolean => PASSI
 /** Close codes from 4500 to 4999 say: do not come back. */
 export const isFinal = (code: number): boolean => code >= 4500 && code <= 4999;
 
-/** Whether a connection may have been lost over what was said: neither the server nor this client had another reason. */
-export const isUnexplained = (code: number): boolean => code !== 1000 && (code < 4000 || code === 4500);
+/**
+ * Whether a connection may have been lost over what was said: neither the server nor this client had another reason, and nobody on the way said
+ * that it goes away (1001) or begins anew (1012).
+ */
+export const isUnexplained = (code: number): boolean => code === 4500 || (code > 1001 && code < 4000 && code !== 1012);
 
 export const CREDENTIALS_EXPIRED = 4007;

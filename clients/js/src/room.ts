@@ -74,7 +74,9 @@ export class Room extends Emitter<RoomEvents> {
   /** It was asked for, and has not been answered. */
   #isEntering = false;
   #tries = 0;
-  #entered: { resolve(room: Room): void; reject(error: ChatError): void } | null = null;
+  #entered: ((room: Room) => void) | null = null;
+  /** Of those who want in: now, or anew once it is left. */
+  #failing: ((error: ChatError) => void)[] = [];
   #leaving: (() => void)[] | null = null;
   #isAsking = false;
   /** What the server refuses to tell on this connection. */
@@ -230,7 +232,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Leaves, and is done with the room: now, or as soon as there is a connection. What was not tried yet is not sent any more. */
   leave(): Promise<void> {
     return new Promise(resolve => {
-      this.#outbox.clear(new ChatError('left', 'one is not in the room'), { waits: true });
+      this.#outbox.clear(isOut(), { waits: true });
       if (this.#leaving !== null) return void this.#leaving.push(resolve);
       this.#leaving = [resolve];
       if (this.#state.status === 'live') this.#askToLeave();
@@ -243,8 +245,9 @@ export class Room extends Emitter<RoomEvents> {
     [this.#entrance, this.#isMaker, this.#tries] = [entrance, isMaker, 0];
     this.#set({ ...this.#state, status: 'joining', ended: null });
     return new Promise((resolve, reject) => {
-      this.#entered?.reject(new ChatError('closed', 'it was asked for anew'));
-      this.#entered = { resolve, reject };
+      this.#fail(new ChatError('closed', 'it was asked for anew'));
+      this.#entered = resolve;
+      this.#failing = [reject];
       this.#ask();
     });
   }
@@ -266,6 +269,14 @@ export class Room extends Emitter<RoomEvents> {
   /** @internal It is on its way out: whoever wants in waits for that. */
   get isLeaving(): boolean {
     return this.#leaving !== null;
+  }
+
+  /** @internal Resolves once it is left, and fails where the client does not come back. */
+  left(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#leaving!.push(resolve);
+      this.#failing.push(reject);
+    });
   }
 
   /** @internal Whether a room under a code that nobody has heard yet may be this one. */
@@ -329,8 +340,7 @@ export class Room extends Emitter<RoomEvents> {
       this.emit('event', frame);
     }
     if (frame.type === 'joined') {
-      this.#entered?.resolve(this);
-      this.#entered = null;
+      this.#entered?.(this);
       this.#host.save();
       this.emit('joined', this.#state);
     }
@@ -339,8 +349,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** @internal The client does not come back by itself; with `isOver` the session was ended, and its memberships with it. */
   closed(error: ChatError, isOver: boolean): void {
-    this.#entered?.reject(error);
-    this.#entered = null;
+    this.#fail(error);
     if (!isOver) return;
     this.#leaving ??= [];
     this.#gone();
@@ -353,7 +362,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #push(frame: ClientFrame, key: string): Promise<Sent> {
     return new Promise((resolve, reject) => {
-      if (this.#state.status === 'ended' || this.#leaving !== null) return reject(new ChatError('left', 'one is not in the room'));
+      if (this.#state.status === 'ended' || this.#leaving !== null) return reject(isOut());
       this.#outbox.push(frame, key, outcome => outcome instanceof ChatError ? reject(outcome) : resolve(outcome));
     });
   }
@@ -452,10 +461,10 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #ended(): void {
-    this.#outbox.clear(new ChatError('left', 'one is not in the room'));
+    this.#outbox.clear(isOut());
     const { ended } = this.#state;
-    this.#entered?.reject(ended!.error ?? new ChatError('left', 'one is not in the room'));
-    this.#entered = null;
+    // Who waits until it is left is told of that.
+    if (this.#leaving === null) this.#fail(ended!.error ?? isOut());
     this.emit('ended', ended!);
     if (this.#leaving !== null) this.#gone();
     this.#host.save();
@@ -470,14 +479,21 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #gone(): void {
-    const resolved = this.#leaving ?? [];
-    this.#outbox.clear(new ChatError('left', 'one is not in the room'));
+    this.#outbox.clear(isOut());
     if (this.#state.status !== 'ended') this.#set(ended(this.#state, { why: 'left' }));
     this.#host.remove(this);
-    for (const resolve of resolved) resolve();
-    this.#leaving = [];
+    for (const resolve of this.#leaving ?? []) resolve();
+    this.#leaving = null;
+    this.#fail(isOut());
+  }
+
+  /** Whoever still waits to be let in is not. */
+  #fail(error: ChatError): void {
+    for (const fail of this.#failing) fail(error);
   }
 }
+
+const isOut = () => new ChatError('left', 'one is not in the room');
 
 /** A key that nobody else draws: 128 random bits. */
 function newKey(): string {

@@ -27,3 +27,5 @@ export type OwnTransport = readonly [name: string, open: Opener];
 
 /** How a connection is lost of which nobody said why. */
 export const ABNORMAL = 1006;
+/** How one is that was wanted. */
+export const NORMAL = 1000;

@@ -103,3 +103,55 @@ test('a room that is left before one is in, or while away, is joined anew as wel
   it.line.answer('join', { ...JOINED, seq: 4, entered: 4 });
   assert.equal((await joining).state.status, 'live');
 });
+
+test('who waits to join a room that is being left is told where the client does not come back', async () => {
+  const ends = {
+    refused: it => it.line.tell(closing(4502, 'refused')),
+    ended: it => it.line.tell(closing(4503, 'ended')),
+    closed: it => it.client.close(),
+  };
+  for (const [name, end] of Object.entries(ends)) {
+    const it = await inRoom();
+    let isLeft = false;
+    it.room.leave().then(() => { isLeft = true; });
+    const told = [];
+    for (const ask of ['join', 'create']) it.client[ask](ROOM, { nick: 'Bob' }).then(() => told.push('in'), ({ code }) => told.push(code));
+    end(it);
+    await turn();
+    assert.deepEqual([told, isLeft], [['closed', 'closed'], name === 'ended'], name);
+    it.client.connect();
+    it.line.welcome(name === 'ended' ? [] : [{ room: ROOM, epoch: EPOCH, seq: 2, status: 'live' }]);
+    if (name !== 'ended') it.line.ack('leave', 3);
+    await turn();
+    assert.deepEqual([it.line.types(), isLeft, it.client.rooms], [name === 'ended' ? [] : ['leave'], true, []], name);
+  }
+});
+
+test('who asked for a room that is left before one is in is told so', async () => {
+  for (const answer of [it => it.line.answer('join', JOINED), it => it.line.refuse('join', 'banned')]) {
+    const it = script();
+    it.line.welcome();
+    const told = [];
+    it.client.join(ROOM, { nick: 'Bob' }).catch(({ code }) => told.push(code));
+    const leaving = it.client.rooms[0].leave();
+    answer(it);
+    if (it.line.asked('leave')) it.line.ack('leave', 3);
+    await leaving;
+    await turn();
+    assert.deepEqual([told, it.client.rooms], [['left'], []]);
+  }
+});
+
+test('a room that is left can be left again, and who asks while the end is told is let in', async () => {
+  const it = await inRoom();
+  const leaving = it.room.leave();
+  it.line.ack('leave', 3);
+  await leaving;
+  await it.room.leave();
+  const other = await inRoom();
+  let again;
+  other.room.on('ended', () => { again ??= other.client.join(ROOM, { nick: 'Bobby' }); });
+  other.line.tell({ type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'kicked', by: 1 });
+  other.line.answer('join', { ...JOINED, seq: 4, entered: 4 });
+  assert.equal((await again).state.status, 'live');
+});

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isChatError } from '../dist/index.js';
-import { ANN, BOB, EPOCH, JOINED, ROOM, inRoom, memory, message, script } from './support/script.mjs';
+import { ANN, BOB, EPOCH, JOINED, ROOM, inRoom, memory, message, script, turn } from './support/script.mjs';
 
 const refusedWith = code => error => isChatError(error, code);
 const limits = { frame_bytes: 1_000, in_flight: 4 };
@@ -136,6 +136,49 @@ test('a message that no connection survives is given up, and what comes after it
   assert.deepEqual([sends(second.line), refused], [['bad'], []]);
   lose(second);
   assert.deepEqual([sends(second.line), refused], [['after'], [['a', 'outcome_unknown']]]);
+});
+
+test('a message is not to blame for a connection that was given up here, or by who goes down', async t => {
+  const listeners = new Map();
+  globalThis.addEventListener = (name, listener) => listeners.set(name, listener);
+  t.after(() => delete globalThis.addEventListener);
+  const it = await inRoom();
+  let outcome = 'waits';
+  const sending = it.room.send('hello', { key: 'a' }).then(({ seq }) => { outcome = seq; }, ({ code }) => { outcome = code; });
+  const comeBack = () => {
+    it.clock.run(2_000);
+    it.line.live(2);
+  };
+  const losses = [
+    ...Array(3).fill(() => it.client.reconnect()),
+    // A proxy says so where it ends, or begins anew.
+    ...[1001, 1012, 1001].map(code => () => it.line.lose(code)),
+    // A wake that nothing answers: the network has changed.
+    ...Array(3).fill(() => {
+      listeners.get('online')();
+      it.clock.run(5_000);
+    }),
+  ];
+  for (const lose of losses) {
+    const before = it.lines.length;
+    lose();
+    comeBack();
+    await turn();
+    assert.deepEqual([outcome, it.lines.length - before, sends(it.line)], ['waits', 1, ['hello']]);
+  }
+  it.line.ack('send', 3);
+  await sending;
+  assert.deepEqual([outcome, it.room.pending], [3, []]);
+});
+
+test('a message that makes each connection mute is given up', async () => {
+  const it = await inRoom();
+  const sending = it.room.send('bad');
+  for (let count = 0; count < 3; count += 1) {
+    it.clock.run(15_000);
+    if (count < 2) it.line.live(2);
+  }
+  await assert.rejects(sending, refusedWith('outcome_unknown'));
 });
 
 test('what the server refuses for good is asked once a connection, and hides nothing else', async () => {

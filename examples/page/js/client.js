@@ -33,11 +33,12 @@ function isChatError(error, code) {
 var PASSING = ["rate_limited", "busy", "unavailable", "at_capacity", "draining", "not_connected"];
 var isPassing = ({ code }) => PASSING.includes(code);
 var isFinal = (code) => code >= 4500 && code <= 4999;
-var isUnexplained = (code) => code !== 1e3 && (code < 4e3 || code === 4500);
+var isUnexplained = (code) => code === 4500 || code > 1001 && code < 4e3 && code !== 1012;
 var CREDENTIALS_EXPIRED = 4007;
 
 // src/transport.ts
 var ABNORMAL = 1006;
+var NORMAL = 1e3;
 
 // src/connection.ts
 var WELCOME_MS_MAX = 1e4;
@@ -100,9 +101,9 @@ var Connection = class {
       });
     } else go(hello);
   }
-  /** Drops what there is, and opens another. */
-  restart() {
-    if (this.#current !== null) this.#lose(this.#current, ABNORMAL, "dropped", 0);
+  /** Drops what there is, and opens another. With `NORMAL` nothing that was said is to blame. */
+  restart(code = NORMAL) {
+    if (this.#current !== null) this.#lose(this.#current, code, "dropped", 0);
     else this.start();
   }
   /** Tries again at once, where a wait is running. */
@@ -791,6 +792,8 @@ var Room = class extends Emitter {
   #isEntering = false;
   #tries = 0;
   #entered = null;
+  /** Of those who want in: now, or anew once it is left. */
+  #failing = [];
   #leaving = null;
   #isAsking = false;
   /** What the server refuses to tell on this connection. */
@@ -927,7 +930,7 @@ var Room = class extends Emitter {
   /** Leaves, and is done with the room: now, or as soon as there is a connection. What was not tried yet is not sent any more. */
   leave() {
     return new Promise((resolve) => {
-      this.#outbox.clear(new ChatError("left", "one is not in the room"), { waits: true });
+      this.#outbox.clear(isOut(), { waits: true });
       if (this.#leaving !== null) return void this.#leaving.push(resolve);
       this.#leaving = [resolve];
       if (this.#state.status === "live") this.#askToLeave();
@@ -939,8 +942,9 @@ var Room = class extends Emitter {
     [this.#entrance, this.#isMaker, this.#tries] = [entrance, isMaker, 0];
     this.#set({ ...this.#state, status: "joining", ended: null });
     return new Promise((resolve, reject) => {
-      this.#entered?.reject(new ChatError("closed", "it was asked for anew"));
-      this.#entered = { resolve, reject };
+      this.#fail(new ChatError("closed", "it was asked for anew"));
+      this.#entered = resolve;
+      this.#failing = [reject];
       this.#ask();
     });
   }
@@ -959,6 +963,13 @@ var Room = class extends Emitter {
   /** @internal It is on its way out: whoever wants in waits for that. */
   get isLeaving() {
     return this.#leaving !== null;
+  }
+  /** @internal Resolves once it is left, and fails where the client does not come back. */
+  left() {
+    return new Promise((resolve, reject) => {
+      this.#leaving.push(resolve);
+      this.#failing.push(reject);
+    });
   }
   /** @internal Whether a room under a code that nobody has heard yet may be this one. */
   get isUnnamed() {
@@ -1014,8 +1025,7 @@ var Room = class extends Emitter {
       this.emit("event", frame);
     }
     if (frame.type === "joined") {
-      this.#entered?.resolve(this);
-      this.#entered = null;
+      this.#entered?.(this);
       this.#host.save();
       this.emit("joined", this.#state);
     }
@@ -1023,8 +1033,7 @@ var Room = class extends Emitter {
   }
   /** @internal The client does not come back by itself; with `isOver` the session was ended, and its memberships with it. */
   closed(error, isOver) {
-    this.#entered?.reject(error);
-    this.#entered = null;
+    this.#fail(error);
     if (!isOver) return;
     this.#leaving ??= [];
     this.#gone();
@@ -1035,7 +1044,7 @@ var Room = class extends Emitter {
   }
   #push(frame, key) {
     return new Promise((resolve, reject) => {
-      if (this.#state.status === "ended" || this.#leaving !== null) return reject(new ChatError("left", "one is not in the room"));
+      if (this.#state.status === "ended" || this.#leaving !== null) return reject(isOut());
       this.#outbox.push(frame, key, (outcome) => outcome instanceof ChatError ? reject(outcome) : resolve(outcome));
     });
   }
@@ -1120,10 +1129,9 @@ var Room = class extends Emitter {
     this.#ended();
   }
   #ended() {
-    this.#outbox.clear(new ChatError("left", "one is not in the room"));
+    this.#outbox.clear(isOut());
     const { ended: ended2 } = this.#state;
-    this.#entered?.reject(ended2.error ?? new ChatError("left", "one is not in the room"));
-    this.#entered = null;
+    if (this.#leaving === null) this.#fail(ended2.error ?? isOut());
     this.emit("ended", ended2);
     if (this.#leaving !== null) this.#gone();
     this.#host.save();
@@ -1136,14 +1144,19 @@ var Room = class extends Emitter {
     }, this);
   }
   #gone() {
-    const resolved = this.#leaving ?? [];
-    this.#outbox.clear(new ChatError("left", "one is not in the room"));
+    this.#outbox.clear(isOut());
     if (this.#state.status !== "ended") this.#set(ended(this.#state, { why: "left" }));
     this.#host.remove(this);
-    for (const resolve of resolved) resolve();
-    this.#leaving = [];
+    for (const resolve of this.#leaving ?? []) resolve();
+    this.#leaving = null;
+    this.#fail(isOut());
+  }
+  /** Whoever still waits to be let in is not. */
+  #fail(error) {
+    for (const fail of this.#failing) fail(error);
   }
 };
+var isOut = () => new ChatError("left", "one is not in the room");
 function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -1539,7 +1552,7 @@ var Client = class extends Emitter {
     const entrance = snapshot(given);
     if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? void 0 : this.room(code);
-    if (known?.isLeaving) return known.leave().then(() => this.#enter(code, entrance, isMaker));
+    if (known?.isLeaving) return known.left().then(() => this.#enter(code, entrance, isMaker));
     if (known !== void 0 && known.state.status !== "ended") {
       return known.state.epoch === null ? known.enter(entrance, isMaker) : Promise.resolve(known);
     }
@@ -1589,7 +1602,7 @@ var Client = class extends Emitter {
   #onStatus(status) {
     this.#status = status;
     if (status.name === "open") {
-      this.#requests.open((frame) => this.#connection.send(frame), () => this.#connection.restart());
+      this.#requests.open((frame) => this.#connection.send(frame), () => this.#connection.restart(ABNORMAL));
     }
     if (status.name === "waiting" || status.name === "closed") {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = "expired";
