@@ -12,8 +12,11 @@ const OUTBOX_MAX = 256;
 /** How long to wait after a passing refusal that names no time. */
 const PAUSE_MS = 1_000;
 
-/** So many connections may be lost over one command: it may be what they do not survive, and what comes after it must go on. */
-const LOSSES_MAX = 3;
+/**
+ * So many connections may be lost over one command: it may be what they do not survive, and what comes after it must go on. On a bad line a few are
+ * lost over whatever is under way.
+ */
+const LOSSES_MAX = 8;
 
 /** Where a message stands in the log; an edit or reaction that changed nothing has no `at`. */
 export interface Sent {

@@ -125,7 +125,7 @@ test('a message that no connection survives is given up, and what comes after it
   first.line.refuse('send', 'unavailable');
   first.clock.run(1_000);
   lose(first, 1009);
-  lose(first);
+  for (let count = 0; count < 6; count += 1) lose(first);
   assert.deepEqual(sends(first.line), ['bad']);
   first.client.close();
   const second = script({ storage });
@@ -150,7 +150,7 @@ test('a message is not to blame for a connection that was given up here, or by w
     it.line.live(2);
   };
   const losses = [
-    ...Array(3).fill(() => it.client.reconnect()),
+    ...Array(8).fill(() => it.client.reconnect()),
     // A proxy says so where it ends, or begins anew.
     ...[1001, 1012, 1001].map(code => () => it.line.lose(code)),
     // A wake that nothing answers: the network has changed.
@@ -174,9 +174,9 @@ test('a message is not to blame for a connection that was given up here, or by w
 test('a message that makes each connection mute is given up', async () => {
   const it = await inRoom();
   const sending = it.room.send('bad');
-  for (let count = 0; count < 3; count += 1) {
+  for (let count = 0; count < 8; count += 1) {
     it.clock.run(15_000);
-    if (count < 2) it.line.live(2);
+    if (count < 7) it.line.live(2);
   }
   await assert.rejects(sending, refusedWith('outcome_unknown'));
 });

@@ -391,7 +391,7 @@ function nextQuestion(state, refused = /* @__PURE__ */ new Set()) {
 // src/outbox.ts
 var OUTBOX_MAX = 256;
 var PAUSE_MS = 1e3;
-var LOSSES_MAX = 3;
+var LOSSES_MAX = 8;
 var Outbox = class {
   #options;
   #waiting;
