@@ -186,8 +186,8 @@ withBrowser('operator', chat => {
     await goesOn();
     await goesOn();
     assert.equal(held.length, 1);
-    await page.unroute(/\/rooms\?/);
     await held[0].continue();
+    await page.unroute(/\/rooms\?/);
     await page.getByRole('button', { name }).waitFor();
     await page.getByText('the log is away').waitFor({ state: 'detached' });
 
