@@ -53,7 +53,7 @@
 //! # When it is down
 //!
 //! Nobody comes in whom it does not know of yet; whoever is connected stays, until their admission runs out. Requests under way are bounded
-//! ([`HttpConfig::requests_max`]), and who waits for one of them gets the answer `unavailable` after [`HttpConfig::timeout`]. One warning is logged when it begins to fail, and
+//! ([`HttpConfig::requests_max`]), and who waits for one of them gets the answer `unavailable` after [`HttpConfig::timeout`]. One warning a minute at most is logged when it begins to fail, and
 //! a line when it answers again. Nothing that is logged, and no refusal, shows a credential.
 
 mod admission;
