@@ -107,7 +107,7 @@ impl HttpPolicy {
         // What one client has shown, or too many of them at once, says nothing of the backend.
         let is_down = match fault {
             Fault::Crowded | Fault::Busy => false,
-            Fault::Status { status, .. } => !status.is_client_error(),
+            Fault::Status { status, .. } => !matches!(status.as_u16(), 400 | 413 | 422 | 429 | 431),
             _ => true,
         };
         if is_down && !self.is_down.swap(true, Ordering::Relaxed) && self.may_say() {

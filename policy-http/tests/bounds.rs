@@ -21,7 +21,12 @@ async fn naming() -> Arc<Backend> {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_who_come_at_once_are_asked_about_a_few_at_a_time() {
     let backend = naming().await;
-    let config = HttpConfig { requests_max: 32, remembered_max: 1_000, ..HttpConfig::default() };
+    let config = HttpConfig {
+        requests_max: 32,
+        requests_per_address_max: 10_000,
+        remembered_max: 1_000,
+        ..HttpConfig::default()
+    };
     let policy = Arc::new(policy(&backend, config));
     let coming: Vec<_> = (0..10_000)
         .map(|number| {
@@ -37,6 +42,30 @@ async fn ten_thousand_who_come_at_once_are_asked_about_a_few_at_a_time() {
     let (most, connections) = (&backend.most_under_way, &backend.connections);
     let counts = (most.load(Ordering::Relaxed), connections.load(Ordering::Relaxed));
     assert!((2..=32).contains(&counts.0) && counts.1 <= 32, "{counts:?}");
+}
+
+/// Whoever floods the backend from one place keeps nobody out who comes from another.
+#[tokio::test(start_paused = true)]
+async fn one_address_has_a_few_of_the_places_and_no_more() {
+    let backend = Backend::start(|_| Fate::Silence).await;
+    let policy = Arc::new(HttpPolicy::new(&backend.url, HttpConfig::default()).expect("a valid URL"));
+    let crowd: Vec<_> = (0..100)
+        .map(|number| {
+            let policy = Arc::clone(&policy);
+            tokio::spawn(async move {
+                let began = tokio::time::Instant::now();
+                let reject = admit(&policy, &format!("u{number}")).await.expect_err("nobody can say who that is");
+                (reject.code, began.elapsed().is_zero())
+            })
+        })
+        .collect();
+    let mut at_once = 0;
+    for one in crowd {
+        let (code, is_at_once) = one.await.expect("no panic");
+        assert_eq!(code, RejectCode::Unavailable);
+        at_once += usize::from(is_at_once);
+    }
+    assert_eq!(at_once, 100 - HttpConfig::default().requests_per_address_max);
 }
 
 #[tokio::test(start_paused = true)]
