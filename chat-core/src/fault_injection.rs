@@ -20,6 +20,10 @@ pub enum Bug {
     DeliverPastKick,
     /// A room that the host keeps goes with its last member.
     ForgetKept,
+    /// Whom the host has added while they were away gets in again and again, and not once.
+    KeepInvite,
+    /// Whom the host has added while they were away is let in by a room alone that goes on, and not by one that was read back.
+    ForgetInvites,
     /// A log is told of a member less than a room has.
     MiscountKnown,
     /// A send under a known key is said again.
@@ -150,13 +154,15 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 56] = [
+    pub const ALL: [Bug; 58] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
         Self::AckBeforeAppend,
         Self::DeliverPastKick,
         Self::ForgetKept,
+        Self::KeepInvite,
+        Self::ForgetInvites,
         Self::MiscountKnown,
         Self::ForgetKey,
         Self::ForgetHostKey,

@@ -166,7 +166,7 @@ fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
 }
 
 /// What is asked, by its every kind, with all that may be there; a line is never changed.
-const INPUTS: [&str; 31] = [
+const INPUTS: [&str; 32] = [
     r#"{"create":{"by":BY,"nick":"Ann","data":"{}","epoch":"0000000000007","salt":18446744073709551615}}"#,
     r#"{"join":{"by":BY,"nick":"Ann","data":"{}","history":5,"after":"0000000000007:17","secret":[1,2]}}"#,
     r#"{"attach":{"by":BY,"after":"0000000000007:17"}}"#,
@@ -198,6 +198,7 @@ const INPUTS: [&str; 31] = [
     r#"{"settings":{"by":"host","change":{"slow_ms":1,"locked":true,"read_only":false,"secret":[1,2],"history":"all","listed":true}}}"#,
     r#"{"settings":{"by":"host","change":{"secret":null,"history":5}}}"#,
     r#"{"set_role":{"by":"host","member":1,"role":"moderator"}}"#,
+    r#"{"invite":{"identity":"ann"}}"#,
 ];
 const INPUTS_WITHOUT_MORE: [&str; 4] = [r#""protect""#, r#""look""#, r#"{"close":{"cause":"host"}}"#, r#""elapsed""#];
 
@@ -217,7 +218,7 @@ const NOTES: [&str; 11] = [
 ];
 
 /// What an owner answers; a line is never changed.
-const ANSWERS: [&str; 12] = [
+const ANSWERS: [&str; 14] = [
     r#"{"answer":{"entered":{"member":3,"from":9,"is_named":true,"entry":"attached","history":{"seqs":[],"wanted":0,"before":0,"sees":0,"more":"yes","earlier":1,"newer":{"from":1,"through":2,"count":3,"seqs":[4],"newest":5,"forgotten":"yes"}}}}}"#,
     r#"{"answer":{"sent":{"seq":7,"at":5,"repeated":"first"}}}"#,
     r#"{"answer":{"sent":{"seq":7,"at":5,"repeated":"retry"}}}"#,
@@ -228,6 +229,8 @@ const ANSWERS: [&str; 12] = [
     r#"{"answer":{"members":{"page":[1,2],"total":3}}}"#,
     r#"{"answer":{"read":{"through":1,"unread":2,"as_of":3}}}"#,
     r#"{"answer":{"bans":{"page":[{"ban":1,"member":2,"nick":"Ann","by":null,"at":5,"until":null,"network":true}],"more":"yes"}}}"#,
+    r#"{"answer":{"invited":{"until":5,"nick":"Ann"}}}"#,
+    r#"{"answer":{"invited":{}}}"#,
     r#"{"answer":"nothing"}"#,
     r#"{"reject":{"code":"banned","message":"no","until":5}}"#,
 ];
