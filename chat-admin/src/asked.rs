@@ -446,7 +446,7 @@ const SESSIONS_NAMED: usize = 16;
 impl Part for EndAsked {
     fn note(&self, engine: &Engine, line: &mut AuditLine) {
         let of_person = self.identity.as_deref().and_then(Identity::new);
-        let of_person = of_person.map(|identity| engine.sessions_of(&identity)).unwrap_or_default();
+        let of_person = of_person.map(|identity| engine.sessions_here(&identity)).unwrap_or_default();
         let named = self.session.as_deref().and_then(|session| session.parse().ok());
         let all = named.into_iter().chain(of_person.into_iter().map(|entry| entry.session));
         let all: Vec<_> = all.take(SESSIONS_NAMED).map(|session: SessionId| session.to_string()).collect();

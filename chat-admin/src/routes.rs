@@ -84,7 +84,7 @@ static SETTINGS: Operation =
 static TOPIC: Operation = Operation::act(Verb::Put, "topic", "/rooms/{room}/topic", "Says what a room is about.")
     .refused(&[RoomNotFound, Busy, AtCapacity]);
 static SESSIONS: Operation =
-    Operation::look("sessions", "/sessions", "The sessions of a person that this server knows.");
+    Operation::look("sessions", "/sessions", "The sessions of a person, at all servers.");
 static END: Operation =
     Operation::act(Verb::Post, "end", "/end", "Ends a session, or all of a person's, for good and at every server.")
         .refused(&[AtCapacity, Draining]);

@@ -20,6 +20,8 @@ pub enum Bug {
     DeliverPastKick,
     /// A room that the host keeps goes with its last member.
     ForgetKept,
+    /// Whom the host adds comes in at the server that was asked, and at no other.
+    AddHereAlone,
     /// Whom the host has added while they were away gets in again and again, and not once.
     KeepInvite,
     /// Whom the host has added while they were away is let in by a room alone that goes on, and not by one that was read back.
@@ -154,13 +156,14 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 58] = [
+    pub const ALL: [Bug; 59] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
         Self::AckBeforeAppend,
         Self::DeliverPastKick,
         Self::ForgetKept,
+        Self::AddHereAlone,
         Self::KeepInvite,
         Self::ForgetInvites,
         Self::MiscountKnown,

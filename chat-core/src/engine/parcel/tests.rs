@@ -145,6 +145,33 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             },
             r#"{"revoked":{"number":9,"identity":"ann","what":"role"}}"#,
         ),
+        (
+            Parcel::SessionsOf { number: 7, identity: Identity::new("ann").expect("an identity") },
+            r#"{"sessions_of":{"number":7,"identity":"ann"}}"#,
+        ),
+        (
+            Parcel::SessionsAre {
+                number: 7,
+                sessions: vec![ParcelSession { session, is_connected: true, rooms: vec![room()] }],
+                more: false,
+            },
+            r#"{"sessions_are":{"number":7,"sessions":[{"session":"00000000000000000000000001","is_connected":true,"rooms":["LUNCH"]}],"more":false}}"#,
+        ),
+        (
+            Parcel::Add {
+                number: 7,
+                whom: Whom {
+                    identity: Identity::new("ann").expect("an identity"),
+                    room: room(),
+                    nick: Some(nick("Ann")),
+                },
+            },
+            r#"{"add":{"number":7,"whom":{"identity":"ann","room":"LUNCH","nick":"Ann"}}}"#,
+        ),
+        (
+            Parcel::Added { number: 7, attached: 2, refused: Some(Reject::new(RejectCode::NickTaken, "no")) },
+            r#"{"added":{"number":7,"attached":2,"refused":{"code":"nick_taken","message":"no"}}}"#,
+        ),
         (Parcel::EndHeard { number: 7 }, r#"{"end_heard":{"number":7}}"#),
         (Parcel::ReadEnded {}, r#"{"read_ended":{}}"#),
         (
@@ -157,7 +184,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
 #[test]
 fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
     let kinds = each_kind();
-    assert_eq!(kinds.len(), 15);
+    assert_eq!(kinds.len(), 19);
     for (parcel, json) in kinds {
         assert_eq!(String::from_utf8_lossy(&parcel.encode()[1..]), json);
         assert_eq!(parcel.encode(), bytes(json));
