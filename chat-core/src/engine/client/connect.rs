@@ -138,7 +138,7 @@ impl Shared {
     }
 
     /// Makes the first frame due.
-    fn welcome(&self, session: &Connection, id: Option<CommandId>, is_resumed: bool) {
+    fn welcome(self: &Arc<Self>, session: &Connection, id: Option<CommandId>, is_resumed: bool) {
         let limits = &self.limits;
         let limits = WelcomeLimits {
             frame_bytes: limits.session.frame_bytes_max,
