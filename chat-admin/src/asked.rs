@@ -452,7 +452,7 @@ impl Part for EndAsked {
 /// What the audit says of a person, or of a session.
 pub(crate) fn named_sessions(engine: &Engine, identity: Option<&str>, session: Option<&str>) -> String {
     let of_person = identity.and_then(Identity::new);
-    let of_person = of_person.map(|identity| engine.sessions_of(&identity)).unwrap_or_default();
+    let of_person = of_person.map(|identity| engine.sessions_here(&identity)).unwrap_or_default();
     let named = session.and_then(|session| session.parse().ok());
     let all = named.into_iter().chain(of_person.into_iter().map(|entry| entry.session));
     let all: Vec<_> = all.take(SESSIONS_NAMED).map(|session: SessionId| session.to_string()).collect();

@@ -24,6 +24,7 @@
 //! protocol, in JSON. Where several servers share their rooms, any of them may be asked about any room.
 
 mod acts;
+mod adding;
 mod asked;
 mod audit;
 mod call;

@@ -16,7 +16,7 @@ use super::call::{Shared, let_in};
 use super::config::AdminConfig;
 use super::door::Door;
 use super::operation::{Operation, Verb};
-use super::{acts, kept, page, people, revoked, rooms};
+use super::{acts, adding, kept, page, people, revoked, rooms};
 
 static LIST: Operation =
     Operation::look("listRooms", "/rooms", "Rooms in the order of their codes, in memory and in the log, one page.");
@@ -103,8 +103,14 @@ static SETTINGS: Operation =
     ]);
 static TOPIC: Operation = Operation::act(Verb::Put, "topic", "/rooms/{room}/topic", "Says what a room is about.")
     .refused(&[RoomNotFound, Busy, AtCapacity]);
-static SESSIONS: Operation =
-    Operation::look("sessions", "/sessions", "The sessions of a person that this server knows.");
+static ADD: Operation = Operation::act(
+    Verb::Post,
+    "add",
+    "/rooms/{room}/add",
+    "Brings a person into a room: whoever of them is connected is in it, and who is not may come in once.",
+)
+.refused(&[RoomNotFound, Banned, Busy, AtCapacity, Draining]);
+static SESSIONS: Operation = Operation::look("sessions", "/sessions", "The sessions of a person, at all servers.");
 static END: Operation =
     Operation::act(Verb::Post, "end", "/end", "Ends a session, or all of a person's, for good and at every server.")
         .refused(&[AtCapacity, Draining]);
@@ -172,6 +178,7 @@ fn operations() -> Door {
         .with(&TOPIC, acts::topic)
         .with(&KEEP, kept::keep)
         .with(&LET_GO, kept::let_go)
+        .with(&ADD, adding::add)
         .with(&SESSIONS, people::sessions)
         .with(&END, people::end)
         .with(&REVOKE, revoked::revoke)

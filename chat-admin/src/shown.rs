@@ -3,8 +3,8 @@
 use chat_core::room::{BanLine, OwnerSeat};
 use chat_core::wire::MessageFrame;
 use chat_core::{
-    BansPage, Engine, HistoryPage, MembersPage, NewcomersSee, Notices, PersonData, Role, RoomAbout, RoomCode,
-    RoomEntry, RoomInfo, RoomMember, Seq, SessionEntry, Settings, Stats, Wall,
+    BansPage, Engine, HistoryPage, MembersPage, NewcomersSee, NodeId, Notices, PersonData, PersonSessions, Role,
+    RoomAbout, RoomCode, RoomEntry, RoomInfo, RoomMember, Seq, SessionEntry, Settings, Stats, Wall,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -407,16 +407,21 @@ impl From<BanLine> for Ban {
     }
 }
 
-/// The sessions of a person that the server that was asked knows.
+/// The sessions of a person at all servers.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Sessions {
     /// In the order in which they began.
     sessions: Vec<Session>,
+    /// Whether there are more than are named.
+    more: bool,
+    /// Servers that there are, and that have not answered: sessions that are known to them alone are missing.
+    silent: Vec<String>,
 }
 
-impl From<Vec<SessionEntry>> for Sessions {
-    fn from(entries: Vec<SessionEntry>) -> Self {
-        Self { sessions: entries.into_iter().map(Session::from).collect() }
+impl From<PersonSessions> for Sessions {
+    fn from(known: PersonSessions) -> Self {
+        let sessions = known.sessions.into_iter().map(Session::from).collect();
+        Self { sessions, more: known.more, silent: known.silent.iter().map(NodeId::to_string).collect() }
     }
 }
 
@@ -429,12 +434,15 @@ struct Session {
     connected: bool,
     /// The rooms that it is in, or comes back to.
     rooms: Vec<String>,
+    /// The server that it is at; nothing for the one that was asked.
+    node: Option<String>,
 }
 
 impl From<SessionEntry> for Session {
     fn from(entry: SessionEntry) -> Self {
         let rooms = entry.rooms.iter().map(RoomCode::to_string).collect();
-        Self { session: entry.session.to_string(), connected: entry.is_connected, rooms }
+        let node = entry.node.map(|node| node.to_string());
+        Self { session: entry.session.to_string(), connected: entry.is_connected, rooms, node }
     }
 }
 

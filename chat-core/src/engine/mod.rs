@@ -26,11 +26,13 @@ mod work;
 
 pub use all_rooms::{Feed, FeedDeliveries, FeedEvent, FeedPage};
 pub use builder::EngineBuilder;
+pub use client::add::Added;
 pub use client::command_sender::{Busy, CommandSender};
 pub use client::connection::{Connection, Fill, Frame, FrameMark, Framing};
-pub use client::host_end::SessionEntry;
 pub use client::pull::{FrameRef, Positions};
+pub use client::sessions_of::{PersonSessions, SessionEntry};
 pub use engine::{Engine, Moderation, Stats};
+pub use people::Add;
 pub use room_handle::{Receipt, RoomHandle, Say};
 pub use rooms::host_view::{BansPage, HistoryPage, MembersPage, RoomInfo, RoomMember};
 pub use rooms_list::{RoomEntry, RoomsPage};

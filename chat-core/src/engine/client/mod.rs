@@ -1,6 +1,8 @@
 //! What a transport holds of the engine: connecting, commands in, frames out.
 
+pub(crate) mod add;
 pub(crate) mod answers;
+mod ask_each;
 pub(crate) mod auth;
 pub(crate) mod command_sender;
 pub(crate) mod connect;
@@ -14,4 +16,5 @@ pub(crate) mod pull;
 pub(crate) mod renew;
 mod resume;
 pub(crate) mod revoke;
+pub(crate) mod sessions_of;
 mod slots;

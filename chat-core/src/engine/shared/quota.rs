@@ -168,6 +168,21 @@ impl Shared {
 
     /// Counts a room that is about to be entered, for as long as the reply lives or until it has been entered.
     pub(crate) fn reserve(&self, reply: &mut ReplyTo, room: Option<&RoomCode>) -> Result<(), Reject> {
+        let connection = Arc::clone(&reply.connection);
+        self.reserve_if(reply, room, |state| self.may_try(state, &connection))
+    }
+
+    /// The same of a room that the host brings it into: nobody guesses a code.
+    pub(crate) fn reserve_for_host(&self, reply: &mut ReplyTo, room: &RoomCode) -> Result<(), Reject> {
+        self.reserve_if(reply, Some(room), |_| Ok(()))
+    }
+
+    fn reserve_if(
+        &self,
+        reply: &mut ReplyTo,
+        room: Option<&RoomCode>,
+        may_look: impl FnOnce(&mut SessionState) -> Result<(), Reject>,
+    ) -> Result<(), Reject> {
         let cell = Arc::clone(&reply.cell);
         let Some(mut state) = cell.lock_for(&reply.connection).filter(|state| !state.is_ended) else {
             // The policy took its time, or the session has been ended. Rooms of the session are the newer connection's now, and it has not asked for this one.
@@ -183,7 +198,7 @@ impl Shared {
             let reject = Reject::new(RejectCode::TooManyRooms, "the session is in as many rooms as it may be");
             Err(reject.limit(rooms_max as u64))
         } else if room.is_some() && !is_in {
-            self.may_try(&mut state, &reply.connection)
+            may_look(&mut state)
         } else {
             Ok(())
         };
