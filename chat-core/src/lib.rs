@@ -47,7 +47,8 @@ mod ports;
 pub mod room;
 mod seldom;
 mod types;
-#[cfg(feature = "engine")]
+#[cfg(feature = "wire")]
+#[cfg_attr(not(feature = "engine"), allow(dead_code, unused_imports, reason = "the engine writes what clients read"))]
 pub mod wire;
 
 pub use domain::{
@@ -80,7 +81,7 @@ pub use types::{
     PersonData, PersonHash, Position, ReactionName, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope,
     SecretHash, Seq, SessionId, SessionLimits, SignalData, SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
-#[cfg(feature = "engine")]
+#[cfg(feature = "wire")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};
 #[cfg(feature = "schema")]
 pub use wire::{asyncapi, client_frame_schema, server_frame_schema};
