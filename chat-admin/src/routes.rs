@@ -16,10 +16,30 @@ use super::call::{Shared, let_in};
 use super::config::AdminConfig;
 use super::door::Door;
 use super::operation::{Operation, Verb};
-use super::{acts, adding, page, people, rooms};
+use super::{acts, adding, kept, page, people, revoked, rooms};
 
 static LIST: Operation =
     Operation::look("listRooms", "/rooms", "Rooms in the order of their codes, in memory and in the log, one page.");
+static CREATE: Operation = Operation::act(
+    Verb::Post,
+    "createRoom",
+    "/rooms",
+    "Makes a room, which is kept while nobody is in it: under a code that is said, or drawn.",
+)
+.named("create")
+.refused(&[NameTaken, Busy, AtCapacity]);
+static KEEP: Operation =
+    Operation::act(Verb::Post, "keepRoom", "/rooms/{room}/keep", "Keeps a room while nobody is in it.")
+        .named("keep")
+        .refused(&[RoomNotFound, Busy, AtCapacity]);
+static LET_GO: Operation = Operation::act(
+    Verb::Post,
+    "letRoomGo",
+    "/rooms/{room}/let-go",
+    "Has a room go with its last member, as others do.",
+)
+.named("let_go")
+.refused(&[RoomNotFound, Busy, AtCapacity]);
 static ROOM: Operation =
     Operation::look("room", "/rooms/{room}", "A room as it is.").refused(&[RoomNotFound, Busy, AtCapacity]);
 static CLOSE: Operation = Operation::act(Verb::Delete, "closeRoom", "/rooms/{room}", "Ends a room for everyone.")
@@ -94,6 +114,13 @@ static SESSIONS: Operation = Operation::look("sessions", "/sessions", "The sessi
 static END: Operation =
     Operation::act(Verb::Post, "end", "/end", "Ends a session, or all of a person's, for good and at every server.")
         .refused(&[AtCapacity, Draining]);
+static REVOKE: Operation = Operation::act(
+    Verb::Post,
+    "revoke",
+    "/revoke",
+    "Takes back what a person was admitted for: all of it, rooms, or a role; at every server.",
+)
+.refused(&[AtCapacity, Draining]);
 static STATUS: Operation = Operation::look("status", "/status", "How this server is.");
 static DRAIN: Operation =
     Operation::act(Verb::Post, "drain", "/drain", "Begins to go down: clients are told when to come back.").begun();
@@ -132,6 +159,7 @@ where
 fn operations() -> Door {
     Door::default()
         .with(&LIST, rooms::list)
+        .with(&CREATE, kept::create)
         .with(&ROOM, rooms::one)
         .with(&CLOSE, acts::close)
         .with(&MEMBERS, rooms::members)
@@ -148,9 +176,12 @@ fn operations() -> Door {
         .with(&PROTECT, acts::protect)
         .with(&SETTINGS, acts::settings)
         .with(&TOPIC, acts::topic)
+        .with(&KEEP, kept::keep)
+        .with(&LET_GO, kept::let_go)
         .with(&ADD, adding::add)
         .with(&SESSIONS, people::sessions)
         .with(&END, people::end)
+        .with(&REVOKE, revoked::revoke)
         .with(&STATUS, people::status)
         .with(&DRAIN, people::drain)
 }

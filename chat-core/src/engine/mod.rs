@@ -20,10 +20,11 @@ mod rooms;
 mod rooms_list;
 mod session;
 mod shared;
+mod standstill;
 mod wake_up;
 mod work;
 
-pub use all_rooms::{Feed, FeedEvent, FeedPage};
+pub use all_rooms::{Feed, FeedDeliveries, FeedEvent, FeedPage};
 pub use builder::EngineBuilder;
 pub use client::add::Added;
 pub use client::command_sender::{Busy, CommandSender};

@@ -32,11 +32,19 @@ impl Shared {
             }
             Command::React { name, .. } => Some(Price { messages: 1, bytes: bytes(name.as_str()) }),
             Command::Me { change, .. } => Some(Price { messages: 1, bytes: bytes_of(change) }),
+            // In each of its rooms everybody may be told of another role and another name.
+            Command::Auth { .. } => Some(Price { messages: 1, bytes: 0 }),
             Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str()) }),
             _ => None,
         };
-        let is_send =
-            matches!(command, Command::Send { .. } | Command::Edit { .. } | Command::React { .. } | Command::Me { .. });
+        let is_send = matches!(
+            command,
+            Command::Send { .. }
+                | Command::Edit { .. }
+                | Command::React { .. }
+                | Command::Me { .. }
+                | Command::Auth { .. }
+        );
         let cell = Arc::clone(&reply.cell);
         let mut state = cell.lock();
         let mut paid = match is_send {
