@@ -32,10 +32,10 @@ impl Client {
     /// # Panics
     /// Outside of a tokio runtime: the connection is a task of its own.
     pub fn connect(url: &str, options: Options) -> Result<Self, Error> {
-        let Options { bounds, credentials, roots_file, headers } = options;
+        let Options { bounds, credentials, session, roots_file, headers } = options;
         let server = Server::new(url, roots_file.as_deref(), &headers)?;
         let started = tokio::time::Instant::now().into_std();
-        let shared = Arc::new(Shared::new(Session::new(bounds, rand::random::<f64>, started)));
+        let shared = Arc::new(Shared::new(Session::new(bounds, session, rand::random::<f64>, started)));
         tokio::spawn(run(Arc::clone(&shared), server, credentials));
         Ok(Self(Handle::new(shared)))
     }
@@ -90,6 +90,12 @@ impl Client {
     /// The same, to be watched.
     pub fn statuses(&self) -> watch::Receiver<Status> {
         self.0.shared().see(|session| session.statuses())
+    }
+
+    /// What resumes the session, for [`Options::with_session`], whenever it is another; nothing before the first. It is as secret as a password, and
+    /// each use of it makes those before it worthless: whoever stores it stores the last.
+    pub fn session_tokens(&self) -> watch::Receiver<Option<String>> {
+        self.0.shared().see(|session| session.tokens())
     }
 
     /// The bounds of the server, once it has said them.

@@ -68,7 +68,7 @@ pub(crate) struct Membership {
 impl Membership {
     pub(crate) fn new(id: RoomId, code: Option<RoomCode>, entering: Entering, is_maker: bool, bounds: &Bounds) -> Self {
         let max =
-            HeldMax { messages: bounds.held_messages_max, bytes: bounds.held_bytes_max, hole: bounds.catch_up.into() };
+            HeldMax { messages: bounds.held_messages_max, bytes: bounds.held_bytes_max, hole: bounds.gap_events_max };
         Self {
             id,
             listeners: Listeners::default(),

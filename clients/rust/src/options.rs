@@ -16,8 +16,10 @@ pub struct Bounds {
     pub held_messages_max: usize,
     /// Bytes that they take, about. 8 MiB: 1,000 messages of the longest text twice over. Past it the oldest quarter goes.
     pub held_bytes_max: usize,
-    /// Of more events than that, missed while away, only the newest messages are read. 500: two or three pages.
+    /// More events than that, missed while away, are not told one by one: a gap is, and the messages in it are read in pages. 500.
     pub catch_up: u32,
+    /// Of a gap of more events than that only the newest messages are read, and what was held from before it is dropped. 500: two or three pages.
+    pub gap_events_max: u64,
     /// What waits to be sent in one room. 256.
     pub outbox_max: usize,
     /// Bytes of it, as frames. 1 MiB: 256 messages of the longest text.
@@ -51,6 +53,7 @@ impl Default for Bounds {
             held_messages_max: 1_000,
             held_bytes_max: 8 << 20,
             catch_up: 500,
+            gap_events_max: 500,
             outbox_max: 256,
             outbox_bytes_max: 1 << 20,
             commands_max: 256,
@@ -87,6 +90,7 @@ pub(crate) type Credentials = Arc<dyn Fn(Why) -> Asked + Send + Sync>;
 pub struct Options {
     pub(crate) bounds: Bounds,
     pub(crate) credentials: Option<Credentials>,
+    pub(crate) session: Option<String>,
     pub(crate) roots_file: Option<PathBuf>,
     pub(crate) headers: Vec<(String, String)>,
 }
@@ -126,6 +130,13 @@ impl Options {
             Box::pin(async move { asked.await.map_err(|error| error.to_string()) })
         };
         Self { credentials: Some(Arc::new(ask)), ..self }
+    }
+
+    /// Goes on with the session of an earlier client, by the last of its [`session_tokens`](crate::Client::session_tokens): in the rooms that it then joins it
+    /// is the same member. A token that is not good any more counts as none.
+    #[must_use]
+    pub fn with_session(self, token: impl Into<String>) -> Self {
+        Self { session: Some(token.into()), ..self }
     }
 
     /// With this header in the request of each connection: a cookie, say, where the server knows people by one.

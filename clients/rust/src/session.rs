@@ -81,7 +81,8 @@ pub(crate) struct Session {
     chance: fn() -> f64,
     rooms: Vec<Membership>,
     next_room: u64,
-    token: Option<String>,
+    /// What resumes it, as it was told last.
+    token: watch::Sender<Option<String>>,
     requests: Requests,
     link: Link,
     /// Which connection counts: one of an earlier number is dropped.
@@ -102,14 +103,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(bounds: Bounds, chance: fn() -> f64, now: Instant) -> Self {
+    pub(crate) fn new(bounds: Bounds, token: Option<String>, chance: fn() -> f64, now: Instant) -> Self {
         Self {
             requests: Requests::new(bounds.commands_max, bounds.answer_wait),
             bounds,
             chance,
             rooms: Vec::new(),
             next_room: 0,
-            token: None,
+            token: watch::Sender::new(token),
             link: Link::Waiting { at: now },
             generation: 0,
             outbound: VecDeque::new(),
@@ -133,6 +134,10 @@ impl Session {
 
     pub(crate) fn statuses(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    pub(crate) fn tokens(&self) -> watch::Receiver<Option<String>> {
+        self.token.subscribe()
     }
 
     pub(crate) fn limits(&self) -> Option<WelcomeLimits> {
@@ -164,7 +169,7 @@ impl Session {
     /// The first frame of a connection.
     pub(crate) fn hello(&self, token: Option<AccessToken>) -> Vec<u8> {
         let positions = self.rooms.iter().filter_map(|room| room.code().cloned().zip(room.state().position()));
-        let resume = self.token.clone().map(|resume| Resume::new(resume, positions, POSITIONS_MAX));
+        let resume = self.token.borrow().clone().map(|resume| Resume::new(resume, positions, POSITIONS_MAX));
         let catch_up = resume.as_ref().map(|_| self.bounds.catch_up);
         let hello = Hello { id: None, resume, catch_up, token };
         ClientFrame { id: Some(CommandId(0)), request: Request::Hello(hello) }.encode()
@@ -189,13 +194,15 @@ impl Session {
         match &frame {
             ServerFrame::Welcome { token, rooms, limits, features, .. } => {
                 self.link = Link::Open { since: now };
-                self.token = token.clone().or(self.token.take());
+                if token.is_some() {
+                    self.token.send_replace(token.clone());
+                }
                 (self.limits, self.features) = (Some(*limits), features.clone());
                 self.requests.open(limits.in_flight, limits.frame_bytes);
                 self.status.send_replace(Status::Open);
                 self.welcomed(rooms, now);
             }
-            ServerFrame::Token { token } => self.token = Some(token.clone()),
+            ServerFrame::Token { token } => drop(self.token.send_replace(Some(token.clone()))),
             ServerFrame::Resumed(status) => {
                 let told = self.rooms.iter_mut().find(|room| is_code(room.code(), &status.room));
                 if let Some(room) = told {

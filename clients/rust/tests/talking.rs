@@ -109,6 +109,31 @@ async fn whoever_leaves_and_joins_at_once_is_in() {
 }
 
 #[tokio::test]
+async fn whoever_starts_anew_with_the_token_of_the_session_is_the_same_member() {
+    let server = Server::start().await;
+    let before = client(server.address, |_| {});
+    let room = before.create(Some("TEA"), "Ann").await.expect("a room");
+    let said = room.send("before").await.expect("said");
+    let token = before.session_tokens().borrow().clone().expect("a token");
+    drop((room, before));
+    let url = format!("http://{}", server.address);
+    let after = Client::connect(&url, Options::new().with_session(token)).expect("a URL");
+    let room = after.join("TEA", "Ann").await.expect("joined");
+    let state = room.state();
+    assert_eq!(state.you.as_ref().map(|you| you.member.0), Some(1));
+    assert_eq!(state.messages().last().map(|message| message.seq), Some(said.seq));
+    // A room that was not asked for before the connection is asked for anew.
+    let token = after.session_tokens().borrow().clone().expect("a token");
+    drop((room, after));
+    let late = Client::connect(&url, Options::new().with_session(token)).expect("a URL");
+    late.statuses().wait_for(|status| *status == Status::Open).await.expect("welcomed");
+    let room = late.join("TEA", "Ann").await.expect("joined");
+    assert_eq!(room.state().you.as_ref().map(|you| you.member.0), Some(1));
+    let lost = Client::connect(&url, Options::new().with_session("NO.TOKEN")).expect("a URL");
+    lost.join("TEA", "Bob").await.expect("as somebody new");
+}
+
+#[tokio::test]
 async fn a_stream_that_nobody_reads_costs_what_it_says_and_no_more() {
     let server = Server::start().await;
     let ann = client(server.address, |bounds| bounds.events_max = 3);

@@ -32,7 +32,7 @@ impl Script {
         let mut bounds = Bounds::default();
         change(&mut bounds);
         let now = Instant::now();
-        let mut session = Session::new(bounds, || 1.0, now);
+        let mut session = Session::new(bounds, None, || 1.0, now);
         let (done, entered) = oneshot::channel();
         let code = Some("LUNCH".parse().expect("a code"));
         let entering = Entrance::new("Bob").parse().expect("a nick");
