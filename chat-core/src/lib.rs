@@ -58,12 +58,16 @@ pub use domain::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Feed, FeedEvent, FeedPage, Fill, Frame,
-    FrameMark, FrameRef, Framing, HistoryPage, MembersPage, Moderation, Positions, Receipt, Refusal, Reply, RoomEntry,
-    RoomHandle, RoomInfo, RoomMember, RoomTag, RoomsPage, Say, SessionEntry, Stats,
+    Add, Added, Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Feed, FeedDeliveries,
+    FeedEvent, FeedPage, Fill, Frame, FrameMark, FrameRef, Framing, HistoryPage, MembersPage, Moderation,
+    PersonSessions, Positions, Receipt, Refusal, Reply, RoomEntry, RoomHandle, RoomInfo, RoomMember, RoomTag,
+    RoomsPage, Say, SessionEntry, Stats,
 };
 #[cfg(feature = "engine")]
-pub use meters::{AppendMeter, ClusterMeter, CommandKind, CommandMeter, Histogram, LogMeters, Meters, TransportMeter};
+pub use meters::{
+    AppendMeter, ClusterMeter, CommandKind, CommandMeter, DeliveryOutcome, FeedMeter, Histogram, LogMeters, Meters,
+    TransportMeter,
+};
 #[cfg(feature = "engine")]
 pub use ports::{
     Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, ExclusiveClaim,

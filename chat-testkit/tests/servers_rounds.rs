@@ -4,10 +4,12 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{Command, Moderation, RejectCode, Seq};
+use chat_core::{Command, Connection, Limits, Moderation, RejectCode, Seq, ServerFrame};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
-use support::servers::{is_closed, leaves_and_messages, messages, two};
-use support::{GRACE, code, founder, joined, newcomer, next_message, pass, say, seconds, settle, submit, take, text};
+use support::servers::{is_closed, leaves_and_messages, messages, two, two_with};
+use support::{
+    GRACE, code, founder, joined, newcomer, next_message, pass, say, say_many, seconds, settle, submit, take, text,
+};
 
 /// What the first has logged and never told is told by the second.
 #[tokio::test(start_paused = true)]
@@ -111,5 +113,61 @@ async fn what_a_former_owner_does_not_know_of_is_not_said_twice() {
         assert!(said.is_empty(), "{outcome:?}: {said:?}");
         let frames = take(&ann);
         assert!(!is_closed(&frames) && leaves_and_messages(&frames).1.len() <= 2, "{outcome:?}");
+    }
+}
+
+/// What somebody who reads all the time is told: which messages, and whether there was a gap.
+async fn told(mut reader: Connection, last: &str) -> (Vec<String>, bool) {
+    let (mut said, mut has_gap) = (Vec::new(), false);
+    loop {
+        match reader.next().await {
+            ServerFrame::Message(message) if message.text == last => return (said, has_gap),
+            ServerFrame::Message(message) => said.push(message.text.clone()),
+            ServerFrame::Gap { .. } => has_gap = true,
+            _ => {}
+        }
+    }
+}
+
+/// As where a server stood still and was taken for dead: with its next batch it finds what the next owner has written meanwhile. Who reads there
+/// hears all of it that the log still has, however much it is, and whatever the log does in between.
+#[tokio::test(start_paused = true)]
+async fn who_reads_at_a_former_owner_that_stood_still_hears_all_that_was_said_meanwhile() {
+    for is_trimmed in [false, true] {
+        let lift = |limits: &mut Limits| {
+            limits.lift_rates();
+            limits.room.backlog_events_max = 64;
+        };
+        let two = two_with(lift, |builder| builder);
+        let ann = founder(&two.engines[0]).await;
+        let bob = newcomer(&two.engines[1], "Bob").await;
+        let cat = newcomer(&two.engines[0], "Cat").await;
+        settle().await;
+        take(&cat);
+        let read = tokio::spawn(told(cat, "last"));
+        two.cut().await;
+        two.logs[0].push(Operation::Append, Fault::stalled(Outcome::Deposed));
+        let sent = submit(&ann, Command::send(code(), text("late")));
+        settle().await;
+        two.servers.give_room(&code(), &two.ends[1]);
+        say_many(&bob, 0..1_100).await;
+        if is_trimmed {
+            two.memory.trim(&code(), Seq(900));
+        }
+        for _ in 0..3 {
+            // Not written, and looked for; then read again, and then page by page.
+            two.logs[0].push(Operation::Read, Outcome::Fails);
+        }
+        two.logs[0].release_all();
+        settle().await;
+        two.mend().await;
+        assert_eq!(sent.await.expect("it is answered").reject, None, "{is_trimmed}");
+        assert!(say(&bob, "last", "k1").await.is_ok());
+        let (said, has_gap) = read.await.expect("Cat reads");
+        let all: Vec<String> = (0..1_100).map(|number| number.to_string()).chain(["late".to_owned()]).collect();
+        assert_eq!(has_gap, is_trimmed);
+        assert!(all.ends_with(&said), "{is_trimmed}: in their order, and once: {said:?}");
+        assert!(is_trimmed || said.len() == all.len(), "{} of {}", said.len(), all.len());
+        assert_eq!(two.engines[0].stats().gaps_unblocked, 0, "{is_trimmed}");
     }
 }

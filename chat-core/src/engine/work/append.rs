@@ -13,15 +13,16 @@ use crate::engine::rooms::doubt::Doubt;
 use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::rooms::state::RoomState;
-use crate::engine::session::subscription::{Subscriber, Subscription};
+use crate::engine::session::subscription::Subscriber;
 use crate::engine::shared::unavailable;
 use crate::engine::work::freeze::known_by_records_alone;
 use crate::engine::work::load::{Loaded, Over, load};
+use crate::engine::work::others::{IsHere, is_there};
 use crate::engine::work::task::RoomTask;
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::ports::{AppendError, Log, ReadError, Tail};
-use crate::room::{Answer, Input, Note, Room};
+use crate::room::{Answer, Input, Note};
 use crate::types::{Generation, Mono, Now, Seq, SessionId};
 
 /// How long nothing is decided under a term under which the log has refused a batch. 1 s: whoever says whose the slot is has heard of it by then.
@@ -325,12 +326,18 @@ impl RoomTask {
                     self.state.subscribers.insert(session, reader);
                 }
                 self.state.tail = loaded.tail;
-                let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
-                self.note_overtaken(others.len());
-                self.show_records(&feed, &written, &others);
-                let gone =
-                    self.part_with(&feed, &others, |room, session, member| room.sessions_of(member).contains(&session));
-                self.state.subscribers.values().chain(&gone).for_each(|reader| reader.connection.wake.wake());
+                let is_here: IsHere = |room, session, member| room.sessions_of(member).contains(&session);
+                self.begin_to_show(&feed, &written);
+                let mut shown = published;
+                while let Err(error) = self.show_from_log(&*log, &feed, &mut shown, is_here).await {
+                    self.unread(&error);
+                    self.wait(&mut batch, &mut backoff, meanwhile).await;
+                }
+                for record in loaded.recent.iter().filter(|record| record.offset > shown) {
+                    // The log has let go of what was before.
+                    self.show(&feed, record, is_here).await;
+                }
+                self.end_showing(&feed, is_here);
             }
             (loaded, _) => {
                 // The incarnation was never there, or is over for everyone.
@@ -366,9 +373,4 @@ fn kind(error: &AppendError) -> &'static str {
 /// Whether nothing but a fault kept the log from taking a batch that it does not have.
 fn may_be_tried_again(error: &AppendError) -> bool {
     !matches!(error, AppendError::Conflict | AppendError::Deposed)
-}
-
-/// Whether the stay that this reads for has not ended.
-pub(crate) fn is_there(room: &Room, subscription: &Subscription) -> bool {
-    room.member(subscription.member).is_some_and(|stay| subscription.is_of(stay))
 }

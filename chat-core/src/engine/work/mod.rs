@@ -17,6 +17,7 @@ mod guests;
 mod host;
 pub(crate) mod load;
 mod name;
+mod others;
 mod ownership;
 mod park;
 mod play;

@@ -183,7 +183,7 @@ impl RoomTask {
                 let loaded = load_copy(&*log, &self.cell.code, &self.shared.limits.room, epoch, after).await?;
                 let Some(feed) = self.feed() else { return Err(moved_on()) };
                 let written = known_by_records_alone(&*log, &feed, &loaded.ledger).await?;
-                self.leap(loaded, &written);
+                self.leap(loaded, &written).await;
                 continue;
             }
             let (now, mut batch) = (self.now(), Batch::default());

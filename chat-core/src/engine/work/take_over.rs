@@ -2,24 +2,19 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::domain::{Event, Reaction, Record, RoomCloseReason};
-use crate::engine::feed::overlay::Change;
-use crate::engine::feed::room_feed::RoomFeed;
+use crate::domain::RoomCloseReason;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::doubt::Doubt;
 use crate::engine::rooms::state::Phase;
 use crate::engine::rooms::unnamed::Unnamed;
-use crate::engine::session::subscription::{End, Subscriber};
-use crate::engine::work::append::is_there;
-use crate::engine::work::freeze::leave_to_records;
+use crate::engine::session::subscription::End;
 use crate::engine::work::guests::DOWN_MAX;
-use crate::engine::work::load::{Loaded, publish_records};
 use crate::engine::work::play::PAGE;
 use crate::engine::work::task::RoomTask;
 use crate::ports::{ReadError, Term};
-use crate::room::{Note, Room};
-use crate::types::{CloseReason, Generation, MemberId, Now, Offset, Seq, SessionId};
+use crate::room::Note;
+use crate::types::{CloseReason, Generation, Now, Offset};
 
 impl RoomTask {
     /// This server decides from now on, under this term: the copy that is here is brought to where the log ends, and then it is the room. `false`
@@ -77,7 +72,9 @@ impl RoomTask {
                 }
                 // The log has let go of them.
                 _ => match self.load_again(&*log).await? {
-                    (Some(loaded), written) if loaded.ledger.epoch() == Some(epoch) => self.leap(loaded, &written),
+                    (Some(loaded), written) if loaded.ledger.epoch() == Some(epoch) => {
+                        self.leap(loaded, &written).await
+                    }
                     _ => {
                         self.state.end_incarnation(RoomCloseReason::Host);
                         break;
@@ -171,77 +168,5 @@ impl RoomTask {
         part.fed_by = None;
         self.state.debts.make().change_hands();
         self.state.unnamed = Unnamed::default();
-    }
-
-    /// The same incarnation, of which the log has let go of what follows here: readers hear a gap.
-    pub(crate) fn leap(&mut self, loaded: Loaded, written: &[(Seq, Vec<Reaction>)]) {
-        let Some(feed) = self.feed() else { return };
-        let (now, published) = (self.now(), self.state.room.last_offset());
-        self.state.room.replace_ledger(now, loaded.ledger);
-        self.state.tail = loaded.tail;
-        let others: Vec<_> = loaded.recent.iter().filter(|record| record.offset > published).collect();
-        self.note_overtaken(others.len());
-        let gone = self.part_with(&feed, &others, |_, _, _| true);
-        feed.overlay.add(&loaded.owed);
-        self.show_records(&feed, written, &others);
-        self.state.subscribers.values().chain(&gone).for_each(|reader| reader.connection.wake.wake());
-    }
-
-    /// So many records of others are shown at once. Where that is more than readers can be expected to be behind, a gap is no surprise.
-    pub(crate) fn note_overtaken(&self, records: usize) {
-        if records > self.page_max() {
-            self.state.subscribers.values().for_each(|reader| reader.connection.note_blocked());
-        }
-    }
-
-    /// Shows what others have logged since this incarnation was read last; where the log has let go of some of it, readers hear a gap.
-    pub(crate) fn show_records(&mut self, feed: &RoomFeed, written: &[(Seq, Vec<Reaction>)], others: &[&Record]) {
-        self.end_live();
-        leave_to_records(feed, written);
-        self.show_all_reactions(feed);
-        let first = others.iter().find_map(|record| record.seq);
-        let before = first.map_or(self.state.room.head(), |first| Seq(first.0 - 1));
-        if before > feed.backlog.head() {
-            feed.backlog.leap(before);
-        }
-        publish_records(feed, others.iter().copied());
-        for record in others {
-            if let Some(change) = Change::of(record) {
-                feed.overlay.add(std::slice::from_ref(&change));
-                feed.backlog.amend(&change);
-            }
-            if let Event::Settled { through, .. } = record.event {
-                feed.overlay.amended(through);
-            }
-        }
-    }
-
-    /// Ends what those read whose stay is over, as these records say, or who are not here by this; they are to be woken.
-    pub(crate) fn part_with(
-        &mut self,
-        feed: &RoomFeed,
-        others: &[&Record],
-        is_here: impl Fn(&Room, SessionId, MemberId) -> bool,
-    ) -> Vec<Subscriber> {
-        let room = &self.state.room;
-        let gone = self.state.subscribers.extract_if(.., |session, reader| {
-            let member = reader.subscription.member;
-            let stays = is_there(room, &reader.subscription) && is_here(room, *session, member);
-            if let Some(member) = room.member(member).filter(|_| stays) {
-                reader.subscription.note_nick(&member.nick);
-                return false;
-            }
-            // The first: they may have come back since, under the same number.
-            let exit = others.iter().find(|record| record.leaver() == Some(member));
-            if let Some(Event::Left { nick, .. }) = exit.map(|record| &record.event) {
-                reader.subscription.note_nick(nick);
-            }
-            match exit.and_then(|record| record.seq) {
-                Some(until) => reader.end(until, End::Membership),
-                None => reader.end(feed.backlog.head(), End::Quiet),
-            }
-            true
-        });
-        gone.map(|(_, reader)| reader).collect()
     }
 }
