@@ -58,8 +58,8 @@ pub use domain::{
 #[cfg(feature = "engine")]
 pub use engine::{
     Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Feed, FeedEvent, FeedPage, Fill, Frame,
-    FrameMark, FrameRef, Framing, HistoryPage, MembersPage, Moderation, Positions, Receipt, Refusal, Reply, RoomEntry,
-    RoomHandle, RoomInfo, RoomMember, RoomTag, RoomsPage, Say, SessionEntry, Stats,
+    FrameMark, FrameRef, Framing, HistoryPage, MembersPage, Moderation, PARCELS, Positions, Receipt, Refusal, Reply,
+    RoomEntry, RoomHandle, RoomInfo, RoomMember, RoomTag, RoomsPage, Say, SessionEntry, Stats,
 };
 #[cfg(feature = "engine")]
 pub use meters::{AppendMeter, ClusterMeter, CommandKind, CommandMeter, Histogram, LogMeters, Meters, TransportMeter};

@@ -30,6 +30,7 @@ pub use client::connection::{Connection, Fill, Frame, FrameMark, Framing};
 pub use client::host_end::SessionEntry;
 pub use client::pull::{FrameRef, Positions};
 pub use engine::{Engine, Moderation, Stats};
+pub use parcel::PARCELS;
 pub use room_handle::{Receipt, RoomHandle, Say};
 pub use rooms::host_view::{BansPage, HistoryPage, MembersPage, RoomInfo, RoomMember};
 pub use rooms_list::{RoomEntry, RoomsPage};
