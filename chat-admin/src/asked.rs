@@ -445,13 +445,18 @@ const SESSIONS_NAMED: usize = 16;
 
 impl Part for EndAsked {
     fn note(&self, engine: &Engine, line: &mut AuditLine) {
-        let of_person = self.identity.as_deref().and_then(Identity::new);
-        let of_person = of_person.map(|identity| engine.sessions_of(&identity)).unwrap_or_default();
-        let named = self.session.as_deref().and_then(|session| session.parse().ok());
-        let all = named.into_iter().chain(of_person.into_iter().map(|entry| entry.session));
-        let all: Vec<_> = all.take(SESSIONS_NAMED).map(|session: SessionId| session.to_string()).collect();
-        line.sessions = Some(all.join(" "));
+        line.sessions = Some(named_sessions(engine, self.identity.as_deref(), self.session.as_deref()));
     }
+}
+
+/// What the audit says of a person, or of a session.
+pub(crate) fn named_sessions(engine: &Engine, identity: Option<&str>, session: Option<&str>) -> String {
+    let of_person = identity.and_then(Identity::new);
+    let of_person = of_person.map(|identity| engine.sessions_here(&identity)).unwrap_or_default();
+    let named = session.and_then(|session| session.parse().ok());
+    let all = named.into_iter().chain(of_person.into_iter().map(|entry| entry.session));
+    let all: Vec<_> = all.take(SESSIONS_NAMED).map(|session: SessionId| session.to_string()).collect();
+    all.join(" ")
 }
 
 impl EndAsked {
@@ -473,7 +478,7 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
     Option::deserialize(deserializer).map(Some)
 }
 
-fn identity(text: &str) -> Result<Identity, Reject> {
+pub(crate) fn identity(text: &str) -> Result<Identity, Reject> {
     Identity::new(text).ok_or_else(|| Reject::bad_field("identity", "identity is 1 to 128 bytes"))
 }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{FromRequestParts, Path, Query, Request};
@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chat_core::{Engine, Reject, RejectCode};
+use chat_core::{Engine, Reject, RejectCode, RoomCode};
 use chat_metrics::Metrics;
 use chat_serve::{Origins, TrustedProxies, within};
 use http_body_util::LengthLimitError;
@@ -45,6 +45,15 @@ pub(crate) struct Call<P, Q, B> {
     pub(crate) path: P,
     pub(crate) query: Q,
     pub(crate) body: B,
+    told_of: Arc<OnceLock<RoomCode>>,
+}
+
+impl<P, Q, B> Call<P, Q, B> {
+    /// Which room it was about, where the request did not say so.
+    pub(crate) fn tells_of(&self, room: &RoomCode) {
+        // What was told first is so.
+        let _ = self.told_of.set(room.clone());
+    }
 }
 
 /// Answers a request for an operation, which is `run`.
@@ -133,8 +142,10 @@ where
         false => read::<B>(shared, &head.headers, body).await?,
     };
     body.note(&shared.engine, line);
-    let run = run(Call { shared: Arc::clone(shared), path, query, body });
+    let told_of = Arc::<OnceLock<RoomCode>>::default();
+    let run = run(Call { shared: Arc::clone(shared), path, query, body, told_of: Arc::clone(&told_of) });
     let answered = within(shared.config.answer_timeout, run).await;
+    line.room = line.room.take().or_else(|| told_of.get().cloned());
     let late = || Reject::new(RejectCode::Unavailable, "there was no answer in time; it may have been done");
     Ok(answered.unwrap_or_else(|| Err(late()))?)
 }

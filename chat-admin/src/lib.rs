@@ -24,16 +24,19 @@
 //! protocol, in JSON. Where several servers share their rooms, any of them may be asked about any room.
 
 mod acts;
+mod adding;
 mod asked;
 mod audit;
 mod call;
 mod config;
 mod document;
 mod door;
+mod kept;
 mod operation;
 mod page;
 mod people;
 mod refusal;
+mod revoked;
 mod rooms;
 mod routes;
 mod shown;

@@ -7,7 +7,7 @@ use super::call::Call;
 use super::shown::{Draining, Ended, Sessions, Status};
 
 pub(crate) async fn sessions(call: Call<Nothing, SessionsAsked, Nothing>) -> Result<Sessions, Reject> {
-    Ok(call.shared.engine.sessions_of(&call.query.identity()?).into())
+    Ok(call.shared.engine.sessions_of(&call.query.identity()?).await.into())
 }
 
 pub(crate) async fn end(call: Call<Nothing, Nothing, EndAsked>) -> Result<Ended, Reject> {

@@ -10,7 +10,7 @@ pub(crate) async fn list(call: Call<Nothing, RoomsAsked, Nothing>) -> Result<Roo
     let engine = &call.shared.engine;
     let (after, max) = call.query.page()?;
     let page = engine.rooms_page(after.as_ref(), max).await?;
-    let rooms = page.rooms.into_iter().map(|entry| Room::new(engine, &entry.code, entry.info)).collect();
+    let rooms = page.rooms.into_iter().map(|entry| Room::listed(engine, entry)).collect();
     Ok(Rooms { rooms, next: page.next.map(|code| code.to_string()) })
 }
 

@@ -16,10 +16,30 @@ use super::call::{Shared, let_in};
 use super::config::AdminConfig;
 use super::door::Door;
 use super::operation::{Operation, Verb};
-use super::{acts, page, people, rooms};
+use super::{acts, adding, kept, page, people, revoked, rooms};
 
 static LIST: Operation =
     Operation::look("listRooms", "/rooms", "Rooms in the order of their codes, in memory and in the log, one page.");
+static CREATE: Operation = Operation::act(
+    Verb::Post,
+    "createRoom",
+    "/rooms",
+    "Makes a room, which is kept while nobody is in it: under a code that is said, or drawn.",
+)
+.named("create")
+.refused(&[NameTaken, Busy, AtCapacity]);
+static KEEP: Operation =
+    Operation::act(Verb::Post, "keepRoom", "/rooms/{room}/keep", "Keeps a room while nobody is in it.")
+        .named("keep")
+        .refused(&[RoomNotFound, Busy, AtCapacity]);
+static LET_GO: Operation = Operation::act(
+    Verb::Post,
+    "letRoomGo",
+    "/rooms/{room}/let-go",
+    "Has a room go with its last member, as others do.",
+)
+.named("let_go")
+.refused(&[RoomNotFound, Busy, AtCapacity]);
 static ROOM: Operation =
     Operation::look("room", "/rooms/{room}", "A room as it is.").refused(&[RoomNotFound, Busy, AtCapacity]);
 static CLOSE: Operation = Operation::act(Verb::Delete, "closeRoom", "/rooms/{room}", "Ends a room for everyone.")
@@ -83,11 +103,24 @@ static SETTINGS: Operation =
     ]);
 static TOPIC: Operation = Operation::act(Verb::Put, "topic", "/rooms/{room}/topic", "Says what a room is about.")
     .refused(&[RoomNotFound, Busy, AtCapacity]);
-static SESSIONS: Operation =
-    Operation::look("sessions", "/sessions", "The sessions of a person that this server knows.");
+static ADD: Operation = Operation::act(
+    Verb::Post,
+    "add",
+    "/rooms/{room}/add",
+    "Brings a person into a room: whoever of them is connected is in it, and who is not may come in once.",
+)
+.refused(&[RoomNotFound, Banned, Busy, AtCapacity, Draining]);
+static SESSIONS: Operation = Operation::look("sessions", "/sessions", "The sessions of a person, at all servers.");
 static END: Operation =
     Operation::act(Verb::Post, "end", "/end", "Ends a session, or all of a person's, for good and at every server.")
         .refused(&[AtCapacity, Draining]);
+static REVOKE: Operation = Operation::act(
+    Verb::Post,
+    "revoke",
+    "/revoke",
+    "Takes back what a person was admitted for: all of it, rooms, or a role; at every server.",
+)
+.refused(&[AtCapacity, Draining]);
 static STATUS: Operation = Operation::look("status", "/status", "How this server is.");
 static DRAIN: Operation =
     Operation::act(Verb::Post, "drain", "/drain", "Begins to go down: clients are told when to come back.").begun();
@@ -126,6 +159,7 @@ where
 fn operations() -> Door {
     Door::default()
         .with(&LIST, rooms::list)
+        .with(&CREATE, kept::create)
         .with(&ROOM, rooms::one)
         .with(&CLOSE, acts::close)
         .with(&MEMBERS, rooms::members)
@@ -142,8 +176,12 @@ fn operations() -> Door {
         .with(&PROTECT, acts::protect)
         .with(&SETTINGS, acts::settings)
         .with(&TOPIC, acts::topic)
+        .with(&KEEP, kept::keep)
+        .with(&LET_GO, kept::let_go)
+        .with(&ADD, adding::add)
         .with(&SESSIONS, people::sessions)
         .with(&END, people::end)
+        .with(&REVOKE, revoked::revoke)
         .with(&STATUS, people::status)
         .with(&DRAIN, people::drain)
 }

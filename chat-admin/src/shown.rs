@@ -3,8 +3,8 @@
 use chat_core::room::{BanLine, OwnerSeat};
 use chat_core::wire::MessageFrame;
 use chat_core::{
-    BansPage, Engine, HistoryPage, MembersPage, NewcomersSee, Notices, PersonData, Role, RoomCode, RoomInfo,
-    RoomMember, Seq, SessionEntry, Settings, Stats, Wall,
+    BansPage, Engine, HistoryPage, MembersPage, NewcomersSee, NodeId, Notices, PersonData, PersonSessions, Role,
+    RoomAbout, RoomCode, RoomEntry, RoomInfo, RoomMember, Seq, SessionEntry, Settings, Stats, Wall,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -48,14 +48,45 @@ pub(crate) struct Room {
     room: String,
     /// What logs and the audit call it.
     tag: String,
-    /// The room as it is, where it is in memory. Of one that is in the log alone a list says no more than that it is there.
+    /// The room as it is, where it is in memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     info: Option<Info>,
+    /// Of a room that is in the log alone, what a list says of it without reading it. Absent where the log does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<About>,
 }
 
 impl Room {
     pub(crate) fn new(engine: &Engine, code: &RoomCode, info: Option<RoomInfo>) -> Self {
-        Self { room: code.to_string(), tag: engine.room_tag(code).to_string(), info: info.map(Info::from) }
+        Self { room: code.to_string(), tag: engine.room_tag(code).to_string(), info: info.map(Info::from), about: None }
+    }
+
+    pub(crate) fn listed(engine: &Engine, entry: RoomEntry) -> Self {
+        let about = entry.about.filter(|_| entry.info.is_none()).map(About::from);
+        Self { about, ..Self::new(engine, &entry.code, entry.info) }
+    }
+}
+
+/// What is known of a room without reading it, as of its last event.
+#[derive(Serialize, JsonSchema)]
+struct About {
+    /// What it is about; empty for nothing. Of one that is long, the beginning.
+    topic: String,
+    /// How many members there were.
+    members: usize,
+    /// When something last happened in it.
+    #[schemars(extend("format" = "date-time"))]
+    last_at: String,
+    /// Whether the room may be shown to people who are not in it.
+    listed: bool,
+    /// Whether it stays while nobody is in it.
+    kept: bool,
+}
+
+impl From<RoomAbout> for About {
+    fn from(about: RoomAbout) -> Self {
+        let RoomAbout { topic, members, last_at, is_listed, is_kept, .. } = about;
+        Self { topic, members, last_at: last_at.to_string(), listed: is_listed, kept: is_kept }
     }
 }
 
@@ -81,6 +112,8 @@ struct Info {
     owner: Option<u32>,
     /// Whether only the host says who owns it.
     protected: bool,
+    /// Whether it stays while nobody is in it.
+    kept: bool,
     /// When something last happened in it.
     #[schemars(extend("format" = "date-time"))]
     last_at: String,
@@ -98,6 +131,7 @@ impl From<RoomInfo> for Info {
             online: info.online,
             owner: if let OwnerSeat::Taken(member) = info.owner { Some(member.0) } else { None },
             protected: info.is_protected,
+            kept: info.is_kept,
             last_at: info.last_at.to_string(),
         }
     }
@@ -373,16 +407,21 @@ impl From<BanLine> for Ban {
     }
 }
 
-/// The sessions of a person that the server that was asked knows.
+/// The sessions of a person at all servers.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Sessions {
     /// In the order in which they began.
     sessions: Vec<Session>,
+    /// Whether there are more than are named.
+    more: bool,
+    /// Servers that there are, and that have not answered: sessions that are known to them alone are missing.
+    silent: Vec<String>,
 }
 
-impl From<Vec<SessionEntry>> for Sessions {
-    fn from(entries: Vec<SessionEntry>) -> Self {
-        Self { sessions: entries.into_iter().map(Session::from).collect() }
+impl From<PersonSessions> for Sessions {
+    fn from(known: PersonSessions) -> Self {
+        let sessions = known.sessions.into_iter().map(Session::from).collect();
+        Self { sessions, more: known.more, silent: known.silent.iter().map(NodeId::to_string).collect() }
     }
 }
 
@@ -395,12 +434,15 @@ struct Session {
     connected: bool,
     /// The rooms that it is in, or comes back to.
     rooms: Vec<String>,
+    /// The server that it is at; nothing for the one that was asked.
+    node: Option<String>,
 }
 
 impl From<SessionEntry> for Session {
     fn from(entry: SessionEntry) -> Self {
         let rooms = entry.rooms.iter().map(RoomCode::to_string).collect();
-        Self { session: entry.session.to_string(), connected: entry.is_connected, rooms }
+        let node = entry.node.map(|node| node.to_string());
+        Self { session: entry.session.to_string(), connected: entry.is_connected, rooms, node }
     }
 }
 

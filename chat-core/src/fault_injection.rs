@@ -21,6 +21,12 @@ pub enum Bug {
     DeliverPastKick,
     /// A room that the host keeps goes with its last member.
     ForgetKept,
+    /// Whom the host adds comes in at the server that was asked, and at no other.
+    AddHereAlone,
+    /// Whom the host has added while they were away gets in again and again, and not once.
+    KeepInvite,
+    /// Whom the host has added while they were away is let in by a room alone that goes on, and not by one that was read back.
+    ForgetInvites,
     /// A log is told of a member less than a room has.
     MiscountKnown,
     /// A send under a known key is said again.
@@ -155,13 +161,16 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 58] = [
+    pub const ALL: [Bug; 61] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
         Self::AckBeforeAppend,
         Self::DeliverPastKick,
         Self::ForgetKept,
+        Self::AddHereAlone,
+        Self::KeepInvite,
+        Self::ForgetInvites,
         Self::MiscountKnown,
         Self::ForgetKey,
         Self::ForgetHostKey,

@@ -47,7 +47,8 @@ mod ports;
 pub mod room;
 mod seldom;
 mod types;
-#[cfg(feature = "engine")]
+#[cfg(feature = "wire")]
+#[cfg_attr(not(feature = "engine"), allow(dead_code, unused_imports, reason = "the engine writes what clients read"))]
 pub mod wire;
 
 pub use domain::{
@@ -57,12 +58,16 @@ pub use domain::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Feed, FeedEvent, FeedPage, Fill, Frame,
-    FrameMark, FrameRef, Framing, HistoryPage, MembersPage, Moderation, PARCELS, Positions, Receipt, Refusal, Reply,
-    RoomEntry, RoomHandle, RoomInfo, RoomMember, RoomTag, RoomsPage, Say, SessionEntry, Stats,
+    Add, Added, Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Feed, FeedDeliveries,
+    FeedEvent, FeedPage, Fill, Frame, FrameMark, FrameRef, Framing, HistoryPage, MembersPage, Moderation, PARCELS,
+    PersonSessions, Positions, Receipt, Refusal, Reply, RoomEntry, RoomHandle, RoomInfo, RoomMember, RoomTag,
+    RoomsPage, Say, SessionEntry, Stats,
 };
 #[cfg(feature = "engine")]
-pub use meters::{AppendMeter, ClusterMeter, CommandKind, CommandMeter, Histogram, LogMeters, Meters, TransportMeter};
+pub use meters::{
+    AppendMeter, ClusterMeter, CommandKind, CommandMeter, DeliveryOutcome, FeedMeter, Histogram, LogMeters, Meters,
+    TransportMeter,
+};
 #[cfg(feature = "engine")]
 pub use ports::{
     Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, ExclusiveClaim,
@@ -76,7 +81,7 @@ pub use types::{
     PersonData, PersonHash, Position, ReactionName, Reject, RejectCode, RoomCode, RoomLimits, RoomSecret, Scope,
     SecretHash, Seq, SessionId, SessionLimits, SignalData, SignalName, SteadyWall, Topic, Wall, WallStep, ZeroLimit,
 };
-#[cfg(feature = "engine")]
+#[cfg(feature = "wire")]
 pub use wire::{BadFrame, ClientFrame, FEATURES, FrameKind, Hello, Request, Resume, ServerFrame};
 #[cfg(feature = "schema")]
 pub use wire::{asyncapi, client_frame_schema, server_frame_schema};

@@ -26,7 +26,7 @@ async fn all_sessions_of_a_person_are_ended_and_nobody_elses() {
         device.enter("LUNCH", "Ann").await;
     }
     bob.told().await;
-    let sessions = engine.sessions_of(&identity("ann"));
+    let sessions = engine.sessions_here(&identity("ann"));
     assert_eq!(sessions.len(), 2);
     assert!(sessions.iter().all(|entry| entry.is_connected && entry.rooms == [code("LUNCH")]), "{sessions:?}");
 
@@ -35,8 +35,8 @@ async fn all_sessions_of_a_person_are_ended_and_nobody_elses() {
         assert_eq!(device.told().await.last().map(String::as_str), Some("closing 4503"));
     }
     assert_eq!(bob.told().await, ["3 -Ann left"]);
-    assert_eq!(engine.sessions_of(&identity("ann")), []);
-    assert_eq!(engine.sessions_of(&identity("bob")).len(), 1);
+    assert_eq!(engine.sessions_here(&identity("ann")), []);
+    assert_eq!(engine.sessions_here(&identity("bob")).len(), 1);
     engine.end(identity("ann")).await.expect("there is nothing left to be done");
     let again = Client::of(&engine, "ann").await;
     assert_eq!(again.told().await, ["welcome"], "whom to let in is for the policy to say");
@@ -48,7 +48,7 @@ async fn one_session_is_ended_and_its_person_stays_on_the_other() {
     let [phone, laptop] = [Client::of(&engine, "ann").await, Client::of(&engine, "ann").await];
     phone.enter("LUNCH", "Ann").await;
     laptop.enter("LUNCH", "Ann").await;
-    let first = engine.sessions_of(&identity("ann"))[0].session;
+    let first = engine.sessions_here(&identity("ann"))[0].session;
     engine.end(first).await.expect("ended");
     assert_eq!(phone.told().await.last().map(String::as_str), Some("closing 4503"));
     laptop.told().await;
@@ -65,7 +65,7 @@ async fn who_is_away_cannot_come_back_to_what_was_ended() {
     let token = ann.token();
     drop(ann);
     settle().await;
-    assert!(!engine.sessions_of(&identity("ann"))[0].is_connected);
+    assert!(!engine.sessions_here(&identity("ann"))[0].is_connected);
     engine.end(identity("ann")).await.expect("ended");
     settle().await;
     let info = engine.room(&code("LUNCH")).info().await;

@@ -36,6 +36,19 @@ fn every_client_example_is_a_client_frame() {
 }
 
 #[test]
+fn every_client_example_is_written_as_it_is_read() {
+    let limits = Limits::default();
+    for example in examples("client") {
+        let read = |bytes: &[u8]| ClientFrame::parse(bytes, &limits.room, &limits.session).expect(example);
+        let frame = read(example.as_bytes());
+        let written = frame.encode();
+        assert_eq!(read(&written), frame, "{example}: {}", String::from_utf8_lossy(&written));
+        let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).expect("JSON");
+        assert_eq!(json(&written), json(example.as_bytes()), "no field more and none less");
+    }
+}
+
+#[test]
 fn every_server_example_is_written_as_it_is_read() {
     for example in examples("server") {
         let frame: ServerFrame = serde_json::from_str(example).unwrap_or_else(|error| panic!("{example}: {error}"));

@@ -131,6 +131,29 @@ async fn a_role_that_is_taken_back_is_gone_and_what_the_room_gave_is_not() {
     assert_eq!(bob.told().await, ["7 -Ann left", "8 +Ann"]);
 }
 
+/// A room is told of each role that a token gives or takes: to show one after the other costs what messages cost.
+#[tokio::test(start_paused = true)]
+async fn who_shows_one_role_and_another_in_turn_has_to_wait_as_who_talks() {
+    let (engine, passes) = engine_with(|limits| limits.session.send_burst = 4);
+    passes.put("moderator", ann().with_role(Role::Moderator));
+    passes.put("member", ann().with_role(Role::Member));
+    let bob = Client::in_room(&engine, "LUNCH", "Bob").await;
+    let client = Client::of(&engine, "member").await;
+    client.enter("LUNCH", "Ann").await;
+    bob.told().await;
+    for token in ["moderator", "member", "moderator", "member"] {
+        renew(&client, token).await;
+    }
+    let auth = || Command::auth(AccessToken::parse("moderator").expect("a token"));
+    let refused = client.refused(auth()).await;
+    assert_eq!((refused.code, refused.retry_after.is_some()), (RejectCode::RateLimited, true));
+    assert_eq!(client.refused(send("LUNCH", "hi")).await.code, RejectCode::RateLimited, "of the same allowance");
+    assert_eq!(bob.told().await.len(), 4);
+    pass(secs(1)).await;
+    renew(&client, "moderator").await;
+    assert_eq!(bob.told().await, ["7 2 is Moderator"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_is_to_show_a_token_anew_comes_back_to_the_same_session() {
     let (engine, passes) = engine();
@@ -227,7 +250,7 @@ async fn another_token_says_who_somebody_is_from_then_on() {
 /// As whoever comes back under another name, and with the same pause.
 #[tokio::test(start_paused = true)]
 async fn tokens_that_name_somebody_differently_rename_them_now_and_then() {
-    let (engine, passes) = engine();
+    let (engine, passes) = engine_with(|limits| limits.lift_rates());
     passes.put("one", ann().with_nick(nick("One")));
     passes.put("two", ann().with_nick(nick("Two")));
     let bob = Client::in_room(&engine, "LUNCH", "Bob").await;

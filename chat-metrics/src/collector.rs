@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Debug, Error, Formatter};
 
-use chat_core::{CloseReason, CommandKind, CommandMeter, Engine, Meters, RejectCode, Slot, Stats};
+use chat_core::{
+    CloseReason, CommandKind, CommandMeter, DeliveryOutcome, Engine, FeedMeter, Meters, RejectCode, Slot, Stats,
+};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
@@ -26,6 +28,7 @@ impl Collector for EngineCollector {
         rooms(&mut families, &stats, &meters)?;
         readers(&mut families, &stats, &meters)?;
         log(&mut families, &stats, &meters)?;
+        feeds(&mut families, &meters)?;
         cluster(&mut families, &meters)?;
         let limit = self.0.limits().engine.memory_bytes_max as u64;
         families.bytes("memory_limit", "What backlogs and ledgers may hold together.", limit)?;
@@ -169,6 +172,47 @@ fn log(families: &mut Families<'_>, stats: &Stats, meters: &Meters) -> Result<()
         families.gauge("log_waiting", "Changes that wait to be written.", waiting)?;
     }
     Ok(())
+}
+
+/// Without a feed of a name there is nothing to be told.
+fn feeds(families: &mut Families<'_>, meters: &Meters) -> Result<(), Error> {
+    let feeds = &meters.feeds;
+    if feeds.is_empty() {
+        return Ok(());
+    }
+    let each = |of: fn(&FeedMeter) -> u64| feeds.iter().map(move |feed| ([("feed", feed.name.as_str())], of(feed)));
+    families.gauges(
+        "feed_here",
+        "Whether this server is the one that is told the feed: 0 or 1.",
+        each(|feed| u64::from(feed.is_here)),
+    )?;
+    families.gauges(
+        "feed_behind",
+        "Batches of records that are not done, as of the last look.",
+        each(|feed| feed.behind),
+    )?;
+    families.gauges_of_seconds(
+        "feed_lag",
+        "For how long the oldest record has waited that is not done.",
+        feeds.iter().map(|feed| ([("feed", feed.name.as_str())], feed.lag)),
+    )?;
+    families.gauges(
+        "feed_stalled",
+        "Whether the server that is told the feed does not come on with it: 0 or 1.",
+        each(|feed| u64::from(feed.is_stalled)),
+    )?;
+    families.counters("feed_events", "Events that were done here.", each(|feed| feed.events))?;
+    families.counters(
+        "feed_missed",
+        "Batches that the log let go of before they were read.",
+        each(|feed| feed.missed),
+    )?;
+    let deliveries = feeds.iter().flat_map(|feed| {
+        let outcomes = DeliveryOutcome::ALL.iter().zip(feed.deliveries);
+        outcomes.map(|(outcome, count)| ([("feed", feed.name.as_str()), ("outcome", outcome.as_str())], count))
+    });
+    families.counters("feed_deliveries", "Attempts to deliver, by what came of them.", deliveries)?;
+    families.seconds("feed_delivery_duration", "How long each attempt to deliver took.", &meters.delivered)
 }
 
 fn cluster(families: &mut Families<'_>, meters: &Meters) -> Result<(), Error> {

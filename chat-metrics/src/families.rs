@@ -1,6 +1,7 @@
 //! Families of metrics as they are written: a name and a sentence, and then one line for each set of labels.
 
 use std::fmt::Error;
+use std::time::Duration;
 
 use chat_core::Histogram;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
@@ -52,6 +53,20 @@ impl Families<'_> {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (labels, value) in rows {
             ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// A gauge of a time for each set of labels.
+    pub(crate) fn gauges_of_seconds<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = ([Label<'l>; N], Duration)>,
+    ) -> Result<(), Error> {
+        let mut family = self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        for (labels, value) in rows {
+            ConstGauge::new(value.as_secs_f64()).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chat_core::{Body, Command, ConnectRequest, Engine, Hello, Nick, RoomCode};
+use chat_core::{Body, Command, ConnectRequest, DeliveryOutcome, Engine, FeedBounds, FeedName, Hello, Nick, RoomCode};
 use chat_metrics::Metrics;
 use chat_testkit::servers::Servers;
 use log_redb::{Options, RedbLog};
@@ -24,7 +25,8 @@ async fn page() -> String {
     let end = servers.join();
     servers.give_all(&end);
     let dir = tempfile::tempdir().expect("a folder");
-    let log = RedbLog::open(dir.path(), Options::default()).expect("it is empty");
+    let options = Options { feed: Some(FeedBounds::default()), ..Options::default() };
+    let log = RedbLog::open(dir.path(), options).expect("it is empty");
     let engine = Engine::builder().log(Arc::new(log)).expect("nobody else has it").cluster(end).build();
     let request = ConnectRequest { transport: "ws", ..ConnectRequest::default() };
     let ann = engine.connect(request, Hello::default()).await.expect("everybody is let in");
@@ -32,6 +34,11 @@ async fn page() -> String {
     let create = Command::create(Nick::parse("Ann").expect("valid")).with_room(room.clone());
     ann.call(create).await.expect("she may");
     ann.call(Command::send(room, Body::parse("hello", 10).expect("valid"))).await.expect("she is in it");
+    let mut feed = engine.feed_of(FeedName::parse("webhook").expect("valid")).await.expect("there is one");
+    let page = feed.next().await.expect("it can be read");
+    feed.deliveries().count(DeliveryOutcome::Failed, Duration::from_millis(1));
+    feed.deliveries().count(DeliveryOutcome::Done, Duration::from_millis(1));
+    feed.done(&page).await.expect("it is stored");
     Metrics::new(&engine).encode()
 }
 
@@ -140,6 +147,17 @@ async fn no_label_has_a_value_that_a_client_has_chosen() {
     assert!(page.contains("chat_connections_open{transport=\"ws\"} 1\n"), "{page}");
     assert!(page.contains("chat_cluster_slots{owner=\"this\"} 1024\n"), "{page}");
     assert!(page.contains("chat_log_appends_total{outcome=\"done\"} 2\n"), "{page}");
+    for line in [
+        "chat_feed_here{feed=\"webhook\"} 1\n",
+        "chat_feed_behind{feed=\"webhook\"} 0\n",
+        "chat_feed_lag_seconds{feed=\"webhook\"} 0.0\n",
+        "chat_feed_events_total{feed=\"webhook\"} 2\n",
+        "chat_feed_deliveries_total{feed=\"webhook\",outcome=\"failed\"} 1\n",
+        "chat_feed_deliveries_total{feed=\"webhook\",outcome=\"left\"} 0\n",
+        "chat_feed_delivery_duration_seconds_count 2\n",
+    ] {
+        assert!(page.contains(line), "{line} in {page}");
+    }
     assert!(page.lines().count() < 600, "{}", page.lines().count());
 }
 

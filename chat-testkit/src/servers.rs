@@ -223,6 +223,11 @@ impl Cluster for Server {
         state.deliver(self.id(), to, parcel)
     }
 
+    fn living(&self) -> Vec<NodeId> {
+        let me = self.id();
+        self.servers.lock().nodes.keys().copied().filter(|node| *node != me).collect()
+    }
+
     async fn next(&self) -> ClusterEvent {
         match self.events.lock().await.recv().await {
             Some(event) => event,

@@ -1,16 +1,19 @@
 //! What a backend is told of all rooms: every event that members are told, at least once and in order, over restarts and deletions.
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::{
-    Command, Connection, Engine, Epoch, Event, FeedBounds, FeedCursor, FeedError, FeedName, FeedPage, Log, Moderation,
-    Retention, RoomCode, Seq, Tail, Topic,
+    Command, Connection, DeliveryOutcome, Engine, Epoch, Event, FeedBounds, FeedCursor, FeedError, FeedName, FeedPage,
+    Log, Moderation, Retention, RoomCode, Seq, Tail, Topic,
 };
 use chat_testkit::logs::{FaultyLog, MemoryLog, Operation, Outcome};
 use chat_testkit::one_room::{code, connect, founder, newcomer, nick, say, settle, text};
 use chat_testkit::records::Scribe;
 use serde_json::Value;
+use support::Virtual;
 
 fn log() -> Arc<MemoryLog> {
     Arc::new(MemoryLog::with_feed(FeedBounds::default(), Retention::default()))
@@ -173,6 +176,48 @@ async fn a_named_feed_begins_where_it_was_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_older_page_that_is_done_late_does_not_take_a_feed_back() {
+    let log = log();
+    let engine = engine(&log);
+    let name = FeedName::parse("backend").expect("a valid name");
+    let mut feed = engine.feed_of(name.clone()).await.expect("there is a feed");
+    let ann = founder(&engine).await;
+    let older = feed.next().await.expect("the feed can be read");
+    say(&ann, "one", "k1").await.expect("it is said");
+    let newer = feed.next().await.expect("the feed can be read");
+    feed.done(&newer).await.expect("it is stored");
+    feed.done(&older).await.expect("there is nothing to be stored");
+    assert_eq!(engine.feeds().await, Ok(vec![(name.clone(), newer.cursor.clone())]));
+    drop(feed);
+    let mut feed = engine.feed_of(name).await.expect("there is a feed");
+    say(&ann, "two", "k2").await.expect("it is said");
+    assert_eq!(frames(&feed.next().await.expect("the feed can be read"))[0]["text"], "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_far_a_named_feed_is_behind_is_counted_and_for_how_long() {
+    let log = log();
+    let clock = Arc::new(Virtual::default());
+    let engine = Engine::builder().log(Arc::clone(&log) as _).expect("nobody else has it").clock(clock).build();
+    let mut feed = engine.feed_of(FeedName::parse("backend").expect("a valid name")).await.expect("there is a feed");
+    let meter = || engine.meters().feeds.remove(0);
+    assert_eq!((meter().name.as_str(), meter().is_here, meter().behind), ("backend", true, 0));
+    let ann = founder(&engine).await;
+    let page = feed.next().await.expect("the feed can be read");
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    say(&ann, "one", "k1").await.expect("it is said");
+    assert_eq!((meter().behind, meter().lag, meter().events), (1, Duration::from_secs(90), 0));
+    feed.done(&page).await.expect("it is stored");
+    assert_eq!((meter().behind, meter().lag, meter().events), (0, Duration::ZERO, 1));
+    feed.deliveries().count(DeliveryOutcome::Failed, Duration::from_millis(3));
+    feed.deliveries().count(DeliveryOutcome::Done, Duration::from_millis(2));
+    feed.deliveries().count(DeliveryOutcome::Left, Duration::ZERO);
+    assert_eq!(meter().deliveries, [1, 1, 1]);
+    let took = engine.meters().delivered;
+    assert_eq!((took.count(), took.sum), (2, 5_000), "what was left was not attempted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_reads_late_is_not_told_what_was_taken_back_though_the_log_still_has_it() {
     let log = Arc::new(FaultyLog::new(MemoryLog::with_feed(FeedBounds::default(), Retention::default())));
     let engine = engine(&log);
@@ -212,6 +257,7 @@ async fn a_backend_that_has_not_read_for_too_long_is_told_a_gap() {
     let page = feed.next().await.expect("the feed can be read");
     let missed = page.gap.expect("it has missed something").batches;
     assert_eq!(missed as usize + page.events.len(), 51, "one batch each");
+    assert_eq!(engine.meters().feeds[0].missed, missed);
     assert_eq!(frames(&page).last().map(|frame| frame["text"].clone()), Some("49".into()));
 }
 

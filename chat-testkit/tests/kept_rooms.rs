@@ -9,6 +9,7 @@ use chat_core::{
     Command, Engine, HistoryAnchor, Log, MemberId, RejectCode, Role, RoomCode, RoomInfo, RoomOptions, Seq, ServerFrame,
     SettingsChange, Topic,
 };
+use chat_testkit::logs::{Fault, Operation, Outcome};
 use support::servers::two_with;
 use support::{TestLog, builder, code, connect, create, engine_with, join, joined, log, nick, pass, settle};
 
@@ -155,4 +156,61 @@ async fn a_room_is_made_at_the_server_that_decides_for_it_whichever_is_asked() {
     follower.room(&code()).let_go().await.expect("let go");
     let gone = owner.room(&code()).info().await.map_err(|reject| reject.code);
     assert_eq!(gone, Err(RejectCode::RoomNotFound));
+}
+
+/// Of rooms at rest that nothing is due in a server keeps no more once another one decides them: nobody would ever look at them there.
+#[tokio::test(start_paused = true)]
+async fn a_room_at_rest_goes_with_its_slot_and_is_found_at_either_server() {
+    let two = two_with(|limits| limits.engine.room_idle = Duration::from_secs(1), |builder| builder);
+    let away = || two.engines.each_ref().map(|engine| engine.stats().rooms_away);
+    let epoch = two.engines[0].room(&code()).create(food()).await.expect("made");
+    pass(HOUR).await;
+    assert_eq!(away(), [1, 0]);
+    two.servers.give_all(&two.ends[1]);
+    settle().await;
+    assert_eq!(away()[0], 0, "the other one decides it");
+    // There it is looked at once, and rests again.
+    pass(HOUR).await;
+    assert_eq!((away(), two.engines[1].rooms_listed()), ([0, 1], vec![code()]));
+    for engine in &two.engines {
+        assert_eq!(info(engine).await.epoch, epoch);
+    }
+    two.servers.give_all(&two.ends[0]);
+    pass(HOUR).await;
+    assert_eq!(away(), [1, 0]);
+}
+
+/// The code of such a room was never told to anybody.
+#[tokio::test(start_paused = true)]
+async fn a_room_under_a_drawn_code_of_which_nobody_was_told_does_not_stay() {
+    // It is made where it is decided, and the answer does not come.
+    let two = two_with(|_| {}, |builder| builder);
+    two.logs[0].push(Operation::Append, Fault::stalled(Outcome::Done));
+    let follower = two.engines[1].clone();
+    let creating = tokio::spawn(async move { follower.create(food()).await });
+    pass(Duration::from_secs(1)).await;
+    assert_eq!((two.logs[0].stalled(), creating.is_finished()), (1, false));
+    two.cut().await;
+    let refused = creating.await.expect("no panic").map_err(|reject| reject.code);
+    assert_eq!(refused.err(), Some(RejectCode::Unavailable));
+    two.logs[0].release_all();
+    settle().await;
+    let rooms = async || two.memory.rooms(None, None, usize::MAX).await.expect("it does not fail").len();
+    assert_eq!(rooms().await, 1, "it is there");
+    pass(Duration::from_secs(60)).await;
+    two.mend().await;
+    pass(HOUR).await;
+    assert_eq!(rooms().await, 0);
+
+    let log = log();
+    let engine = engine_with(&log, |_| {});
+    // Whoever asked does not wait for the answer.
+    log.push(Operation::Append, Fault::stalled(Outcome::Done));
+    let creating = tokio::time::timeout(Duration::from_secs(1), engine.create(food())).await;
+    assert!(creating.is_err() && log.release_all() == 1);
+    pass(HOUR).await;
+    assert_eq!(stored(&log).await, Vec::<RoomCode>::new());
+    let known = engine.create(food()).await.expect("made");
+    pass(HOUR).await;
+    assert_eq!(stored(&log).await, [known.code().clone()]);
 }

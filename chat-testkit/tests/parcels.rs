@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// Every kind of input.
-const INPUTS: [&str; 31] = [
+const INPUTS: [&str; 32] = [
     "Create",
     "Found",
     "Join",
@@ -44,14 +44,15 @@ const INPUTS: [&str; 31] = [
     "SetRole",
     "Protect",
     "Keep",
+    "Invite",
     "Close",
     "Elapsed",
 ];
 /// Every kind of note.
 const NOTES: [&str; 8] = ["Attached", "Detached", "Typing", "Live", "Signal", "Read", "Elapsed", "Recovered"];
 /// Every kind of answer.
-const ANSWERS: [&str; 10] =
-    ["Entered", "Sent", "Left", "Done", "History", "Changes", "Members", "Read", "Bans", "Nothing"];
+const ANSWERS: [&str; 11] =
+    ["Entered", "Sent", "Left", "Done", "History", "Changes", "Members", "Read", "Bans", "Invited", "Nothing"];
 
 /// A room whose every input and outcome is carried, and of which kinds they were.
 struct Carried {

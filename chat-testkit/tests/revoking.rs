@@ -5,17 +5,22 @@ mod support;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_core::{Admission, CloseReason, ConnectRequest, Hello, Identity, Policy, Reject, RejectCode, Revocation};
+use chat_core::{
+    Admission, CloseReason, ConnectRequest, Hello, Identity, Policy, Reject, RejectCode, Revocation, Role, ServerFrame,
+};
 use chat_testkit::logs::Operation;
 use support::{builder, fails, founder, join, joined, log, say, seconds, settle, take, texts};
 
-/// Everybody is who they say.
+/// Everybody is who they say, and a moderator who says so.
 struct Names;
 
 #[async_trait]
 impl Policy for Names {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(request.credentials.as_deref().map_or_else(Admission::guest, |name| Admission::of(Identity::new(name))))
+        let Some(shown) = request.credentials.as_deref() else { return Ok(Admission::guest()) };
+        let (name, role) = shown.split_once(' ').unwrap_or((shown, ""));
+        let admission = Admission::of(Identity::new(name));
+        Ok(if role == "moderator" { admission.with_role(Role::Moderator) } else { admission })
     }
 }
 
@@ -46,4 +51,30 @@ async fn who_cannot_leave_while_the_log_is_away_says_nothing_more_and_is_sent_aw
     let told = take(&bob);
     assert_eq!(bob.ended(), Some(CloseReason::AuthExpired), "{told:?}");
     assert!(!texts(&engine, "Cy").await.contains(&"after that".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_could_not_be_taken_back_while_the_log_was_away_is_taken_back_then() {
+    let log = log();
+    let engine = builder(&log).policy(Arc::new(Names)).build();
+    let ann = founder(&engine).await;
+    let request = ConnectRequest { credentials: Some("bob moderator".to_owned()), ..ConnectRequest::default() };
+    let mut bob = engine.connect(request, Hello::default()).await.expect("everybody is let in");
+    join(&bob, "Bob").await.expect("the room is there");
+    joined(&mut bob).await;
+    settle().await;
+    take(&ann);
+    log.plan(fails(&[Operation::Append]));
+    engine.revoke(Identity::new("bob").expect("an identity"), Revocation::Role).await.expect("it is told here");
+    // More than one attempt falls into the outage.
+    seconds(22).await;
+    assert_eq!(take(&ann), Vec::<ServerFrame>::new());
+    log.heal();
+    seconds(11).await;
+    let told = take(&ann);
+    assert!(matches!(told[..], [ServerFrame::RoleChanged { role: Role::Member, .. }]), "{told:?}");
+    assert_eq!(bob.ended(), None, "nobody had to come back for it");
+    let calls = log.calls(Operation::Append);
+    seconds(60).await;
+    assert_eq!(log.calls(Operation::Append), calls, "it is not asked again");
 }

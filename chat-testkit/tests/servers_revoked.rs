@@ -3,7 +3,8 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chat_core::{
@@ -108,4 +109,63 @@ async fn all_is_taken_back_at_every_server_that_can_be_reached() {
         take(session);
         assert_eq!(session.ended(), ended);
     }
+}
+
+/// A server that goes before it has said that it did the same may not have done it.
+#[tokio::test(start_paused = true)]
+async fn what_a_server_that_went_away_meanwhile_did_not_confirm_is_not_called_done() {
+    let two = two();
+    let (_ann, session) = stage(&two).await;
+    two.servers.hold(&two.ends[0], &two.ends[1]);
+    let engine = two.engines[0].clone();
+    let revoking = tokio::spawn(async move { engine.revoke(bob(), Revocation::All).await });
+    settle().await;
+    assert!(!revoking.is_finished(), "the other one is waited for");
+    two.cut().await;
+    let refused = revoking.await.expect("no panic").map_err(|reject| reject.code);
+    assert_eq!((refused, session.ended()), (Err(RejectCode::Unavailable), None));
+    // Once it can be reached again, the same is done.
+    two.servers.release(&two.ends[0], &two.ends[1]);
+    two.mend().await;
+    two.engines[0].revoke(bob(), Revocation::All).await.expect("done");
+    settle().await;
+    take(&session);
+    assert_eq!(session.ended(), Some(CloseReason::AuthExpired));
+}
+
+/// Remembers whom it was told to forget.
+#[derive(Default)]
+struct Remembers(Mutex<Vec<Identity>>);
+
+#[async_trait]
+impl Policy for Remembers {
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
+    }
+
+    fn forget(&self, identity: &Identity) {
+        self.0.lock().expect("nobody panics with it").push(identity.clone());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_of_every_server_forgets_who_is_revoked_and_who_is_ended() {
+    let policies = [(); 2].map(|()| Arc::new(Remembers::default()));
+    let next = AtomicUsize::new(0);
+    let two =
+        two_with(|_| {}, |builder| builder.policy(Arc::clone(&policies[next.fetch_add(1, Ordering::Relaxed)]) as _));
+    let forgotten = || policies.each_ref().map(|policy| std::mem::take(&mut *policy.0.lock().expect("no panic")));
+    let session = connect_as(&two.engines[1], "bob").await;
+    two.engines[0].revoke(bob(), Revocation::Role).await.expect("done");
+    assert_eq!(forgotten(), [vec![bob()], vec![bob()]]);
+    two.engines[1].end(bob()).await.expect("done");
+    settle().await;
+    assert_eq!(forgotten(), [vec![bob()], vec![bob()]]);
+    take(&session);
+    assert!(session.ended().is_some());
+    // A session that is ended is not a person who may not come back.
+    let session = connect_as(&two.engines[1], "bob").await;
+    two.engines[0].end(session.session_id()).await.expect("done");
+    settle().await;
+    assert_eq!(forgotten(), [vec![], vec![]]);
 }

@@ -104,6 +104,10 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "kept while empty: false",
         "an owner is named",
         "joined: as the owner whom the host has named",
+        "invited",
+        "invited while there is no need",
+        "joined: on an invite",
+        "refused: at_capacity",
         "refused: roles_full",
         "notices: Counted",
         "notices: Told",
@@ -256,6 +260,14 @@ fn note_what(
             return;
         }
     };
+    if matches!(decision.answer, Answer::Invited { until: None, .. }) {
+        reach("invited while there is no need");
+    }
+    // Nobody else who is new gets in.
+    let is_invited = matches!(decision.records.first(), Some(record) if {
+        let is_new = record.by.is_some_and(|by| !before.former().contains(&by)) && before.held_seat().is_none();
+        is_new && before.settings().locked
+    });
     let in_the_empty = before.epoch().is_some() && before.members().is_empty();
     for record in &decision.records {
         let told = if record.seq.is_some() { "told" } else { "quiet" };
@@ -269,6 +281,7 @@ fn note_what(
             Event::Joined { role: Role::Owner, .. } if before.held_seat().is_some_and(|(of, _)| of.is_none()) => {
                 "joined: as the owner whom the host has named".to_owned()
             }
+            Event::Joined { .. } if is_invited => "joined: on an invite".to_owned(),
             Event::Joined { role: Role::Moderator, .. } => "joined: as a moderator again".to_owned(),
             Event::Joined { role: Role::Owner, .. } if in_the_empty => {
                 "joined: as an owner of an empty room".to_owned()
@@ -332,6 +345,7 @@ fn note_what(
             Event::Kept { on } if in_the_empty => format!("kept while empty: {on}"),
             Event::Kept { on } => format!("kept: {on}"),
             Event::OwnerNamed { .. } => "an owner is named".to_owned(),
+            Event::Invited { .. } => "invited".to_owned(),
             Event::NoticesChanged { notices } => format!("notices: {notices:?}"),
             Event::Closed { cause: RoomCloseReason::Empty } if in_the_empty && *input == Input::Elapsed => {
                 "closed: after lingering".to_owned()

@@ -1,10 +1,10 @@
 //! From the feed to the backend, page by page: rooms over lanes, each delivery until it is confirmed, and then the page is done.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use chat_core::{AppendError, Feed, FeedError, FeedEvent, FeedPage, Wall};
+use chat_core::{AppendError, DeliveryOutcome, Feed, FeedDeliveries, FeedError, FeedEvent, FeedPage, Wall};
 use chat_http::EndpointError;
 use futures_util::future::join_all;
 use rand::RngExt;
@@ -30,6 +30,18 @@ struct Delivery {
     body: Bytes,
     events: usize,
 }
+
+/// What a delivery is a part of.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    feed: &'a Feed,
+    page: &'a FeedPage,
+    deliveries: &'a FeedDeliveries,
+}
+
+/// Another server has the feed by now, and delivers the page.
+#[derive(Debug, PartialEq, Eq)]
+struct Left;
 
 impl Webhook {
     /// Deliveries to this URL, which begins with `https://` or `http://`.
@@ -59,7 +71,9 @@ impl Webhook {
                 Err(error) => return error,
             };
             self.stats.behind(page.behind);
-            self.deliver_page(&page, &mut lanes).await;
+            if self.deliver_page(&feed, &page, &mut lanes).await.is_err() {
+                continue;
+            }
             let mut pause = self.config.pause.0;
             while let Err(error) = feed.done(&page).await {
                 if error == FeedError::Write(AppendError::Deposed) {
@@ -75,11 +89,13 @@ impl Webhook {
         }
     }
 
-    async fn deliver_page(&self, page: &FeedPage, lanes: &mut [Connection]) {
+    async fn deliver_page(&self, feed: &Feed, page: &FeedPage, lanes: &mut [Connection]) -> Result<(), Left> {
+        let deliveries = feed.deliveries();
+        let of = Of { feed, page, deliveries: &deliveries };
         if let Some(gap) = page.gap {
             self.stats.missed(gap.batches);
             let delivery = Delivery::gap(gap.batches, &page.cursor.to_string());
-            self.deliver(&mut lanes[0], &delivery).await;
+            self.deliver(&mut lanes[0], &delivery, of).await?;
         }
         let mut events: Vec<Vec<&FeedEvent>> = vec![Vec::new(); lanes.len()];
         for event in &page.events {
@@ -87,24 +103,33 @@ impl Webhook {
         }
         let sending = lanes.iter_mut().zip(events).map(|(lane, events)| async move {
             for batch in events.chunks(self.config.batch_max.max(1)) {
-                self.deliver(lane, &Delivery::of(batch)).await;
+                self.deliver(lane, &Delivery::of(batch), of).await?;
             }
+            Ok(())
         });
-        join_all(sending).await;
+        join_all(sending).await.into_iter().collect()
     }
 
-    /// Tries until it is confirmed.
-    async fn deliver(&self, lane: &mut Connection, delivery: &Delivery) {
+    /// Tries until it is confirmed, for as long as this server has the page. A request that is under way while the feed moves to another server is not
+    /// taken back: of each lane that one may come late.
+    async fn deliver(&self, lane: &mut Connection, delivery: &Delivery, of: Of<'_>) -> Result<(), Left> {
         let Delivery { id, body, events } = delivery;
         let (mut pause, mut failures) = (self.config.pause.0, 0_u32);
         loop {
+            if !of.feed.has(of.page) {
+                self.stats.left();
+                of.deliveries.count(DeliveryOutcome::Left, Duration::ZERO);
+                tracing::info!(id, failures, "the delivery is left to another server, which has the feed by now");
+                return Err(Left);
+            }
             let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let signature = self.secret.sign(id, timestamp, body);
             let head = Head { id, timestamp, signature: &signature };
-            let error = match self.backend.post(lane, &head, body, self.config.timeout).await {
-                Ok(()) => break,
-                Err(error) => error,
-            };
+            let begun = Instant::now();
+            let asked = self.backend.post(lane, &head, body, self.config.timeout).await;
+            let outcome = if asked.is_ok() { DeliveryOutcome::Done } else { DeliveryOutcome::Failed };
+            of.deliveries.count(outcome, begun.elapsed());
+            let Err(error) = asked else { break };
             self.stats.failed();
             failures += 1;
             if failures == 1 {
@@ -117,6 +142,7 @@ impl Webhook {
             tracing::info!(id, failures, "the delivery is confirmed");
         }
         self.stats.delivered(*events);
+        Ok(())
     }
 
     /// Waits between a half and the whole of a pause, and no less than was asked for; the next is twice as long.

@@ -11,6 +11,8 @@ pub struct Stats {
     pub delivered: u64,
     /// Attempts that were not confirmed, and were made again.
     pub failed: u64,
+    /// Deliveries that were left to another server, which has the feed by now.
+    pub left: u64,
     /// Batches that the log let go of before they were delivered.
     pub missed: u64,
     /// Batches of records that are behind the last page that was read.
@@ -25,6 +27,7 @@ pub struct StatsReader(Arc<Counts>);
 struct Counts {
     delivered: AtomicU64,
     failed: AtomicU64,
+    left: AtomicU64,
     missed: AtomicU64,
     behind: AtomicU64,
 }
@@ -32,10 +35,10 @@ struct Counts {
 impl StatsReader {
     /// The counts, as of now.
     pub fn now(&self) -> Stats {
-        let Counts { delivered, failed, missed, behind } = &*self.0;
-        let [delivered, failed, missed, behind] =
-            [delivered, failed, missed, behind].map(|count| count.load(Ordering::Relaxed));
-        Stats { delivered, failed, missed, behind }
+        let Counts { delivered, failed, left, missed, behind } = &*self.0;
+        let [delivered, failed, left, missed, behind] =
+            [delivered, failed, left, missed, behind].map(|count| count.load(Ordering::Relaxed));
+        Stats { delivered, failed, left, missed, behind }
     }
 
     pub(crate) fn delivered(&self, events: usize) {
@@ -44,6 +47,10 @@ impl StatsReader {
 
     pub(crate) fn failed(&self) {
         self.0.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn left(&self) {
+        self.0.left.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn missed(&self, batches: u64) {

@@ -1,14 +1,20 @@
 //! A backend that fails, hangs, hangs up and comes back: it is told everything, signed, and in the order of each room.
 
+#[path = "../../chat-testkit/tests/support/bent.rs"]
+#[allow(dead_code, reason = "others bend what is read")]
+mod bent;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bent::BentLog;
 use chat_core::{Command, Connection, Engine, FeedBounds, FeedError, FeedName, Limits, Log, Retention, RoomCode};
 use chat_testkit::logs::MemoryLog;
 use chat_testkit::one_room::{connect, nick, text};
+use chat_testkit::servers::Servers;
 use chat_webhook::{Config, Secret, Webhook, WebhookError};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
@@ -240,6 +246,45 @@ async fn what_was_not_confirmed_is_sent_by_the_next_process() {
     sending.abort();
 }
 
+/// Two servers over one log, of which the first has the feed. What it was trying to deliver when it lost the feed is not tried again: the second has
+/// delivered that, and more, by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_lost_the_feed_leaves_what_it_was_delivering() {
+    let servers = Servers::default();
+    let ends = [servers.join(), servers.join()];
+    servers.give_all(&ends[0]);
+    let memory = Arc::new(MemoryLog::with_feed(FeedBounds::default(), Retention::default()));
+    // Each has the log, as another process would.
+    let engines = ends.each_ref().map(|end| {
+        let log: Arc<dyn Log> = Arc::new(BentLog::new(&memory));
+        Engine::builder().log(log).expect("nobody else has it").cluster(Arc::clone(end) as _).build()
+    });
+    let (refusing, url) = Backend::start([Fate::Refused(503); 10_000]).await;
+    let left = webhook(&url);
+    let stats = left.stats();
+    let first = tokio::spawn(left.run(engines[0].feed_of(name()).await.expect("there is one")));
+    let (backend, url) = Backend::start([]).await;
+    let second = tokio::spawn(webhook(&url).run(engines[1].feed_of(name()).await.expect("there is one")));
+    let (ann, room) = found(&engines[0], "LUNCH").await;
+    while refusing.requests.lock().expect("no panic").len() < 3 {
+        refusing.heard.notified().await;
+    }
+    servers.give_all(&ends[1]);
+    talk(&ann, &room, 3).await;
+    backend.events(4).await;
+    while stats.now().left == 0 || engines[1].meters().feeds[0].deliveries[0] == 0 {
+        tokio::task::yield_now().await;
+    }
+    let deliveries = engines.each_ref().map(|engine| engine.meters().feeds.remove(0).deliveries);
+    let [[_, failed, left], [done, none_failed, none_left]] = deliveries;
+    assert_eq!((left, none_failed, none_left), (1, 0, 0));
+    assert!(done > 0 && failed > 2, "{deliveries:?}");
+    assert_eq!(refusing.requests.lock().expect("no panic").len() as u64, failed, "it was not tried again");
+    assert_eq!(engines[0].meters().delivered.count(), failed);
+    first.abort();
+    second.abort();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_was_away_for_too_long_is_told_a_gap_first() {
     let (engine, _log) = engine(FeedBounds { bytes_max: 3_000, ..FeedBounds::default() });
@@ -259,6 +304,8 @@ async fn a_backend_that_was_away_for_too_long_is_told_a_gap_first() {
     };
     let requests = backend.requests.lock().expect("no panic").clone();
     assert_eq!(requests[0].1["type"], "room.gap");
+    // A cursor may be as long as no server takes a header.
+    assert_eq!((requests[0].0.len(), &requests[0].0[..4]), (36, "gap_"), "{}", requests[0].0);
     let missed = requests[0].1["data"]["batches"].as_u64().expect("it is counted");
     assert_eq!(missed as usize + told.len(), 61);
     assert_eq!(stats.now().missed, missed);

@@ -253,6 +253,11 @@ impl Cluster for PgCluster {
         self.links.send(to, parcel)
     }
 
+    fn living(&self) -> Vec<NodeId> {
+        let me = self.id();
+        self.members.list().into_iter().map(|member| member.node).filter(|node| *node != me).collect()
+    }
+
     async fn next(&self) -> ClusterEvent {
         loop {
             // Both take nothing while they wait.

@@ -83,6 +83,7 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Made, NoBackup> {
     #[cfg(target_os = "linux")]
     if let Some(server) = door::knock(dir)? {
         let folder = BackupFolder::begin(to)?;
+        folder.fits(dir)?;
         let made = door::ask(&server, &folder.file()?)?;
         folder.finish(Some(dir))?;
         return Ok(made);

@@ -102,6 +102,14 @@ impl BackupFolder {
         Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
 
+    /// Holds that the secret of a log can be put beside the copy: to be asked before the log is copied, which may take long.
+    ///
+    /// # Errors
+    /// [`BackupError::Exists`] where there is another secret; [`BackupError::Io`].
+    pub fn fits(&self, log: &Path) -> Result<(), BackupError> {
+        secret_to_copy(log, &self.dir).map(drop)
+    }
+
     fn new_file(&self) -> PathBuf {
         self.dir.join(format!("{FILE_NAME}.new"))
     }
@@ -140,16 +148,21 @@ pub(crate) fn create_anew(path: &Path) -> Result<File, BackupError> {
 /// Copies the secret of a log into another folder, where there is one. An attempt that was cut short may have left it there; what is another
 /// one is not overwritten.
 pub(crate) fn copy_secret(from: &Path, to: &Path) -> Result<(), BackupError> {
+    secret_to_copy(from, to)?.map_or(Ok(()), |bytes| write_private(&to.join(secret::NAME), &bytes))
+}
+
+/// What is still to be written of the secret of a log into another folder.
+pub(crate) fn secret_to_copy(from: &Path, to: &Path) -> Result<Option<Vec<u8>>, BackupError> {
     let (from, to) = (from.join(secret::NAME), to.join(secret::NAME));
     let bytes = match fs::read(&from) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return refuse_other_secret(&to),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return refuse_other_secret(&to).map(|()| None),
         Err(error) => return Err(io(&from)(error)),
     };
     match fs::symlink_metadata(&to) {
-        Ok(found) if found.is_file() && fs::read(&to).map_err(io(&to))? == bytes => Ok(()),
+        Ok(found) if found.is_file() && fs::read(&to).map_err(io(&to))? == bytes => Ok(None),
         Ok(_) => Err(BackupError::Exists { name: to.display().to_string() }),
-        Err(_) => write_private(&to, &bytes),
+        Err(_) => Ok(Some(bytes)),
     }
 }
 
@@ -170,6 +183,7 @@ pub fn backup(dir: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Backup, Bac
     let dir = dir.as_ref();
     // Before the log is opened, which may take a while.
     let folder = BackupFolder::begin(to)?;
+    folder.fits(dir)?;
     let store = Store::open_unchanged(dir, &Options::default())?;
     let made = {
         let copying = store.copies.begin().ok_or(BackupError::Closed)?;

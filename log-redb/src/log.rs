@@ -132,6 +132,7 @@ impl RedbLog {
     /// See [`BackupError`]. What was copied until then is left as `rooms.redb.new`, which no log is opened from.
     pub async fn backup(&self, dir: impl AsRef<Path>) -> Result<Backup, BackupError> {
         let folder = BackupFolder::begin(dir)?;
+        self.dir.as_deref().map_or(Ok(()), |log| folder.fits(log))?;
         let backup = self.backup_into(folder.file()?).await?;
         folder.finish(self.dir.as_deref())?;
         Ok(backup)

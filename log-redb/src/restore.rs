@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chat_core::Wall;
 
-use crate::backup::{BackupError, copy_secret, create_anew, io};
+use crate::backup::{BackupError, copy_secret, create_anew, io, secret_to_copy};
 use crate::options::{Options, Verify};
 use crate::store::{FILE_NAME, LOCK_NAME, OpenError, Store, make_private, private, sync_folder};
 
@@ -62,12 +62,15 @@ pub fn restore(from: impl AsRef<Path>, dir: impl AsRef<Path>) -> Result<(), Rest
     if fs::symlink_metadata(&path).is_ok() {
         return Err(RestoreError::Exists { name: path.display().to_string() });
     }
+    let exists = |error| match error {
+        BackupError::Exists { name } => RestoreError::Exists { name },
+        error => error.into(),
+    };
+    // Before what takes long.
+    secret_to_copy(from, dir).map_err(exists)?;
     let new = dir.join(format!("{FILE_NAME}.new"));
     let made = copy_and_verify(&backup, &new).and_then(|()| {
-        copy_secret(from, dir).map_err(|error| match error {
-            BackupError::Exists { name } => RestoreError::Exists { name },
-            error => error.into(),
-        })?;
+        copy_secret(from, dir).map_err(exists)?;
         fs::rename(&new, &path).map_err(io(&path))?;
         Ok(sync_folder(dir).map_err(io(dir))?)
     });

@@ -141,6 +141,28 @@ async fn an_attempt_that_was_cut_short_is_made_again() {
     assert_eq!(log_redb::secret(restored.path()).expect("it came with it"), secret);
 }
 
+/// Another secret beside the copy would be told only after all of it was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_another_secret_is_refused_before_anything_is_copied() {
+    let (dir, into, restored) = (folder(), folder(), folder());
+    let log = open(dir.path());
+    fill(&log, &code("LUNCH"), 3).await;
+    log_redb::secret(dir.path()).expect("it is made");
+    let another = log_redb::secret(into.path()).expect("it is made");
+    let is_empty = |dir: &Path| !dir.join(format!("{FILE_NAME}.new")).exists() && !dir.join(FILE_NAME).exists();
+    let refused = log.backup(into.path()).await;
+    assert!(matches!(refused, Err(BackupError::Exists { .. })) && is_empty(into.path()), "{refused:?}");
+    log.close().await.expect("an orderly end");
+    drop(log);
+    let refused = log_redb::backup(dir.path(), into.path());
+    assert!(matches!(refused, Err(BackupError::Exists { .. })) && is_empty(into.path()), "{refused:?}");
+    assert_eq!(log_redb::secret(into.path()).expect("it is there"), another);
+    let backup = restored.path().join("backup");
+    log_redb::backup(dir.path(), &backup).expect("there is room");
+    let refused = restore(&backup, into.path());
+    assert!(matches!(refused, Err(RestoreError::Exists { .. })) && is_empty(into.path()), "{refused:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_backup_becomes_no_log() {
     let (dir, backup, restored) = (folder(), folder(), folder());

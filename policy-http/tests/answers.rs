@@ -188,7 +188,7 @@ async fn a_client_of_an_engine_is_told_to_come_again_while_the_backend_is_down()
     assert!(refusal.reconnect_after.is_some());
     let known = connect("ann").await.expect("she is known");
     known.call(Command::create("x".parse().expect("a nick"))).await.expect("she may");
-    assert_eq!(engine.sessions_of(&ann()).len(), 1);
+    assert_eq!(engine.sessions_here(&ann()).len(), 1);
 }
 
 #[test]

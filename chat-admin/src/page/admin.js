@@ -140,13 +140,19 @@ async function showRooms() {
   sync(byId('rooms'), rooms, room => room.room, ({ room }) => {
     const parts = ['code', 'count quiet', 'topic'].map(name => make('span', { class: name, dir: 'auto' }));
     return make('li', {}, make('button', { type: 'button', onclick: () => enter(room) }, ...parts));
-  }, (item, { room, info }) => {
+  }, (item, { room, info, about }) => {
     const [code, count, topic] = item.querySelectorAll('span');
     put(code, room);
-    put(count, info ? `${info.online} of ${info.members} here` : 'at rest');
-    put(topic, info?.topic ?? '');
+    put(count, info ? `${info.online} of ${info.members} here` : atRest(about));
+    put(topic, (info ?? about)?.topic ?? '');
     item.firstChild.setAttribute('aria-current', String(room === open));
   });
+}
+
+/** What the log knows of a room that is not in memory. */
+function atRest(about) {
+  if (!about) return 'at rest';
+  return [`at rest, ${about.members} in it`, about.kept && 'kept', `last at ${time(about.last_at)}`].filter(Boolean).join(' · ');
 }
 
 async function enter(code) {
@@ -177,7 +183,7 @@ async function showRoom() {
   put(byId('topic'), info.topic);
   const { settings } = info;
   const set = [settings.locked && 'locked', settings.read_only && 'read-only', settings.secret && 'with a secret', settings.listed && 'listed',
-    settings.slow_ms && `slow mode of ${settings.slow_ms / 1000} s`, info.protected && 'protected'].filter(Boolean);
+    settings.slow_ms && `slow mode of ${settings.slow_ms / 1000} s`, info.protected && 'protected', info.kept && 'kept'].filter(Boolean);
   put(byId('facts'), [`${info.online} of ${info.members} here`, `event ${info.seq}`, `last at ${time(info.last_at)}`, ...set, `in logs ${tag}`].join(' · '));
   showMembers(code, members);
   showMessages(code, messages.messages);

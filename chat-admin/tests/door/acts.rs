@@ -155,6 +155,27 @@ async fn the_sessions_of_a_person_are_shown_and_ended() {
 }
 
 #[tokio::test]
+async fn a_person_is_added_to_a_room() {
+    let door = Door::new();
+    let _ann = door.create("LUNCH", "Ann").await;
+    door.done("PATCH", "/rooms/LUNCH/settings", json!({ "locked": true })).await;
+    let _bob = door.connect(Some("user:17")).await;
+    let added = door.done("POST", "/rooms/LUNCH/add", json!({ "identity": "user:17", "nick": "Bob" })).await;
+    assert_eq!(added, json!({ "attached": 1, "silent": [] }));
+    assert_eq!(nicks(&door, "LUNCH").await, ["Ann", "Bob"]);
+    let invited = door.done("POST", "/rooms/LUNCH/add", json!({ "identity": "user:18" })).await;
+    assert!(invited["attached"] == 0 && invited["invited_until"].is_string(), "{invited}");
+    let _cid = door.connect(Some("user:18")).await;
+    let nameless = door.done("POST", "/rooms/LUNCH/add", json!({ "identity": "user:18" })).await;
+    assert_eq!((&nameless["attached"], &nameless["refused"]), (&json!(0), &json!("bad_field")));
+    let add = |body| door.refused("POST", "/rooms/LUNCH/add", body);
+    assert_eq!(add(json!({ "identity": "" })).await, (400, "bad_field".to_owned()));
+    assert_eq!(add(json!({ "identity": "user:17", "nick": "" })).await, (400, "bad_field".to_owned()));
+    let nowhere = door.refused("POST", "/rooms/NOWHERE/add", json!({ "identity": "user:17" })).await;
+    assert_eq!(nowhere, (404, "room_not_found".to_owned()));
+}
+
+#[tokio::test]
 async fn a_drain_is_asked_of_whoever_can_end_the_program() {
     let asked = Arc::new(AtomicU32::new(0));
     let config = AdminConfig::new(AdminToken::parse(TOKEN).expect("it is long enough"));

@@ -3,6 +3,7 @@
 mod acts;
 mod audit;
 mod described;
+mod kept;
 mod looks;
 mod refused;
 mod support;

@@ -38,7 +38,10 @@ impl Door {
     }
 
     pub(crate) fn with(config: AdminConfig) -> Self {
-        let engine = Engine::builder().policy(Arc::new(People)).host_names(["Operator"]).expect("a name").build();
+        Self::over(Engine::builder().policy(Arc::new(People)).host_names(["Operator"]).expect("a name").build(), config)
+    }
+
+    pub(crate) fn over(engine: Engine, config: AdminConfig) -> Self {
         let router = routes(engine.clone(), config);
         Self { engine, router }
     }

@@ -325,6 +325,13 @@ pub enum Event {
         /// The person, by identity.
         scope: Scope,
     },
+    /// A person may come in once, as long as that holds, although the room lets nobody new in: until they do, or are banned. Never told.
+    Invited {
+        /// The person.
+        person: PersonHash,
+        /// Until when, in room time.
+        until: Wall,
+    },
     /// From now on joins and leaves are told, or are not: members should ask for the list again.
     NoticesChanged {
         /// What holds from now on.

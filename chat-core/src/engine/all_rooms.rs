@@ -5,12 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::engine::engine::Engine;
 use crate::engine::feed::overlay::Change;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::shared::Shared;
+use crate::engine::standstill::{Standstill, behind, oldest};
+use crate::meters::{DeliveryOutcome, FeedCounts, FeedPlace};
 use crate::ports::{
     AppendError, FeedBatch, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, LogFeed, Owner, ReadError,
 };
@@ -32,11 +34,26 @@ pub struct Feed {
     cursor: Option<FeedCursor>,
     /// Under whose ownership of the name the cursor was read: where it is another, it is read anew.
     read_under: Option<Owner>,
+    /// How many pages it has told, and how many of them before the cursor was read anew.
+    pages: u64,
+    pages_before: u64,
+    /// The number of the last page that was done.
+    done: Mutex<u64>,
+    /// Of one that has a name.
+    counts: Option<Arc<FeedCounts>>,
+    standstill: Standstill,
     backoff: Backoff,
 }
 
-/// What a feed tells at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Counts what comes of the deliveries of a feed, for [`Engine::meters`]; see [`Feed::deliveries`].
+#[derive(Clone)]
+pub struct FeedDeliveries {
+    shared: Arc<Shared>,
+    counts: Option<Arc<FeedCounts>>,
+}
+
+/// What a feed tells at once. Two are equal that tell the same, whichever feeds told them.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FeedPage {
     /// What is missing before the first event, if anything is: the feed was not read for longer than its log holds back.
@@ -47,6 +64,8 @@ pub struct FeedPage {
     pub cursor: FeedCursor,
     /// How many batches of records there are after that.
     pub behind: u64,
+    /// Which page of its feed it is, from 1 on.
+    number: u64,
 }
 
 /// Something that happened in a room.
@@ -79,7 +98,19 @@ impl Engine {
     pub fn feed(&self, cursor: Option<FeedCursor>) -> Result<Feed, FeedError> {
         self.log_feed()?;
         let (shared, news) = (Arc::clone(&self.shared), self.shared.feed_news.subscribe());
-        Ok(Feed { shared, news, name: None, cursor, read_under: None, backoff: Backoff::default() })
+        Ok(Feed {
+            shared,
+            news,
+            name: None,
+            cursor,
+            read_under: None,
+            pages: 0,
+            pages_before: 0,
+            done: Mutex::new(0),
+            counts: None,
+            standstill: Standstill::default(),
+            backoff: Backoff::default(),
+        })
     }
 
     /// The feed of a name, from where it was [`done`](Feed::done) last. The log holds back for it what it has not read, up to its
@@ -92,7 +123,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::feed`]; [`FeedError::TooMany`], and where the log cannot be read or written.
     pub async fn feed_of(&self, name: FeedName) -> Result<Feed, FeedError> {
-        let mut feed = Feed { name: Some(name), ..self.feed(None)? };
+        let counts = self.shared.feeds.open(&name);
+        let mut feed = Feed { name: Some(name), counts: Some(counts), ..self.feed(None)? };
         feed.begin().await?;
         Ok(feed)
     }
@@ -167,21 +199,34 @@ impl Feed {
         }
         let slice = self.shared.log_feed()?.since(self.cursor.as_ref(), PAGE).await?;
         self.cursor = Some(slice.next.clone());
-        Ok((slice.gap.is_some() || !slice.batches.is_empty()).then(|| page(slice)))
+        if let Some(counts) = &self.counts {
+            let (behind, oldest) = (behind(&slice), oldest(&slice));
+            counts.is_at(FeedPlace { is_here: true, is_stalled: false, behind, oldest });
+            counts.miss(slice.gap.map_or(0, |gap| gap.batches));
+        }
+        if slice.gap.is_none() && slice.batches.is_empty() {
+            return Ok(None);
+        }
+        self.pages += 1;
+        Ok(Some(page(slice, self.pages)))
     }
 
     /// Whether this server is to read: one of a name reads on from where the server was done that had the name before.
     async fn begin(&mut self) -> Result<bool, FeedError> {
         let Some(name) = &self.name else { return Ok(true) };
         let owner = self.shared.owner_of(name.slot());
+        let feed = self.shared.log_feed()?;
         if !matches!(owner, Owner::Me(_)) {
             self.read_under = None;
+            if let Some(counts) = &self.counts {
+                // It is another server's to tell: what cannot be read now is looked at again.
+                let _ = self.standstill.look(feed, name, counts).await;
+            }
             return Ok(false);
         }
         if self.read_under == Some(owner) {
             return Ok(true);
         }
-        let feed = self.shared.log_feed()?;
         let known = feed.feeds().await?.into_iter().find(|(known, _)| known == name);
         let cursor = match known {
             Some((_, cursor)) => cursor,
@@ -192,22 +237,49 @@ impl Feed {
             }
         };
         (self.cursor, self.read_under) = (Some(cursor), Some(owner));
+        self.pages_before = self.pages;
+        self.standstill.end();
+        if let Some(counts) = &self.counts {
+            counts.is_here();
+        }
         Ok(true)
     }
 
     /// Stores that everything up to the end of a page has been taken care of: the feed of this name begins behind it from now on. Of a feed
-    /// without a name nothing is stored.
+    /// without a name nothing is stored, and nothing for a page that comes before one that was done: a feed never goes back.
     ///
     /// # Errors
     /// Where the log cannot be written. What was done is told again, then, after a restart. [`AppendError::Deposed`] where another server has the feed
-    /// of this name by now, and is told it again: [`Feed::next`] waits until this one has it.
+    /// of this name by now, or has had it since the page was told, and is told it again: [`Feed::next`] waits until this one has it.
     pub async fn done(&self, page: &FeedPage) -> Result<(), FeedError> {
         let Some(name) = &self.name else { return Ok(()) };
+        let mut done = self.done.lock().await;
         // The log of a single server has no owners; a cluster knows before its log.
-        if self.read_under != Some(self.shared.owner_of(name.slot())) {
+        if !self.has(page) {
             return Err(FeedError::Write(AppendError::Deposed));
         }
-        self.shared.log_feed()?.put_feed(name, &page.cursor).await
+        if page.number <= *done {
+            return Ok(());
+        }
+        self.shared.log_feed()?.put_feed(name, &page.cursor).await?;
+        *done = page.number;
+        if let Some(counts) = &self.counts {
+            counts.is_done(page.behind, page.events.len());
+        }
+        Ok(())
+    }
+
+    /// Whether a page that it told is still this server's to take care of. Where another server has the feed of this name by now, or has had it since, that
+    /// one is told the page again, and what follows it: whoever goes on with the page then tells it out of order. To be asked before each attempt to
+    /// deliver a part of it; an attempt that is under way while the feed moves nobody can take back.
+    pub fn has(&self, page: &FeedPage) -> bool {
+        let Some(name) = &self.name else { return true };
+        page.number > self.pages_before && self.read_under == Some(self.shared.owner_of(name.slot()))
+    }
+
+    /// What counts the deliveries of this feed, beside what the engine knows of it: see [`FeedMeter`](crate::FeedMeter).
+    pub fn deliveries(&self) -> FeedDeliveries {
+        FeedDeliveries { shared: Arc::clone(&self.shared), counts: self.counts.clone() }
     }
 
     /// How far it has told: where the next page begins.
@@ -216,7 +288,29 @@ impl Feed {
     }
 }
 
-fn page(slice: FeedSlice) -> FeedPage {
+impl FeedDeliveries {
+    /// An attempt to deliver a part of the feed took so long, and came to this. What was left was not attempted: it takes no time. Of a feed without
+    /// a name only the time is counted.
+    pub fn count(&self, outcome: DeliveryOutcome, took: Duration) {
+        if outcome != DeliveryOutcome::Left {
+            self.shared.feeds.took(took);
+        }
+        if let Some(counts) = &self.counts {
+            counts.deliver(outcome);
+        }
+    }
+}
+
+impl PartialEq for FeedPage {
+    fn eq(&self, other: &Self) -> bool {
+        let told = |page: &Self| (page.gap, page.behind);
+        told(self) == told(other) && self.events == other.events && self.cursor == other.cursor
+    }
+}
+
+impl Eq for FeedPage {}
+
+fn page(slice: FeedSlice, number: u64) -> FeedPage {
     let FeedSlice { gap, mut batches, next, behind } = slice;
     mask(&mut batches);
     let mut events = Vec::new();
@@ -231,7 +325,7 @@ fn page(slice: FeedSlice) -> FeedPage {
             events.push(FeedEvent { room, epoch, offset, seq: record.seq, at: record.at, kind, json });
         }
     }
-    FeedPage { gap, events, cursor: next, behind }
+    FeedPage { gap, events, cursor: next, behind, number }
 }
 
 /// What is changed further on in a page is told as it is after that, whether or not the log has been amended for it.

@@ -31,6 +31,7 @@ use crate::engine::wake_up;
 use crate::engine::work::put_away;
 use crate::engine::work::run;
 use crate::engine::work::sweep;
+use crate::meters::FeedCounters;
 use crate::ports::{Clock, Cluster, Log, LogClaim, LogInUse, Observer, Policy, SystemClock};
 use crate::room::HostNames;
 use crate::types::{Limits, Reject};
@@ -196,6 +197,7 @@ impl EngineBuilder {
             tasks: AtomicU64::new(0),
             gone: Notify::new(),
             feed_news: watch::Sender::new(()),
+            feeds: FeedCounters::default(),
             gaps: AtomicU64::new(0),
             gaps_unblocked: AtomicU64::new(0),
             counters: Arc::default(),

@@ -1,16 +1,23 @@
 //! Rooms that the host makes, and those that it keeps while nobody is in them.
 
+use std::sync::{Arc, Weak};
+
 use tokio::sync::oneshot;
 
 use crate::domain::RoomOptions;
 use crate::engine::engine::Engine;
 use crate::engine::room_handle::RoomHandle;
+use crate::engine::rooms::backoff::Backoff;
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::shared::unavailable;
+use crate::engine::shared::{Shared, unavailable};
 use crate::engine::work::create::DRAWS_MAX;
 use crate::engine::work::evict;
 use crate::room::Input;
-use crate::types::{Epoch, Reject, RejectCode, Seq};
+use crate::types::{Epoch, Reject, RejectCode, RoomCode, Seq};
+
+/// How often it is tried to close a room that nobody knows of. 720: for about an hour, at the longest pause of 5 s. What is left then is in the list of rooms, as
+/// one that is kept.
+const CLOSE_TRIES: usize = 720;
 
 impl Engine {
     /// Makes a room under a code that is drawn until it is unused, as [`RoomHandle::create`] makes one under a code that was chosen.
@@ -27,7 +34,8 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    /// As [`RoomHandle::create`], but for `name_taken`; `at_capacity` also where no unused code was found.
+    /// As [`RoomHandle::create`], but for `name_taken`; `at_capacity` also where no unused code was found. After `unavailable`, and where this is dropped
+    /// before it has answered, a room that was made is closed as soon as that can be done: nobody knows its code.
     pub async fn create(&self, options: RoomOptions) -> Result<RoomHandle, Reject> {
         for draw in 0..DRAWS_MAX {
             let code = self.shared.ids.code();
@@ -35,13 +43,67 @@ impl Engine {
             if draw + 1 < DRAWS_MAX && !self.shared.decides(&code) {
                 continue;
             }
-            let room = self.room(&code);
-            match room.create(options.clone()).await {
-                Err(reject) if reject.code == RejectCode::NameTaken => {}
-                made => return made.map(|_| room),
+            let (room, epoch) = (self.room(&code), self.shared.ids.epoch());
+            let drawn = Drawn { shared: &self.shared, code: &code, epoch, is_known: false };
+            match room.found(options.clone(), epoch).await {
+                Ok(()) => {
+                    drawn.is_over();
+                    return Ok(room);
+                }
+                Err(reject) if reject.code == RejectCode::NameTaken => drawn.is_over(),
+                // It may have been made, and its code is nobody's: whoever asked asks again, and is given another.
+                Err(reject) if reject.code == RejectCode::Unavailable => return Err(reject),
+                Err(reject) => {
+                    drawn.is_over();
+                    return Err(reject);
+                }
             }
         }
         Err(self.shared.no_place())
+    }
+}
+
+/// A room that is being made under a code that nobody knows yet. Where whoever asked for it is not told of it, it is closed.
+struct Drawn<'a> {
+    shared: &'a Arc<Shared>,
+    code: &'a RoomCode,
+    epoch: Epoch,
+    is_known: bool,
+}
+
+impl Drawn<'_> {
+    /// It is known what became of it.
+    fn is_over(mut self) {
+        self.is_known = true;
+    }
+}
+
+impl Drop for Drawn<'_> {
+    fn drop(&mut self) {
+        if !self.is_known {
+            self.shared.spawn(close_unknown(Arc::downgrade(self.shared), self.code.clone(), self.epoch));
+        }
+    }
+}
+
+/// Closes a room that nobody knows of, if it is there; again and again while nobody can say, but not for ever. The engine is not held meanwhile.
+async fn close_unknown(shared: Weak<Shared>, code: RoomCode, epoch: Epoch) {
+    let mut backoff = Backoff::default();
+    for _ in 0..CLOSE_TRIES {
+        let Some(shared) = shared.upgrade() else { return };
+        let room = Engine { shared }.room(&code);
+        match room.info().await {
+            Ok(info) if info.epoch == epoch => {
+                if room.close().await.is_ok() {
+                    return;
+                }
+            }
+            Ok(_) => return,
+            Err(reject) if reject.code == RejectCode::RoomNotFound => return,
+            Err(_) => {}
+        }
+        drop(room);
+        tokio::time::sleep(backoff.next()).await;
     }
 }
 
@@ -73,17 +135,22 @@ impl RoomHandle {
     /// ([`rooms_max`](crate::EngineLimits::rooms_max)), or they hold as much as they may; `unavailable`, also where a program reads the log that
     /// does not know of such rooms; `busy`. After `unavailable` it may have been made.
     pub async fn create(&self, options: RoomOptions) -> Result<Epoch, Reject> {
+        let epoch = self.engine.shared.ids.epoch();
+        self.found(options, epoch).await.map(|()| epoch)
+    }
+
+    async fn found(&self, options: RoomOptions, epoch: Epoch) -> Result<(), Reject> {
         let (shared, code) = (&self.engine.shared, &self.code);
         if shared.registry.room(code).is_none() && shared.is_full() {
             evict::make_place(shared);
             return Err(shared.no_place());
         }
         let options = Box::new(options.map_secret(|secret| shared.room_secrets.keep(code, &secret)));
-        let (epoch, salt) = (shared.ids.epoch(), shared.ids.salt());
+        let salt = shared.ids.salt();
         let (answer, answered) = oneshot::channel();
         shared
             .enqueue_new(code, InboxItem::Host { input: Input::Found { options, epoch, salt }, answer: answer.into() });
-        answered.await.unwrap_or_else(|_| Err(unavailable())).map(|_| epoch)
+        answered.await.unwrap_or_else(|_| Err(unavailable())).map(drop)
     }
 
     /// From now on the room stays while nobody is in it, whoever made it: until it is closed or let go.

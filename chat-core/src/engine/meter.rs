@@ -14,7 +14,10 @@ impl Engine {
     /// not for every message.
     pub fn meters(&self) -> Meters {
         let shared = &self.shared;
+        let (feeds, delivered) = shared.feeds.read(shared.clock.now().wall);
         Meters {
+            feeds,
+            delivered,
             members: shared.registry.members(),
             log: shared.log.as_ref().map(|log| log.meters()).unwrap_or_default(),
             cluster: shared.cluster.is_some().then(|| shared.cluster_meter()),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Record;
 use crate::room::{Answer, Caller, Input, Note};
 use crate::types::{
-    Epoch, Generation, Identity, MemberId, NetworkTag, Offset, Reject, RoomCode, SessionId, Wall, checked,
+    Epoch, Generation, Identity, MemberId, NetworkTag, Nick, Offset, Reject, RoomCode, SessionId, Wall, checked,
 };
 
 /// A session that is attached to a room at the server which says so.
@@ -168,6 +168,39 @@ pub(crate) enum Parcel {
         /// What.
         what: ParcelRevoked,
     },
+    /// To every other server: which sessions of a person are there? It is answered with `SessionsAre`.
+    SessionsOf {
+        /// The number that the answer names.
+        number: u64,
+        /// Whose.
+        identity: Identity,
+    },
+    /// To the server that has asked: these are here.
+    SessionsAre {
+        /// The number that was named.
+        number: u64,
+        /// In the order in which they began.
+        sessions: Vec<ParcelSession>,
+        /// Whether there are more than are named.
+        more: bool,
+    },
+    /// To every other server: whoever of a person is connected there comes into a room. It is answered with `Added`.
+    Add {
+        /// The number that the answer names.
+        number: u64,
+        /// Who, and where.
+        whom: Whom,
+    },
+    /// To the server that has asked: they have come in, as far as they are connected here.
+    Added {
+        /// The number that was named.
+        number: u64,
+        /// How many sessions are in.
+        attached: u32,
+        /// Why one is not, where one is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<Reject>,
+    },
     /// To the server that has said so: nobody comes back to those here, and what was taken back counts no more.
     EndHeard {
         /// The number that was named.
@@ -182,6 +215,33 @@ pub(crate) enum Parcel {
         /// Which attach the older connection is.
         generation: Generation,
     },
+}
+
+/// A session of a person at the server that says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ParcelSession {
+    /// Which one.
+    pub(crate) session: SessionId,
+    /// Whether it has a connection there.
+    pub(crate) is_connected: bool,
+    /// The rooms that it is in, or comes back to, by their codes.
+    #[serde(deserialize_with = "checked")]
+    pub(crate) rooms: Vec<RoomCode>,
+}
+
+/// Somebody whom the host adds to a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Whom {
+    /// The person.
+    pub(crate) identity: Identity,
+    /// The room, by its code.
+    #[serde(deserialize_with = "checked")]
+    pub(crate) room: RoomCode,
+    /// What they are called there, where the policy does not say it.
+    #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
+    pub(crate) nick: Option<Nick>,
 }
 
 /// Whose sessions were ended.

@@ -140,6 +140,12 @@ impl Shared {
                 self.revoke_here(&identity, &what.into());
                 let _ = self.send(from, &Parcel::EndHeard { number });
             }
+            Parcel::SessionsOf { number, identity } => {
+                let _ = self.send(from, &self.say_sessions(number, &identity));
+            }
+            Parcel::SessionsAre { number, .. } => self.peers.says(number, from, parcel),
+            Parcel::Add { number, whom } => self.add_for(from, number, whom),
+            Parcel::Added { number, .. } => self.peers.says(number, from, parcel),
             Parcel::EndHeard { number } => self.peers.heard(number, from),
             Parcel::ReadEnded {} => self.read_ended_again(),
             Parcel::Replaced { session, generation } => self.close_replaced(session, generation),

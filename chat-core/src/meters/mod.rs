@@ -3,10 +3,13 @@
 //! Always on: what happens often is counted on one of eight shards, by each thread on its own, and what is measured in time is sampled.
 
 mod counters;
+mod feeds;
 mod histogram;
 mod kind;
 
 pub(crate) use counters::{Asked, Counters, Micros, Outcome, Parking};
+pub use feeds::{DeliveryOutcome, FeedMeter};
+pub(crate) use feeds::{FeedCounters, FeedCounts, FeedPlace};
 pub use histogram::Histogram;
 pub use kind::CommandKind;
 
@@ -55,6 +58,10 @@ pub struct Meters {
     pub unsent_bytes: u64,
     /// What the log tells of itself.
     pub log: LogMeters,
+    /// The feeds of names that were read here: at most [`FeedName::MAX`](crate::FeedName::MAX), in the order of their names.
+    pub feeds: Vec<FeedMeter>,
+    /// How long the attempts to deliver feeds took, in microseconds.
+    pub delivered: Histogram,
     /// Where there are several servers.
     pub cluster: Option<ClusterMeter>,
 }

@@ -69,6 +69,12 @@ pub trait Cluster: Send + Sync + 'static {
     /// [`NotSent`]: then it never comes.
     fn send(&self, to: NodeId, parcel: Vec<u8>) -> Result<(), NotSent>;
 
+    /// The other servers that there are, as far as is known here, whether or not they can be reached: whoever asks all of them is told which of
+    /// these have not answered. Where this is not known none are named; those that can be reached are known without it.
+    fn living(&self) -> Vec<NodeId> {
+        Vec::new()
+    }
+
     /// The next thing that has happened, once it has. One task of the engine asks, again and again, and nobody else; one that was dropped
     /// while it waited has taken nothing.
     async fn next(&self) -> ClusterEvent;

@@ -32,6 +32,7 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         | Event::Protected
         | Event::Kept { .. }
         | Event::OwnerNamed { .. }
+        | Event::Invited { .. }
         | Event::NoticesChanged { .. } => {}
         Event::SettingsChanged { .. } | Event::RoleChanged { .. } => showing::end_typing(ledger, attendance),
     }

@@ -85,6 +85,7 @@ impl<'a> Rules<'a> {
             Input::SetRole { by, member, role } => self.set_role(by, *member, *role),
             Input::Protect => self.protect(),
             Input::Keep { on } => self.keep(*on),
+            Input::Invite { identity } => self.invite(identity),
             Input::Look => Ok(self.draft().finish(None, Answer::Nothing)),
             Input::Close { cause } => Ok(self.close(*cause)),
             Input::Elapsed => Ok(self.elapsed()),

@@ -9,7 +9,7 @@ use super::read_positions::ReadPosition;
 use super::sweeps::Sweep;
 use crate::domain::{Record, TypingState};
 use crate::types::{
-    Body, Generation, MemberId, NetworkTag, Seq, SessionId, SignalData, SignalName, Wall, checked, count,
+    Body, Generation, MemberId, NetworkTag, Nick, Seq, SessionId, SignalData, SignalName, Wall, checked, count,
 };
 
 /// What would follow from an input. Nothing has changed yet.
@@ -134,6 +134,15 @@ pub enum Answer {
         page: Vec<BanLine>,
         /// Whether there are more.
         more: More,
+    },
+    /// They may come in once.
+    Invited {
+        /// Until when, in room time; of who is a member there is no need.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Wall>,
+        /// What they are called there, or were when they left, as far as that is known.
+        #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
+        nick: Option<Nick>,
     },
     /// Nothing to tell.
     Nothing,

@@ -149,6 +149,7 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::Protected
         | Event::Kept { .. }
         | Event::OwnerNamed { .. }
+        | Event::Invited { .. }
         | Event::Closed { .. } => false,
     }
 }

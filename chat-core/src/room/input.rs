@@ -394,6 +394,11 @@ pub enum Input {
         /// Whether it stays.
         on: bool,
     },
+    /// Let a person in once, as long as the invite holds, although the room lets nobody new in. For the host alone to ask.
+    Invite {
+        /// Whom.
+        identity: Identity,
+    },
     /// Look at the room as it is: nothing follows. For the host alone to ask.
     Look,
     /// End the incarnation of the room, whoever is in it.
@@ -452,6 +457,7 @@ impl Input {
             | Self::Settle { .. }
             | Self::Protect
             | Self::Keep { .. }
+            | Self::Invite { .. }
             | Self::Look
             | Self::Close { .. }
             | Self::Elapsed => None,

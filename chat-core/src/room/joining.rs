@@ -52,7 +52,10 @@ impl Rules<'_> {
         }
         self.check_is_not_late(by)?;
         if self.ledger.is_new(&scope) {
-            self.admit_newcomer(secret)?;
+            if self.invited_until(&scope).is_none() {
+                self.admit_newcomer(secret)?;
+            }
+            self.check_says_what_newcomers_see()?;
         }
         self.check_nick_is_free(by, nick, None)?;
         if self.ledger.members_total() >= self.limits.members_max {

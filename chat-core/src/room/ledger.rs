@@ -11,6 +11,7 @@ pub(super) use self::check::Depth;
 use super::bans::Bans;
 use super::changes::Changes;
 use super::former::Former;
+use super::invites::Invites;
 use super::key_window::KeyWindow;
 use super::marks::Marks;
 use super::member_changes::MemberChanges;
@@ -93,6 +94,9 @@ pub struct Ledger {
     /// Whether it stays while nobody is in it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     kept: bool,
+    /// Who may come in once although the room lets nobody new in.
+    #[serde(default, skip_serializing_if = "Invites::is_empty")]
+    invites: Seldom<Invites>,
 }
 
 fn unknown_changes() -> Seldom<Changes> {
@@ -142,6 +146,7 @@ impl Ledger {
             held: None,
             protected: false,
             kept: false,
+            invites: Seldom::default(),
         }
     }
 
@@ -182,6 +187,7 @@ impl Ledger {
             + self.slow_mode.weight()
             + self.member_changes.weight()
             + self.reactions.weight()
+            + self.invites.weight()
             + self.parts()
             + beside(self.topic.as_str())
     }
@@ -190,7 +196,7 @@ impl Ledger {
     fn parts(&self) -> usize {
         let of_messages =
             self.keys.room() + self.host_keys.room() + self.owed.room() + self.changes.room() + self.reactions.room();
-        of_messages + self.put_out.room() + self.bans.room()
+        of_messages + self.put_out.room() + self.bans.room() + self.invites.room()
     }
 
     /// Which incarnation this is; `None` before the first and after the last record of one.

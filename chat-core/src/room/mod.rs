@@ -22,6 +22,8 @@ mod hashes;
 mod host_names;
 mod input;
 mod invariants;
+mod invites;
+mod inviting;
 mod joining;
 mod keeping;
 mod key_window;

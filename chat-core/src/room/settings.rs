@@ -48,7 +48,7 @@ impl Rules<'_> {
         Ok(())
     }
 
-    /// Whether somebody gets in whom the room does not know: neither as a member nor by their place.
+    /// Whether somebody gets in whom the room does not know, neither as a member nor by their place, and whom nobody has invited.
     pub(super) fn admit_newcomer(self, shown: Option<SecretHash>) -> Result<(), Reject> {
         let settings = self.ledger.settings();
         let is_locked = settings.locked;
@@ -65,6 +65,12 @@ impl Rules<'_> {
             let reject = Reject::new(RejectCode::SecretWrong, message);
             return Err(Reject { field: Some("secret"), ..reject });
         }
+        Ok(())
+    }
+
+    /// Whether the join of somebody new can say what they see.
+    pub(super) fn check_says_what_newcomers_see(self) -> Result<(), Reject> {
+        let settings = self.ledger.settings();
         if !self.says_floor() && !matches!(settings.history, None | Some(NewcomersSee::All)) {
             // Their join could not say that they do not see everything.
             let message = "what newcomers see of this room cannot be written down now";

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::data::Data;
 use super::nick::Nick;
-#[cfg(any(feature = "engine", test))]
+#[cfg(any(feature = "wire", test))]
 use super::person_data::PersonData;
 use super::reaction::ReactionName;
 use super::reject::Reject;
@@ -38,8 +38,8 @@ from_str! {
     Data: |json| Self::parse(json, usize::MAX), "As [`Data::parse`], of any length: how long it may be, the room says when it is sent.";
 }
 
-// Without the engine nothing here parses them.
-#[cfg(any(feature = "engine", test))]
+// Without the wire format nothing here parses them.
+#[cfg(any(feature = "wire", test))]
 from_str! {
     PersonData: Self::parse, "As [`PersonData::parse`].";
 }

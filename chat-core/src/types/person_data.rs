@@ -49,15 +49,15 @@ impl<'de> Deserialize<'de> for Stored {
     }
 }
 
-#[cfg(any(feature = "engine", test))]
+#[cfg(any(feature = "wire", test))]
 impl Checked for PersonData {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)
     }
 }
 
-/// Without the engine nothing here parses them. What it would refuse beside this is a name that is there twice.
-#[cfg(not(any(feature = "engine", test)))]
+/// Without the wire format nothing here parses them. What it would refuse beside this is a name that is there twice.
+#[cfg(not(any(feature = "wire", test)))]
 impl Checked for PersonData {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Arc::<str>::deserialize(deserializer)?;
@@ -81,7 +81,7 @@ pub(crate) fn stored_change<'de, D: Deserializer<'de>>(
     stored(deserializer).map(Some)
 }
 
-#[cfg(any(feature = "engine", test))]
+#[cfg(any(feature = "wire", test))]
 mod parse {
     use std::borrow::Cow;
     use std::collections::BTreeSet;
@@ -116,7 +116,7 @@ mod parse {
         }
 
         /// As a server has sent it; nothing is checked.
-        #[cfg(feature = "engine")]
+        #[cfg(feature = "wire")]
         pub(crate) fn as_told(json: &str) -> Self {
             Self(json.into())
         }

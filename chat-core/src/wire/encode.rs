@@ -130,6 +130,7 @@ fn frame_of(head: Head<'_>, by: Option<MemberId>, event: &Event) -> (FrameKind, 
         | Event::Protected
         | Event::Kept { .. }
         | Event::OwnerNamed { .. }
+        | Event::Invited { .. }
         | Event::Closed { .. } => {
             unreachable!("a record of this kind is never told")
         }

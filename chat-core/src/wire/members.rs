@@ -28,6 +28,13 @@ pub struct MemberEntry {
     pub data: Option<PersonData>,
 }
 
+impl MemberEntry {
+    /// A member who has just come in.
+    pub fn new(member: MemberId, nick: String, color: Color, role: Role, data: Option<PersonData>) -> Self {
+        Self { member, nick, color, role, online: true, data }
+    }
+}
+
 /// A role that this program does not know is read as that of a member, who may do least.
 pub(super) fn role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
     let name = String::deserialize(deserializer)?;

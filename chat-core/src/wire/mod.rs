@@ -1,5 +1,6 @@
 //! Frames as JSON, the same on every transport. The protocol page (`docs/protocol.md`) is their full text.
 
+mod asked;
 mod bans;
 mod changed;
 mod client_frame;

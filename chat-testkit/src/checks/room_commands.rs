@@ -85,6 +85,8 @@ fn limits(choices: &mut Choices<'_>) -> RoomLimits {
         former_max: 3,
         former_networks_max: choices.below(4),
         bans_max: 2,
+        invites_max: 1,
+        invite_time: Duration::from_secs(40),
         bans_page_max: 1,
         owed_max: 1 + choices.below(3),
         changes_max: choices.below(4),
@@ -194,6 +196,10 @@ fn act(choices: &mut Choices<'_>) -> Act {
             64..128 => Act::Keep { on: true },
             128..160 => Act::Keep { on: false },
             160..200 => Act::Found { options: Box::new(room_options(choices)) },
+            200..232 => {
+                let identity = Identity::new(choices.one_of(&["ann", "bob", "cid"])).expect("an identity");
+                Act::Invite { identity }
+            }
             _ => Act::Wait,
         },
         28 => Act::Unban { by: moderator(choices), ban: choices.below(6) as u32 },

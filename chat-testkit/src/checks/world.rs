@@ -114,12 +114,12 @@ impl World {
         prop_assert_eq!(&comparable, &expected, "{:?} at {:?}", input, self.now);
         if let Err(reject) = &decided {
             use RejectCode::{
-                BansFull, EditsFull, LiveFull, ReactionsFull, RolesFull, RoomFull, SignalsFull, TooLate, TooLong,
-                TooManyAttachments,
+                AtCapacity, BansFull, EditsFull, LiveFull, ReactionsFull, RolesFull, RoomFull, SignalsFull, TooLate,
+                TooLong, TooManyAttachments,
             };
             let is_full = matches!(reject.code, RoomFull | TooManyAttachments | RolesFull | BansFull);
             let is_full = is_full || matches!(reject.code, LiveFull | SignalsFull | EditsFull | ReactionsFull);
-            let names_a_limit = is_full || matches!(reject.code, TooLong | TooLate);
+            let names_a_limit = is_full || matches!(reject.code, TooLong | TooLate | AtCapacity);
             prop_assert_eq!(reject.limit.is_some(), names_a_limit, "{:?}", reject);
         }
         let (Ok(decided), Ok(expected)) = (decided, expected) else {

@@ -142,6 +142,7 @@ pub async fn servers_hear_of_each_other_and_agree_on_who_has_what(service: impl 
     let (mut one, mut other) = two(&service).await;
     assert_ne!(one.place.id(), other.place.id());
     until(&mut one, &mut other, has_all).await;
+    assert_eq!((one.cluster.living(), other.cluster.living()), (vec![other.place.id()], vec![one.place.id()]));
 }
 
 /// See the name.

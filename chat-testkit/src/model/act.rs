@@ -12,8 +12,8 @@ use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
 use super::{
-    AsSent, Model, Refusal, Told, bans, edits, enter, host, keeping, owed, pages, people, reactions, roles, seat,
-    settings, slots, sweeps, time,
+    AsSent, Model, Refusal, Told, bans, edits, enter, host, inviting, keeping, owed, pages, people, reactions, roles,
+    seat, settings, slots, sweeps, time,
 };
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
@@ -86,6 +86,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::SetRole { by, member, role } => roles::set_role(model, now, by, *member, *role),
         Input::Protect => roles::protect(model, now),
         Input::Keep { on } => keeping::keep(model, now, *on),
+        Input::Invite { identity } => inviting::invite(model, now, identity),
         Input::Look => Ok(decision(Vec::new(), None, Answer::Nothing)),
         Input::Close { cause } => {
             let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: *cause }, None);

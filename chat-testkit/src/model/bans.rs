@@ -48,7 +48,7 @@ fn all(facts: &[Record]) -> (Vec<Banned>, BanId) {
 }
 
 /// Who had this number last.
-fn who_was(facts: &[Record], member: MemberId) -> Scope {
+pub(super) fn who_was(facts: &[Record], member: MemberId) -> Scope {
     let scope = facts.iter().rev().find_map(|record| match &record.event {
         Event::Joined { scope, .. } if record.by == Some(member) => Some(scope.clone()),
         _ => None,
@@ -68,6 +68,15 @@ pub(super) fn check(model: &Model, now: Now, by: &Caller) -> Result<(), Refusal>
     let is_stranger = by.identity.is_none() && !facts::knows(&model.facts(), model.limits.former_max, &by.scope());
     let network = by.network.filter(|_| is_stranger);
     let binds = |ban: &Banned| ban.who == by.scope() || network.is_some_and(|network| ban.networks.contains(&network));
+    refuse_bound(model, now, binds)
+}
+
+/// The same of a person, wherever they come from.
+pub(super) fn check_person(model: &Model, now: Now, scope: &Scope) -> Result<(), Refusal> {
+    refuse_bound(model, now, |ban| ban.who == *scope)
+}
+
+fn refuse_bound(model: &Model, now: Now, binds: impl Fn(&Banned) -> bool) -> Result<(), Refusal> {
     let ends: Vec<Option<Wall>> =
         holding(model, now).iter().filter(|ban| binds(ban)).map(|ban| ban.line.until).collect();
     if ends.is_empty() {

@@ -10,7 +10,7 @@ use chat_core::{
 
 use super::facts::{self, Person};
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, bans, pages, people, roles, settings};
+use super::{Model, Refusal, Told, bans, inviting, pages, people, roles, settings};
 
 pub(super) fn create(
     model: &Model,
@@ -63,7 +63,10 @@ pub(super) fn join(
     }
     let place = facts::place_of(&former, &by.scope());
     if !facts::knows(&facts, limits.former_max, &by.scope()) {
-        settings::admit(model, secret)?;
+        if !inviting::is_invited(model, now, by) {
+            settings::admit(model, secret)?;
+        }
+        settings::says_what_newcomers_see(model)?;
     }
     people::may_have(model, now, by, asked.0, None)?;
     if members.len() >= limits.members_max {

@@ -32,6 +32,7 @@ mod edits;
 mod enter;
 mod facts;
 mod host;
+mod inviting;
 mod keeping;
 mod outcome;
 mod owed;
@@ -52,8 +53,8 @@ use std::time::Duration;
 
 use chat_core::room::{Caller, Decision, HostNames, Input, Note, OwedChange};
 use chat_core::{
-    Content, Digest, Epoch, Event, MemberId, Mono, NetworkTag, Nick, Notices, Now, Offset, PersonHash, ReactionName,
-    Record, RecordVersion, Reject, RejectCode, RoomLimits, Said, Seq, SessionId, Topic, Wall,
+    Content, Digest, Epoch, Event, Identity, MemberId, Mono, NetworkTag, Nick, Notices, Now, Offset, PersonHash,
+    ReactionName, Record, RecordVersion, Reject, RejectCode, RoomLimits, Said, Seq, SessionId, Topic, Wall,
 };
 
 pub use facts::Person;
@@ -90,13 +91,14 @@ enum What {
     Restarted,
 }
 
-/// What a client had sent, before any policy; or the host.
+/// What a client had sent, before any policy; or the host, which may have named a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum AsSent {
     Send(Said),
     Edit { target: Seq, content: Content },
     React { target: Seq, name: ReactionName, on: bool },
     Say { name: Nick, said: Said },
+    Invite(Identity),
 }
 
 /// A fact, and of a message, an edit or a reaction what the client had sent.
@@ -377,7 +379,7 @@ pub fn without_digest(record: &Record) -> Record {
     {
         keyed.digest = Digest(0);
     }
-    if let Event::BanAdded { person, .. } = &mut record.event {
+    if let Event::BanAdded { person, .. } | Event::Invited { person, .. } = &mut record.event {
         *person = PersonHash(0);
     }
     record
@@ -390,6 +392,7 @@ fn as_sent(input: &Input) -> Option<AsSent> {
             Some(AsSent::Edit { target: *target, content: as_sent.as_ref().unwrap_or(content).clone() })
         }
         Input::Say { name, said, .. } => Some(AsSent::Say { name: name.clone(), said: said.clone() }),
+        Input::Invite { identity } => Some(AsSent::Invite(identity.clone())),
         Input::React { target, name, on, .. } => Some(AsSent::React { target: *target, name: name.clone(), on: *on }),
         _ => None,
     }

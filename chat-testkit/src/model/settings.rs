@@ -72,6 +72,12 @@ pub(super) fn admit(model: &Model, shown: Option<SecretHash>) -> Result<(), Refu
     if settings.secret.is_some_and(|asked| shown != Some(asked)) {
         return Err(refusal(RejectCode::SecretWrong, Some("secret")));
     }
+    Ok(())
+}
+
+/// Whether the join of who is new can say what they see.
+pub(super) fn says_what_newcomers_see(model: &Model) -> Result<(), Refusal> {
+    let settings = model.settings();
     let sees_all = settings.history.is_none_or(|history| history == NewcomersSee::All);
     if sees_all || model.writes >= RecordVersion::PERSONS { Ok(()) } else { Err(not_written()) }
 }

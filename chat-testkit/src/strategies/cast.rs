@@ -145,6 +145,7 @@ impl Cast {
             }
             Act::Protect => Input::Protect,
             Act::Keep { on } => Input::Keep { on },
+            Act::Invite { identity } => Input::Invite { identity },
             Act::Close { cause } => Input::Close { cause },
             Act::Wait => Input::Elapsed,
             Act::Detach { who } => {

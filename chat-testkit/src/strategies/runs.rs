@@ -84,6 +84,8 @@ pub fn small_limits() -> impl Strategy<Value = RoomLimits> + Clone {
                 slow_max: Duration::from_secs(20),
                 slowed_max: 2,
                 member_changes_max: [3, 1, 0][marks_max % 3],
+                invites_max: [1, 2, 0][reads_max % 3],
+                invite_time: Duration::from_secs([20, 60][bans_max % 2]),
                 ..RoomLimits::default()
             }
         },
@@ -280,6 +282,7 @@ fn appointment() -> impl Strategy<Value = Act> + Clone {
         16 => (moderator(), whom, role).prop_map(|(by, whom, role)| Act::SetRole { by, whom, role }),
         1 => Just(Act::Protect),
         2 => proptest::bool::weighted(0.6).prop_map(|on| Act::Keep { on }),
+        3 => select(vec!["ann", "bob", "cid"]).prop_map(|who| Act::Invite { identity: Identity::new(who).expect("an identity") }),
     ]
 }
 

@@ -6,8 +6,8 @@
 
 use chat_core::room::SendPermit;
 use chat_core::{
-    BanTerms, Body, Data, Key, MemberChange, Nick, PersonData, ReactionName, RecordVersion, Role, RoomCloseReason,
-    RoomOptions, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
+    BanTerms, Body, Data, Identity, Key, MemberChange, Nick, PersonData, ReactionName, RecordVersion, Role,
+    RoomCloseReason, RoomOptions, SecretHash, SettingsChange, SignalData, SignalName, Topic, TypingState,
 };
 
 /// One step of a run.
@@ -179,6 +179,10 @@ pub enum Act {
     /// The host has the room stay while nobody is in it, or not any more.
     Keep {
         on: bool,
+    },
+    /// The host lets somebody in once.
+    Invite {
+        identity: Identity,
     },
     Close {
         cause: RoomCloseReason,

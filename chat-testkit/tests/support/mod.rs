@@ -9,9 +9,25 @@ pub mod stage;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{Engine, EngineBuilder, Event, Limits, Log};
+use chat_core::{Clock, Engine, EngineBuilder, Event, Limits, Log, Mono, Now, SystemClock, Wall};
 use chat_testkit::logs::{Call, Fault, FaultyLog, MemoryLog, Operation, Outcome};
 pub use chat_testkit::one_room::*;
+use tokio::time::Instant;
+
+/// A clock whose wall goes on as tokio's time does.
+#[derive(Default)]
+pub struct Virtual(SystemClock);
+
+impl Clock for Virtual {
+    fn now(&self) -> Now {
+        let mono = self.0.now().mono;
+        Now { wall: Wall(1_800_000_000_000 + mono.0), mono }
+    }
+
+    fn instant(&self, mono: Mono) -> Instant {
+        self.0.instant(mono)
+    }
+}
 
 pub type TestLog = Arc<FaultyLog<MemoryLog>>;
 

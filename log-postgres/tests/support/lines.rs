@@ -1,20 +1,25 @@
 //! What a log says in words while a test looks: every event of this thread with its fields, as one line each.
 
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// The lines so far. A clone has the same.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
+/// While there is one dispatcher, `tracing` asks the thread that is first at a line whether anybody wants it, and keeps a "no" for all
+/// threads; with two it asks every dispatcher.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Lines::default()));
+
 impl Lines {
     /// Takes every line of this thread until the guard is dropped.
     pub(crate) fn listen() -> (Self, DefaultGuard) {
+        LazyLock::force(&SECOND);
         let lines = Self::default();
         (lines.clone(), tracing::subscriber::set_default(lines))
     }
@@ -55,4 +60,15 @@ impl Subscriber for Lines {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_line_that_another_thread_said_to_nobody_is_heard_here() {
+    fn say() {
+        tracing::warn!("said by two threads");
+    }
+    let (lines, _listening) = Lines::listen();
+    std::thread::spawn(say).join().expect("no panic");
+    say();
+    assert_eq!(lines.with("said by two threads").len(), 1);
 }

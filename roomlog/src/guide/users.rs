@@ -72,5 +72,8 @@
 //! says counts at once. What was said before is taken back by [`Engine::revoke`](crate::Engine::revoke), and [`Engine::end`](crate::Engine::end) ends somebody's
 //! sessions for good: change your records first, as whoever comes back is asked about again.
 //!
+//! [`Engine::add`](crate::Engine::add) brings somebody into a room, wherever they are connected, or invites them; and
+//! [`Engine::sessions_of`](crate::Engine::sessions_of) says where they are.
+//!
 //! Logins that are JSON Web Tokens need no policy of your own (feature `jwt`), and neither do those that a backend of yours is asked about (feature
 //! `http-auth`).

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::engine::client::end::caller;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::admitted::Expiry;
+use crate::engine::session::appointing::Appointed;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::reply_to::ReplyTo;
@@ -89,9 +90,21 @@ async fn admit(
 
 impl Shared {
     /// Tells the client in time when its admission runs out, and ends the connection when it has; sees to it that it is looked at again.
-    pub(crate) fn look_at_admission(&self, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
+    pub(crate) fn look_at_admission(self: &Arc<Self>, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let Some(admitted) = &connection.admitted else { return };
         let now = self.clock.now();
+        match admitted.appointed(now.mono) {
+            Appointed::Settled => {}
+            Appointed::Asked => self.look_at_roles(cell, connection),
+            Appointed::Owed => {
+                let rooms = cell.lock().rooms.all();
+                for room in rooms {
+                    let (cell, connection) = (Arc::clone(cell), Arc::clone(connection));
+                    self.enqueue(&room, InboxItem::Readmitted { cell, connection });
+                }
+                self.look_at_roles(cell, connection);
+            }
+        }
         if admitted.should_have_left(now.mono) {
             let (admission, rooms) = (admitted.admission(), cell.lock().rooms.all());
             if rooms.iter().any(|room| !admission.may_enter(room)) {

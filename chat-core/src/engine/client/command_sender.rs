@@ -79,13 +79,9 @@ impl CommandSender {
 
     fn take_in(&self, reserved: usize) -> Result<(), Busy> {
         let Some(mut state) = self.cell.lock_for(&self.connection) else { return Err(Busy) };
-        if has_run_out(&self.connection) {
-            return Err(Busy);
-        }
-        // A session that is still coming back to its rooms must not enter one of them twice.
-        let is_coming_back = matches!(state.welcome, Welcome::Awaited(_));
         let limits = &self.shared.limits.session;
-        if is_coming_back || !state.takes_more(limits) {
+        // A session that is still coming back to its rooms must not enter one of them twice.
+        if matches!(state.welcome, Welcome::Awaited(_)) || has_run_out(&self.connection) || !state.takes_more(limits) {
             return Err(Busy);
         }
         let now = self.shared.clock.now().mono;

@@ -1,4 +1,4 @@
-//! The end of sessions because the host wants it, and which sessions a person has.
+//! The end of sessions because the host wants it.
 
 use std::sync::Arc;
 
@@ -6,40 +6,11 @@ use tokio::sync::oneshot;
 
 use super::end::Order;
 use crate::domain::Extent;
-use crate::engine::session::cell::SessionCell;
 use crate::engine::shared::{Shared, unavailable};
 use crate::ports::EndedWho;
-use crate::types::{Identity, Reject, RoomCode, SessionId};
-
-/// A session that a server knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionEntry {
-    /// Which one.
-    pub session: SessionId,
-    /// Whether it has a connection.
-    pub is_connected: bool,
-    /// The rooms that it is in, or comes back to, in order.
-    pub rooms: Vec<RoomCode>,
-}
+use crate::types::{Reject, SessionId};
 
 impl Shared {
-    /// See [`Engine::sessions_of`](crate::Engine::sessions_of).
-    pub(crate) fn sessions_of(&self, identity: &Identity) -> Vec<SessionEntry> {
-        let mut cells: Vec<_> = {
-            let sessions = self.lock_sessions();
-            sessions.of(identity).into_iter().filter_map(|session| sessions.cell(session)).collect()
-        };
-        cells.sort_unstable_by_key(|cell| cell.id);
-        let entry = |cell: &Arc<SessionCell>| {
-            let state = cell.lock();
-            let rooms = state.rooms.all();
-            let is_connected = state.connection.is_some();
-            (!state.is_ended).then_some(SessionEntry { session: cell.id, is_connected, rooms })
-        };
-        cells.iter().filter_map(entry).collect()
-    }
-
     /// See [`Engine::end`](crate::Engine::end).
     pub(crate) async fn end_by_host(self: &Arc<Self>, who: EndedWho) -> Result<(), Reject> {
         self.check_accepting()?;

@@ -145,6 +145,33 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
             },
             r#"{"revoked":{"number":9,"identity":"ann","what":"role"}}"#,
         ),
+        (
+            Parcel::SessionsOf { number: 7, identity: Identity::new("ann").expect("an identity") },
+            r#"{"sessions_of":{"number":7,"identity":"ann"}}"#,
+        ),
+        (
+            Parcel::SessionsAre {
+                number: 7,
+                sessions: vec![ParcelSession { session, is_connected: true, rooms: vec![room()] }],
+                more: false,
+            },
+            r#"{"sessions_are":{"number":7,"sessions":[{"session":"00000000000000000000000001","is_connected":true,"rooms":["LUNCH"]}],"more":false}}"#,
+        ),
+        (
+            Parcel::Add {
+                number: 7,
+                whom: Whom {
+                    identity: Identity::new("ann").expect("an identity"),
+                    room: room(),
+                    nick: Some(nick("Ann")),
+                },
+            },
+            r#"{"add":{"number":7,"whom":{"identity":"ann","room":"LUNCH","nick":"Ann"}}}"#,
+        ),
+        (
+            Parcel::Added { number: 7, attached: 2, refused: Some(Reject::new(RejectCode::NickTaken, "no")) },
+            r#"{"added":{"number":7,"attached":2,"refused":{"code":"nick_taken","message":"no"}}}"#,
+        ),
         (Parcel::EndHeard { number: 7 }, r#"{"end_heard":{"number":7}}"#),
         (Parcel::ReadEnded {}, r#"{"read_ended":{}}"#),
         (
@@ -157,7 +184,7 @@ fn each_kind() -> Vec<(Parcel, &'static str)> {
 #[test]
 fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
     let kinds = each_kind();
-    assert_eq!(kinds.len(), 15);
+    assert_eq!(kinds.len(), 19);
     for (parcel, json) in kinds {
         assert_eq!(String::from_utf8_lossy(&parcel.encode()[1..]), json);
         assert_eq!(parcel.encode(), bytes(json));
@@ -166,7 +193,7 @@ fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
 }
 
 /// What is asked, by its every kind, with all that may be there; a line is never changed.
-const INPUTS: [&str; 31] = [
+const INPUTS: [&str; 32] = [
     r#"{"create":{"by":BY,"nick":"Ann","data":"{}","epoch":"0000000000007","salt":18446744073709551615}}"#,
     r#"{"join":{"by":BY,"nick":"Ann","data":"{}","history":5,"after":"0000000000007:17","secret":[1,2]}}"#,
     r#"{"attach":{"by":BY,"after":"0000000000007:17"}}"#,
@@ -198,6 +225,7 @@ const INPUTS: [&str; 31] = [
     r#"{"settings":{"by":"host","change":{"slow_ms":1,"locked":true,"read_only":false,"secret":[1,2],"history":"all","listed":true}}}"#,
     r#"{"settings":{"by":"host","change":{"secret":null,"history":5}}}"#,
     r#"{"set_role":{"by":"host","member":1,"role":"moderator"}}"#,
+    r#"{"invite":{"identity":"ann"}}"#,
 ];
 const INPUTS_WITHOUT_MORE: [&str; 4] = [r#""protect""#, r#""look""#, r#"{"close":{"cause":"host"}}"#, r#""elapsed""#];
 
@@ -217,7 +245,7 @@ const NOTES: [&str; 11] = [
 ];
 
 /// What an owner answers; a line is never changed.
-const ANSWERS: [&str; 12] = [
+const ANSWERS: [&str; 14] = [
     r#"{"answer":{"entered":{"member":3,"from":9,"is_named":true,"entry":"attached","history":{"seqs":[],"wanted":0,"before":0,"sees":0,"more":"yes","earlier":1,"newer":{"from":1,"through":2,"count":3,"seqs":[4],"newest":5,"forgotten":"yes"}}}}}"#,
     r#"{"answer":{"sent":{"seq":7,"at":5,"repeated":"first"}}}"#,
     r#"{"answer":{"sent":{"seq":7,"at":5,"repeated":"retry"}}}"#,
@@ -228,6 +256,8 @@ const ANSWERS: [&str; 12] = [
     r#"{"answer":{"members":{"page":[1,2],"total":3}}}"#,
     r#"{"answer":{"read":{"through":1,"unread":2,"as_of":3}}}"#,
     r#"{"answer":{"bans":{"page":[{"ban":1,"member":2,"nick":"Ann","by":null,"at":5,"until":null,"network":true}],"more":"yes"}}}"#,
+    r#"{"answer":{"invited":{"until":5,"nick":"Ann"}}}"#,
+    r#"{"answer":{"invited":{}}}"#,
     r#"{"answer":"nothing"}"#,
     r#"{"reject":{"code":"banned","message":"no","until":5}}"#,
 ];

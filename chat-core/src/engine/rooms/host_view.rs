@@ -3,35 +3,40 @@
 use tokio::sync::oneshot;
 
 use crate::domain::{Notices, Role, Settings};
+use crate::engine::session::appointing::Appointing;
 use crate::room::{Answer, BanLine, OwnerSeat};
 use crate::types::{Color, Epoch, Identity, MemberId, Nick, PersonData, Reject, Seq, SessionId, Topic, Wall};
 use crate::wire::MessageFrame;
 
 /// The way back to the host; none from what the engine itself has the host do.
-pub(crate) struct HostReply(Option<oneshot::Sender<Result<HostAnswer, Reject>>>);
+pub(crate) enum HostReply {
+    /// Nobody hears of it.
+    Nobody,
+    /// The host waits for it, or did.
+    Waiting(oneshot::Sender<Result<HostAnswer, Reject>>),
+    /// Nobody waits for the role that the policy says; where it cannot be given now, it is asked for again.
+    Appointing(Appointing),
+}
 
 impl HostReply {
-    /// Nobody hears of it.
-    pub(crate) fn nobody() -> Self {
-        Self(None)
-    }
-
     /// Whether there is nobody who could hear of it, from the beginning.
     pub(crate) fn is_nobody(&self) -> bool {
-        self.0.is_none()
+        !matches!(self, Self::Waiting(_))
     }
 
     /// Answers the host, who may have stopped waiting.
     pub(crate) fn send(self, answer: Result<HostAnswer, Reject>) {
-        if let Some(waiting) = self.0 {
-            let _ = waiting.send(answer);
+        match (self, answer) {
+            (Self::Waiting(waiting), answer) => drop(waiting.send(answer)),
+            (Self::Appointing(appointing), Err(reject)) => appointing.refused(&reject),
+            (Self::Appointing(_) | Self::Nobody, _) => {}
         }
     }
 }
 
 impl From<oneshot::Sender<Result<HostAnswer, Reject>>> for HostReply {
     fn from(waiting: oneshot::Sender<Result<HostAnswer, Reject>>) -> Self {
-        Self(Some(waiting))
+        Self::Waiting(waiting)
     }
 }
 

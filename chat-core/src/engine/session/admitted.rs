@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use crate::domain::Named;
+use crate::engine::session::appointing::{Appointed, Appointments};
 use crate::locks::lock;
 use crate::ports::{Admission, Revocation};
 use crate::types::{Mono, Wall};
@@ -12,6 +13,8 @@ use crate::types::{Mono, Wall};
 pub(crate) struct Admitted {
     /// Where the connection came from, as far as that is known: the policy is told again when it is asked again.
     pub(crate) address: Option<IpAddr>,
+    /// The roles that rooms were asked for.
+    pub(crate) appointments: Arc<Appointments>,
     current: Mutex<Current>,
 }
 
@@ -25,6 +28,8 @@ struct Current {
     look_at: Option<Mono>,
     /// Until when rooms that it does not name any more are to be left.
     leaves_by: Option<Mono>,
+    /// When it is looked at whether rooms have answered that were asked for a role.
+    roles_at: Option<Mono>,
 }
 
 /// What is to be done about an admission's end now.
@@ -45,7 +50,15 @@ impl Admitted {
         let named = named(&admission);
         Self {
             address,
-            current: Mutex::new(Current { admission, named, is_told: false, look_at: None, leaves_by: None }),
+            appointments: Arc::default(),
+            current: Mutex::new(Current {
+                admission,
+                named,
+                is_told: false,
+                look_at: None,
+                leaves_by: None,
+                roles_at: None,
+            }),
         }
     }
 
@@ -86,6 +99,22 @@ impl Admitted {
     /// Whether the time is over in which rooms were to be left. Said once.
     pub(crate) fn should_have_left(&self, now: Mono) -> bool {
         lock(&self.current).leaves_by.take_if(|by| *by <= now).is_some()
+    }
+
+    /// Rooms were asked for a role, and then it is looked at what they say; `false` where that is so before.
+    pub(crate) fn looks_at_roles(&self, at: Mono) -> bool {
+        let mut current = lock(&self.current);
+        let is_first = current.roles_at.is_none();
+        current.roles_at.get_or_insert(at);
+        is_first
+    }
+
+    /// What the rooms say that were asked for a role, when that is to be looked at.
+    pub(crate) fn appointed(&self, now: Mono) -> Appointed {
+        match lock(&self.current).roles_at.take_if(|at| *at <= now) {
+            Some(_) => self.appointments.look(),
+            None => Appointed::Settled,
+        }
     }
 
     /// It is to be looked at then. `false` where it is sooner anyway: however often it is renewed, one timer is enough.

@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod admitted;
 pub(crate) mod allowance;
 pub(crate) mod answers;
+pub(crate) mod appointing;
 pub(crate) mod bucket;
 pub(crate) mod cell;
 pub(crate) mod charge;

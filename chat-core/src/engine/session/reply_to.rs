@@ -38,6 +38,16 @@ pub(crate) struct ReplyTo {
     pub(crate) charge: Option<Charge>,
     /// The place of the room that it is to make.
     pub(crate) founding: Option<Arc<Founding>>,
+    asker: Asker,
+}
+
+/// Who has asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// The client, which pays for what is refused.
+    Client,
+    /// The host, for the session: that is told nothing where it is refused, and pays nothing.
+    Host,
 }
 
 impl Drop for ReplyTo {
@@ -74,7 +84,25 @@ impl ReplyTo {
         asked: Asked,
     ) -> Self {
         let reply = Some(reply);
-        Self { cell, connection, reply, is_entering: false, asked, reserved, turn: None, charge: None, founding: None }
+        Self {
+            cell,
+            connection,
+            reply,
+            is_entering: false,
+            asked,
+            reserved,
+            turn: None,
+            charge: None,
+            founding: None,
+            asker: Asker::Client,
+        }
+    }
+
+    /// The same, asked by the host.
+    pub(crate) fn of_host(self) -> Self {
+        let mut this = self;
+        this.asker = Asker::Host;
+        this
     }
 
     fn count(&self, outcome: Outcome) {
@@ -190,7 +218,9 @@ impl ReplyTo {
             founding.give_up();
         }
         let json = wire::error(self.id(), room, &reject);
-        self.cell.lock().allowance.refused(reject.code);
+        if self.asker == Asker::Client {
+            self.cell.lock().allowance.refused(reject.code);
+        }
         self.send(Answered { kind: FrameKind::Error, json, reject: Some(reject) });
     }
 

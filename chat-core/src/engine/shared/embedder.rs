@@ -32,6 +32,15 @@ impl Shared {
         })
     }
 
+    /// The other servers that there are, as far as the cluster says.
+    pub(crate) fn living(&self) -> Vec<NodeId> {
+        let Some(cluster) = &self.cluster else { return Vec::new() };
+        catch_unwind(AssertUnwindSafe(|| cluster.living())).unwrap_or_else(|_| {
+            self.failures.note_panic();
+            Vec::new()
+        })
+    }
+
     /// Sends bytes to another server. One that could not be sent is as good as lost.
     pub(crate) fn send_bytes(&self, node: NodeId, parcel: Vec<u8>) -> Result<(), NotSent> {
         let cluster = self.cluster.as_ref().ok_or(NotSent)?;

@@ -43,7 +43,7 @@ use crate::engine::shared::room_tags::RoomTags;
 use crate::engine::shared::steady_clock::SteadyClock;
 use crate::engine::shared::timers::Timers;
 use crate::locks::lock;
-use crate::meters::Counters;
+use crate::meters::{Counters, FeedCounters};
 use crate::ports::{Cluster, Log, LogClaim, Observer, ObserverEvent, Policy};
 use crate::room::HostNames;
 use crate::types::{CloseReason, Epoch, Limits, Now, Reject, RejectCode, RoomCode, RoomLimits, Seq};
@@ -116,6 +116,7 @@ pub(crate) struct Shared {
     pub(crate) gone: tokio::sync::Notify,
     /// Told whenever a batch is published, for whoever reads all rooms.
     pub(crate) feed_news: watch::Sender<()>,
+    pub(crate) feeds: FeedCounters,
     pub(crate) gaps: AtomicU64,
     pub(crate) gaps_unblocked: AtomicU64,
     pub(crate) counters: Arc<Counters>,

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use tokio::sync::oneshot;
 
+use crate::engine::parcel::Parcel;
 use crate::locks::lock;
 use crate::types::NodeId;
 
@@ -16,6 +17,8 @@ pub(crate) struct Peers(Mutex<Known>);
 struct Known {
     up: BTreeSet<NodeId>,
     asked: BTreeMap<u64, Asked>,
+    /// What they have answered beyond that they heard: one answer of each, until whoever has asked takes it.
+    said: BTreeMap<u64, Vec<(NodeId, Parcel)>>,
     numbered: u64,
 }
 
@@ -69,6 +72,22 @@ impl Peers {
         lock(&self.0).heard(number, node);
     }
 
+    /// One of them has answered, and that is kept for whoever has asked.
+    pub(crate) fn says(&self, number: u64, node: NodeId, what: Parcel) {
+        let mut known = lock(&self.0);
+        if known.asked.get(&number).is_some_and(|asked| asked.left.contains(&node)) {
+            known.said.entry(number).or_default().push((node, what));
+            known.heard(number, node);
+        }
+    }
+
+    /// What has been answered so far. Nobody waits any more.
+    pub(crate) fn take_said(&self, number: u64) -> Vec<(NodeId, Parcel)> {
+        let mut known = lock(&self.0);
+        known.asked.remove(&number);
+        known.said.remove(&number).unwrap_or_default()
+    }
+
     /// Nobody waits any more.
     pub(crate) fn forget(&self, number: u64) {
         lock(&self.0).asked.remove(&number);
@@ -116,5 +135,21 @@ mod tests {
         peers.go(TWO);
         assert!(told.try_recv().is_ok());
         assert_eq!(peers.ask_all().1.len(), 1);
+    }
+
+    #[test]
+    fn what_they_answer_is_kept_for_whoever_waits_and_once_of_each() {
+        let peers = Peers::default();
+        peers.come(ONE);
+        peers.come(TWO);
+        let (number, _, mut told) = peers.ask_all();
+        let answer = || Parcel::ReadEnded {};
+        peers.says(number + 1, ONE, answer());
+        peers.says(number, ONE, answer());
+        peers.says(number, ONE, answer());
+        assert!(told.try_recv().is_err(), "one has not answered");
+        assert_eq!(peers.take_said(number), [(ONE, answer())]);
+        peers.says(number, TWO, answer());
+        assert_eq!(peers.take_said(number), [], "it came too late");
     }
 }

@@ -32,11 +32,19 @@ impl Shared {
             }
             Command::React { name, .. } => Some(Price { messages: 1, bytes: bytes(name.as_str()) }),
             Command::Me { change, .. } => Some(Price { messages: 1, bytes: bytes_of(change) }),
+            // In each of its rooms everybody may be told of another role and another name.
+            Command::Auth { .. } => Some(Price { messages: 1, bytes: 0 }),
             Command::SetTopic { topic, .. } => Some(Price { messages: 0, bytes: bytes(topic.as_str()) }),
             _ => None,
         };
-        let is_send =
-            matches!(command, Command::Send { .. } | Command::Edit { .. } | Command::React { .. } | Command::Me { .. });
+        let is_send = matches!(
+            command,
+            Command::Send { .. }
+                | Command::Edit { .. }
+                | Command::React { .. }
+                | Command::Me { .. }
+                | Command::Auth { .. }
+        );
         let cell = Arc::clone(&reply.cell);
         let mut state = cell.lock();
         let mut paid = match is_send {
@@ -160,6 +168,21 @@ impl Shared {
 
     /// Counts a room that is about to be entered, for as long as the reply lives or until it has been entered.
     pub(crate) fn reserve(&self, reply: &mut ReplyTo, room: Option<&RoomCode>) -> Result<(), Reject> {
+        let connection = Arc::clone(&reply.connection);
+        self.reserve_if(reply, room, |state| self.may_try(state, &connection))
+    }
+
+    /// The same of a room that the host brings it into: nobody guesses a code.
+    pub(crate) fn reserve_for_host(&self, reply: &mut ReplyTo, room: &RoomCode) -> Result<(), Reject> {
+        self.reserve_if(reply, Some(room), |_| Ok(()))
+    }
+
+    fn reserve_if(
+        &self,
+        reply: &mut ReplyTo,
+        room: Option<&RoomCode>,
+        may_look: impl FnOnce(&mut SessionState) -> Result<(), Reject>,
+    ) -> Result<(), Reject> {
         let cell = Arc::clone(&reply.cell);
         let Some(mut state) = cell.lock_for(&reply.connection).filter(|state| !state.is_ended) else {
             // The policy took its time, or the session has been ended. Rooms of the session are the newer connection's now, and it has not asked for this one.
@@ -175,7 +198,7 @@ impl Shared {
             let reject = Reject::new(RejectCode::TooManyRooms, "the session is in as many rooms as it may be");
             Err(reject.limit(rooms_max as u64))
         } else if room.is_some() && !is_in {
-            self.may_try(&mut state, &reply.connection)
+            may_look(&mut state)
         } else {
             Ok(())
         };

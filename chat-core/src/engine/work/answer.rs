@@ -1,6 +1,7 @@
 //! From an outcome to the frame that tells it: the room names, this fills in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -11,6 +12,7 @@ use crate::engine::rooms::batch::{AdmittedJoin, Outcome};
 use crate::engine::rooms::host_view::HostReply;
 use crate::engine::rooms::inbox::{InboxItem, JoinRequest};
 use crate::engine::session::answers::{PendingJoined, Read, encoder};
+use crate::engine::session::appointing::Appointing;
 use crate::engine::session::cell::SessionCell;
 use crate::engine::session::connection_state::ConnectionState;
 use crate::engine::session::reply_to::ReplyTo;
@@ -76,11 +78,16 @@ fn send_away(shared: &Arc<Shared>, code: &RoomCode, cell: &SessionCell, generati
     shared.enqueue(code, InboxItem::End { by, whole: true });
 }
 
+/// How long a room has to give somebody a role before it is looked at whether it could, and asked again where it could not. 5 s: as long as the longest
+/// pause before a log that fails is asked again.
+const ROLE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Has the host give somebody who came in the role that the policy says, as far as the room has it to give. What they are `now` may be an older
 /// truth at a server that does not decide: there it is asked for whatever it is.
 pub(crate) fn appoint(
     shared: &Arc<Shared>,
     code: &RoomCode,
+    (cell, connection): (&Arc<SessionCell>, &Arc<ConnectionState>),
     said: Role,
     (member, now): (MemberId, Role),
     has_owner: bool,
@@ -90,13 +97,26 @@ pub(crate) fn appoint(
     if now == Role::Owner || is_decided_here && now == role {
         return;
     }
-    // Where the room refuses it they are what they were, and nobody waits to hear so.
-    have_done(shared, code, Input::SetRole { by: Actor::Host, member, role });
+    // Where the rules of the room are against it they are what they were, and nobody waits to hear so.
+    let appointing = connection.admitted.as_ref().map(|admitted| Appointing::begin(&admitted.appointments));
+    let answer = appointing.map_or(HostReply::Nobody, HostReply::Appointing);
+    shared.enqueue(code, InboxItem::Host { input: Input::SetRole { by: Actor::Host, member, role }, answer });
+    shared.look_at_roles(cell, connection);
+}
+
+impl Shared {
+    /// Looks after a while at what rooms say that were asked for a role.
+    pub(crate) fn look_at_roles(&self, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
+        let at = self.clock.now().mono.after(ROLE_PATIENCE);
+        if connection.admitted.as_ref().is_some_and(|admitted| admitted.looks_at_roles(at)) {
+            self.timers.look_at_admission(at, cell, connection);
+        }
+    }
 }
 
 /// Has the room do something of which nobody waits to hear, and which its inbox does not refuse.
 pub(crate) fn have_done(shared: &Arc<Shared>, code: &RoomCode, input: Input) {
-    shared.enqueue(code, InboxItem::Host { input, answer: HostReply::nobody() });
+    shared.enqueue(code, InboxItem::Host { input, answer: HostReply::Nobody });
 }
 
 fn line<'a>(room: &Room, member: &'a Member) -> MemberLine<'a> {
@@ -314,7 +334,7 @@ fn enter(
         // Another admission has come while this was on its way, and found nobody here who had to leave.
         send_away(shared, &feed.code, &cell, connection.generation);
     } else if let Some(said) = connection.role() {
-        appoint(shared, &feed.code, said, stands, has_owner, true);
+        appoint(shared, &feed.code, (&cell, &connection), said, stands, has_owner, true);
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ pub(crate) fn check(budget: &MemoryBudget, input: &Input, decision: &Decision) -
             let mut events = decision.records.iter().map(|record| &record.event);
             events.any(|event| matches!(event, Event::Created { .. } | Event::Joined { .. })) && budget.is_crowded()
         }
+        Input::Invite { .. } => budget.is_crowded(),
         Input::Send { .. }
         | Input::Say { .. }
         | Input::Edit { .. }

@@ -76,9 +76,9 @@ pub(crate) fn deliver(shared: &Arc<Shared>, feed: Option<&Arc<RoomFeed>>, outcom
             let feed = Arc::clone(feed.expect("what can be shown belongs to a feed"));
             return send_page(shared, feed, PageSlice::History(slice), answer);
         }
-        Outcome::Answer(shown @ (Answer::Done { .. } | Answer::Sent { .. } | Answer::Bans { .. })) => {
-            HostAnswer::Told(shown)
-        }
+        Outcome::Answer(
+            shown @ (Answer::Done { .. } | Answer::Sent { .. } | Answer::Bans { .. } | Answer::Invited { .. }),
+        ) => HostAnswer::Told(shown),
         _ => HostAnswer::Told(Answer::Done { seq: feed.map(|feed| feed.backlog.head()).unwrap_or_default() }),
     };
     answer.send(Ok(shown));

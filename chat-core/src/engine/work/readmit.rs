@@ -12,7 +12,7 @@ use crate::types::{Now, Position};
 
 impl RoomTask {
     /// Where the room is decided: they are named as one who comes back is.
-    pub(crate) fn readmit(&mut self, cell: &SessionCell, connection: &Arc<ConnectionState>) {
+    pub(crate) fn readmit(&mut self, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         if let Some(by) = self.appoint_anew(cell, connection, true).filter(|by| by.named.is_some()) {
             self.state.unnamed.push(by);
         }
@@ -20,7 +20,7 @@ impl RoomTask {
 
     /// Where another server decides, or nobody now: they ask for the name themselves, as far as they would be called so if they came back now. One that
     /// looks like somebody else's they have from the next time that they do.
-    pub(crate) fn readmit_from_here(&self, now: Now, cell: &SessionCell, connection: &Arc<ConnectionState>) {
+    pub(crate) fn readmit_from_here(&self, now: Now, cell: &Arc<SessionCell>, connection: &Arc<ConnectionState>) {
         let Some(by) = self.appoint_anew(cell, connection, false).filter(|by| by.named.is_some()) else { return };
         let room = &self.state.room;
         let Some(epoch) = room.epoch() else { return };
@@ -37,7 +37,7 @@ impl RoomTask {
     /// Gives them the role that the policy says, and says who they are; nobody who is not here.
     fn appoint_anew(
         &self,
-        cell: &SessionCell,
+        cell: &Arc<SessionCell>,
         connection: &Arc<ConnectionState>,
         is_decided_here: bool,
     ) -> Option<Caller> {
@@ -51,7 +51,8 @@ impl RoomTask {
         let said = said.filter(|_| !crate::fault_injection::is(crate::fault_injection::Bug::KeepRole));
         if let Some(said) = said {
             let has_owner = room.owner_seat() != OwnerSeat::Free;
-            appoint(&self.shared, &self.cell.code, said, (member.id, member.role), has_owner, is_decided_here);
+            let (of, stands) = ((cell, connection), (member.id, member.role));
+            appoint(&self.shared, &self.cell.code, of, said, stands, has_owner, is_decided_here);
         }
         Some(by)
     }

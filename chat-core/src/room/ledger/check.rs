@@ -35,6 +35,7 @@ impl Ledger {
             self.marks.check(self.head);
             self.owed.check(self.head);
             self.bans.check();
+            self.invites.check();
             self.changes.check(self.head);
             self.slow_mode.check();
             self.member_changes.check();

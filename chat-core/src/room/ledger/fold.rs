@@ -8,6 +8,7 @@ use crate::room::bans::Ban;
 use crate::room::changes::Changed;
 use crate::room::former::Place;
 use crate::room::hashes::{KeyHash, ScopeHash};
+use crate::room::invites::Invite;
 use crate::room::key_window::Kept;
 use crate::room::members::Member;
 use crate::room::owed::{OwedAmend, OwedChange, OwedEdit};
@@ -36,6 +37,13 @@ impl Ledger {
                 self.former.forget(hash);
                 if let Some(put_out) = self.put_out.if_any() {
                     put_out.forget(hash);
+                }
+                #[cfg(feature = "fault_injection")]
+                let is_used = !fault_injection::is(Bug::KeepInvite);
+                #[cfg(not(feature = "fault_injection"))]
+                let is_used = true;
+                if let Some(invites) = self.invites.if_any().filter(|_| is_used) {
+                    invites.forget(hash);
                 }
                 self.last_member = self.last_member.max(id);
                 (self.empty, self.lost) = (None, false);
@@ -191,6 +199,9 @@ impl Ledger {
                 self.free_seat();
                 self.held = Some(HeldSeat { scope: self.hash(scope), until: None });
             }
+            Event::Invited { person, until } => {
+                self.invites.make().add(Invite { person: (*person).into(), until: *until }, self.at);
+            }
             Event::NoticesChanged { notices } => self.notices = *notices,
             // The numbers stay, for readers that are behind; everything else ends with the incarnation.
             Event::Closed { .. } => {
@@ -250,8 +261,11 @@ impl Ledger {
         }
     }
 
-    /// Who may not come in does not come back: their place goes, and a seat that is held for them runs out now.
+    /// Who may not come in does not come back: their place goes, as does an invite, and a seat that is held for them runs out now.
     fn forget_banned(&mut self, person: ScopeHash) {
+        if let Some(invites) = self.invites.if_any() {
+            invites.forget(person);
+        }
         if let Some(place) = self.former.take(person) {
             self.put_out.make().remember(place.put_out(), self.bounds.former_max);
         }

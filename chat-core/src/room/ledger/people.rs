@@ -6,8 +6,11 @@ use crate::fault_injection::{self, Bug};
 use crate::room::bans::Bans;
 use crate::room::former::Place;
 use crate::room::hashes::ScopeHash;
+use crate::room::invites::Invites;
 use crate::room::members::Member;
 use crate::room::seat::HeldSeat;
+#[cfg(feature = "fault_injection")]
+use crate::seldom::Seldom;
 use crate::types::{Color, MemberId, NickKey, Scope, Wall};
 
 impl Ledger {
@@ -100,17 +103,24 @@ impl Ledger {
         self.protected
     }
 
-    /// Without the networks of its bans, where that is the bug.
+    /// Without the networks of its bans, or without its invites, where that is the bug.
     #[cfg(feature = "fault_injection")]
     pub(in crate::room) fn with_what_is_read_back(mut self) -> Self {
         if fault_injection::is(Bug::ForgetNetworks) {
             self.bans.make().forget_networks();
+        }
+        if fault_injection::is(Bug::ForgetInvites) {
+            self.invites = Seldom::default();
         }
         self
     }
 
     pub(in crate::room) fn bans(&self) -> &Bans {
         &self.bans
+    }
+
+    pub(in crate::room) fn invites(&self) -> &Invites {
+        &self.invites
     }
 
     /// Whether a person is kept out now.

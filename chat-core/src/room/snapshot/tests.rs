@@ -3,8 +3,8 @@
 mod lives;
 
 use self::lives::{
-    Incarnation, edited_life, emptied_life, full_life, life_of_host, life_of_people, life_of_roles, life_of_the_hosts,
-    reacted_life, swept_life,
+    Incarnation, edited_life, emptied_life, full_life, life_of_host, life_of_invites, life_of_people, life_of_roles,
+    life_of_the_hosts, reacted_life, swept_life,
 };
 use super::*;
 use crate::domain::{Event, LeaveReason, Record, RecordVersion, Role};
@@ -182,6 +182,19 @@ fn what_the_host_said_under_which_key_is_stored() {
     );
     let fewer = read.bounded(&RoomLimits { host_keys_max: 1, ..RoomLimits::default() });
     assert_eq!([kept(&fewer, "feed:1"), kept(&fewer, "feed:2")], [None, Some(Seq(3))], "the newest stays");
+}
+
+#[test]
+fn who_may_come_in_once_is_stored() {
+    let limits = RoomLimits::default();
+    let stored = include_str!("../fixtures/snapshot-2-invited.json");
+    let mut life = life_of_invites(&limits);
+    let newest = Snapshot::from(life.ledger.clone());
+    assert_eq!(serde_json::to_string(&newest).expect("it can be stored"), stored.trim_end(), "what is written now");
+    let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read"));
+    assert_eq!((&read == &life.ledger, read.needs()), (true, RecordVersion::PERSONS));
+    life.join(Scope::Identity(Identity::new("user:ann").expect("an identity")));
+    assert!(Snapshot::from(life.ledger) != newest && read.invites().holding(Wall(9)).count() == 2);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod coming_in;
 mod editing;
 mod going_out;
 mod host;
+mod inviting;
 mod keeping;
 mod looking;
 mod moderating;
@@ -237,6 +238,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Protected => "protected",
         Event::Kept { .. } => "kept",
         Event::OwnerNamed { .. } => "owner_named",
+        Event::Invited { .. } => "invited",
         Event::NoticesChanged { .. } => "notices_changed",
         Event::Closed { .. } => "closed",
     }

@@ -36,6 +36,12 @@ pub struct EngineLimits {
     /// [`token_expiry`](SessionLimits::token_expiry). 100,000: 15 MB, or 40 MB where identities are long. Past it another end is refused as
     /// `at_capacity`: none is forgotten before its time, or a token that was stolen would be good again.
     pub ended_max: usize,
+    /// Sessions of one person that a server names when it is asked which there are ([`Engine::sessions_of`](crate::Engine::sessions_of)), the
+    /// earliest first. 1,000: who has more is a program, and is told that there are.
+    pub person_sessions_max: usize,
+    /// Bytes of the same, with the codes of their rooms. 1 MiB: a thousand sessions in a dozen rooms each, and far from the most that one server
+    /// sends another at once.
+    pub person_sessions_bytes_max: usize,
     /// Sessions with a connection from one address at once. 256: an office or a school behind one address; who has more behind a
     /// proxy names the proxy. 0 means no bound.
     pub connections_per_address_max: usize,
@@ -118,6 +124,8 @@ impl Default for EngineLimits {
             sessions_detached_max: 100_000,
             sessions_detached_per_address_max: 1_024,
             ended_max: 100_000,
+            person_sessions_max: 1_000,
+            person_sessions_bytes_max: 1 << 20,
             connections_per_address_max: 256,
             address_session_burst: 100,
             address_sessions_per_second: 5,

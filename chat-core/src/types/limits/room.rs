@@ -116,6 +116,12 @@ pub struct RoomLimits {
     /// People banned at once. 1,024: far more than one owner puts out, and all are looked through at each join. Past it nobody else is
     /// (`bans_full`): a ban ends with its time or is lifted, and none goes for want of room.
     pub bans_max: usize,
+    /// People invited at once ([`Engine::add`](crate::Engine::add)), each once. 1,024: a class that is added by a program before anybody is there, and
+    /// all are looked through at each join of somebody new. 16 bytes each, 16 KiB in all, and counted in [`EngineLimits::memory_bytes_max`]. Past it
+    /// nobody else is (`at_capacity`): an invite ends with its time or is used, and none goes for want of room.
+    pub invites_max: usize,
+    /// How long an invite holds. 7 days: whoever is told of it by mail has been at their desk by then.
+    pub invite_time: Duration,
     /// Bans in one answer. 100: bounds the size of one frame.
     pub bans_page_max: usize,
     /// Changes of messages (taken back, edited) for which the log does not say yet that it has been amended. 256, a batch of nothing else: past
@@ -218,6 +224,8 @@ impl Default for RoomLimits {
             former_max: 4_096,
             former_networks_max: 1_024,
             bans_max: 1_024,
+            invites_max: 1_024,
+            invite_time: Duration::from_secs(7 * 86_400),
             bans_page_max: 100,
             owed_max: 256,
             owed_bytes_max: 256 << 10,

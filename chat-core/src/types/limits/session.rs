@@ -21,7 +21,8 @@ pub struct SessionLimits {
     pub chunk_bytes_max: usize,
     /// Bytes taken from one room before the next has its turn. 16 KiB: a quarter of a write, so that a busy room leaves room for others.
     pub room_quantum_bytes: usize,
-    /// Messages that may be sent at once after a pause. 10: a list pasted line by line.
+    /// Messages that may be sent at once after a pause, and what costs as much: edits, reactions, names, another credential. 10: a list pasted line by
+    /// line.
     pub send_burst: u32,
     /// Messages per second in the long run. 5: faster than anybody types. 0 means no bound.
     pub send_per_second: u32,

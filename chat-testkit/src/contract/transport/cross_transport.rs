@@ -1,5 +1,6 @@
 //! Two transports in front of one engine: it does not matter over which of them one comes in, or comes back.
 
+use chat_core::{Identity, Nick, RoomCode};
 use serde_json::json;
 
 use super::devices::InOrder;
@@ -130,6 +131,31 @@ pub async fn a_session_is_ended_from_the_other_transport<A: TransportHarness, B:
     assert_eq!(TestClient::with_bad_token(&other, trail.resume()).await.1, "bad_token");
     assert_eq!(TestClient::with_bad_token(&server.harness, trail.resume()).await.1, "bad_token");
     elsewhere.join("LUNCH", "Bob").await;
+}
+
+/// Who is added by the host comes in on every device, over whichever transport, without having asked: each is told so as if it had.
+pub async fn who_is_added_comes_in_on_both_transports<A: TransportHarness, B: TransportHarness>() {
+    let people = InOrder::new(&["ann", "bob", "bob"]);
+    let server = TestServer::<A>::build(|_| {}, |builder| builder.policy(people)).await;
+    let other = B::open(server.engine.clone()).await;
+    let [mut ann] = server.people("LUNCH", ["Ann"]).await;
+    ann.done(json!({"type": "settings", "room": "LUNCH", "locked": true})).await;
+    let mut here = server.client().await;
+    let mut there = TestClient::new(&other).await;
+    let (bob, lunch) = (Identity::new("bob").expect("an identity"), RoomCode::parse("LUNCH").expect("a room code"));
+    let nick = Nick::parse("Bob").expect("a valid nick");
+    let added = server.engine.add(&bob, &lunch).with_nick(nick).await.expect("added");
+    assert_eq!((added.attached, added.invited_until, added.refused), (2, None, None));
+    for joined in [here.find("joined").await, there.find("joined").await] {
+        assert!(joined.get("id").is_none(), "nobody has asked: {joined}");
+        assert_eq!((&joined["you"]["nick"], &joined["room"]), (&json!("Bob"), &json!("LUNCH")));
+    }
+    ann.say("LUNCH", "hi").await;
+    for told in [here.told_to("LUNCH", 4).await, there.told_to("LUNCH", 4).await] {
+        assert_eq!(told.last().map(String::as_str), Some("4 Ann: hi"));
+    }
+    there.say("LUNCH", "hello").await;
+    assert_eq!(here.told().await, "5 Bob: hello");
 }
 
 /// Each connection is told so, and has left.

@@ -418,6 +418,7 @@ macro_rules! transport_pair_contract {
             reactions_are_the_same_over_both_transports,
             a_session_is_ended_from_the_other_transport,
             all_sessions_of_a_person_are_ended_on_both_transports,
+            who_is_added_comes_in_on_both_transports,
         }
     };
     (@tests $one:ty, $other:ty; $($behaviour:ident),* $(,)?) => {$(

@@ -171,3 +171,13 @@ pub(super) fn life_of_the_hosts(limits: &RoomLimits) -> Incarnation {
     life.record(None, None, Event::OwnerNamed { scope: Scope::Identity(ann) });
     life
 }
+
+/// A room that two may come into who have not yet.
+pub(super) fn life_of_invites(limits: &RoomLimits) -> Incarnation {
+    let mut life = Incarnation::new(limits);
+    for (name, until) in [("user:ann", 10), ("user:bob", 20)] {
+        let person = life.ledger.hash(&Scope::Identity(Identity::new(name).expect("an identity")));
+        life.record(None, None, Event::Invited { person: person.into(), until: Wall(until) });
+    }
+    life
+}
