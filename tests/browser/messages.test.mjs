@@ -143,13 +143,14 @@ withBrowser('messages', chat => {
 
   test('what is copied of several messages says who and when', async () => {
     const { bob } = await inLab({ history: [message(8, 'eight', CID), message(9, 'nine')] });
-    const copied = await bob.evaluate(() => {
+    await bob.locator('#log').focus();
+    await bob.evaluate(() => {
+      document.addEventListener('copy', ({ clipboardData }) => { window.copied = clipboardData.getData('text/plain'); });
       getSelection().selectAllChildren(document.getElementById('rows'));
-      const clipboardData = new DataTransfer();
-      document.getElementById('log').dispatchEvent(new ClipboardEvent('copy', { clipboardData, bubbles: true, cancelable: true }));
-      return clipboardData.getData('text/plain');
     });
-    assert.match(copied, /^Cid, \d\d:\d\d: eight\nAnn, \d\d:\d\d: nine$/);
+    await bob.keyboard.press('Control+c');
+    await bob.waitForFunction(() => window.copied !== undefined);
+    assert.match(await bob.evaluate(() => window.copied), /^Cid, \d\d:\d\d: eight\nAnn, \d\d:\d\d: nine$/);
   });
 
   test('in slow mode one sees how long one has to wait', async () => {

@@ -7,6 +7,9 @@ import { enterLab, message, serveScript, welcome } from './scripted.mjs';
 
 const atHome = page => page.getByRole('button', { name: 'Create room' }).waitFor();
 
+/** As the button does: a driver would wait for a page to load. */
+const back = page => page.evaluate(() => history.back());
+
 withBrowser('places', chat => {
   test('Back closes what stands above the room, and then leads to the room before', async () => {
     const ann = await chat.open('/', PHONE);
@@ -18,24 +21,24 @@ withBrowser('places', chat => {
     await ann.getByRole('button', { name: 'Leave this room' }).waitFor();
     await ann.getByRole('button', { name: 'Set the topic' }).click();
     await ann.getByRole('dialog').waitFor();
-    await ann.goBack();
+    await back(ann);
     await ann.getByRole('dialog').waitFor({ state: 'hidden' });
     await ann.getByRole('button', { name: /^Members/ }).click();
     await ann.locator('#members.open').waitFor();
-    await ann.goBack();
+    await back(ann);
     await ann.locator('#members:not(.open)').waitFor({ state: 'attached' });
     assert.equal(await ann.locator('#room-code').textContent(), second);
     // What is closed otherwise leaves nothing behind.
     await ann.getByRole('button', { name: /^Members/ }).click();
     await ann.keyboard.press('Escape');
     await ann.waitForFunction(() => history.state?.layer === undefined);
-    await ann.goBack();
+    await back(ann);
     await atHome(ann);
-    await ann.goBack();
+    await back(ann);
     await inRoom(ann, first);
     assert.ok(ann.url().endsWith(`#${first}`));
-    await ann.goForward();
-    await ann.goForward();
+    await ann.evaluate(() => history.forward());
+    await ann.evaluate(() => history.forward());
     await inRoom(ann, second);
   });
 
@@ -65,7 +68,9 @@ withBrowser('places', chat => {
     assert.deepEqual(await notices(ann), ['Bob joined']);
   });
 
-  test('a page that goes takes along whoever is about to leave', async () => {
+  test('a page that goes takes along whoever is about to leave', async t => {
+    // Firefox closes the line before what a page says as it goes: others are told once the grace has run out.
+    if (chat.browserName === 'Firefox') return t.skip('Firefox says nothing for a page that goes');
     const [ann, bob] = [await chat.open(), await chat.open()];
     await enter(bob, 'Bob', await create(ann, 'Ann'));
     await bob.getByRole('button', { name: 'Leave this room' }).click();
