@@ -134,13 +134,16 @@ impl RoomTask {
             .for_each(|item| self.cell.refuse(item, unavailable()));
     }
 
+    /// What has waited too long, here or, where the room follows no server by now, for the answer of one.
     fn refuse_overdue(&mut self, now: Mono) {
         let Some(part) = &mut self.state.part else { return };
+        let unanswered = if part.follows().is_none() { part.overdue(now) } else { Vec::new() };
         let is_over = |parked: &Parked| parked.until <= now;
         let (overdue, left): (VecDeque<_>, VecDeque<_>) =
             std::mem::take(&mut part.parked).into_iter().partition(is_over);
         part.parked = left;
-        overdue.into_iter().map(|parked| parked.item).for_each(|item| self.cell.refuse(item, unavailable()));
+        let overdue = overdue.into_iter().map(|parked| parked.item);
+        unanswered.into_iter().chain(overdue).for_each(|item| self.cell.refuse(item, unavailable()));
     }
 
     /// When something that waits can go, or is to be refused.
