@@ -1,16 +1,16 @@
 // One session with the server: its connection, its token and its rooms.
 
+import { BUFFERED_MAX, CREDENTIALS_MS_MAX, HOLE_MAX, PROBE_MS_MAX, SILENCE_MS_MAX } from './bounds.js';
 import { systemClock } from './clock.js';
 import { Connection } from './connection.js';
-import { CREDENTIALS_EXPIRED, ChatError, isUnexplained } from './errors.js';
+import { ChatError, isUnexplained } from './errors.js';
 import { Emitter } from './emitter.js';
 import { Requests } from './requests.js';
 import { Room } from './room.js';
-import { HOLE_MAX } from './state.js';
 import { snapshot } from './snapshot.js';
 import { sseAt } from './sse.js';
 import { Claims, load, sessionStorageOf, store } from './storage.js';
-import { ABNORMAL } from './transport.js';
+import { ABNORMAL, CREDENTIALS_EXPIRED, REPLACED, SESSION_ENDED } from './transport.js';
 import { watch } from './wake.js';
 import { webSocketAt } from './ws.js';
 import type { Clock } from './clock.js';
@@ -20,18 +20,6 @@ import type { Storage } from './storage.js';
 import type { OwnTransport, TransportName } from './transport.js';
 import type { ClientFrame, Hello, Joined, Limits, RoomFrame, ServerFrame, Welcome } from './wire.js';
 import type { WebSocketConstructor } from './ws.js';
-
-/** Nothing was heard for so long over a transport that says nothing by itself: it is asked whether it lives. */
-const SILENCE_MS_MAX = 45_000;
-/** How long a connection has to show that it lives. */
-const PROBE_MS_MAX = 5_000;
-/** So many bytes on their way, and what passes is not said at all. */
-const BUFFERED_MAX = 65_536;
-/** How long the program has to say who one is: whoever has to be asked may need a while. */
-const CREDENTIALS_MS_MAX = 60_000;
-/** Close codes after which the token is somebody else's, or nobody's. */
-const SESSION_ENDED = 4503;
-const TOKEN_IS_GONE = [4501, SESSION_ENDED];
 
 type Credentials = Exclude<ConnectOptions['credentials'], string | undefined>;
 
@@ -190,7 +178,7 @@ export class Client extends Emitter<ClientEvents> {
   end({ all = false }: { all?: boolean } = {}): Promise<void> {
     const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
-      this.#requests.ask({ type: 'end', ...(all && { all }) }, answer => {
+      this.#requests.ask({ type: 'end', all: all || undefined }, answer => {
         // Whatever becomes of the connection, nobody comes back with what is ended.
         if (!(answer instanceof ChatError) || (answer.code === 'bad_token' && !all)) this.#connection.close(SESSION_ENDED, 'ended');
         const status = this.#status;
@@ -282,7 +270,7 @@ export class Client extends Emitter<ClientEvents> {
       }
       this.#requests.close();
       if (status.name === 'closed') {
-        if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
+        if (status.code === REPLACED || status.code === SESSION_ENDED) this.#forget();
         this.#stopWatch?.();
         this.#stopWatch = null;
         this.#claims.release();

@@ -1,5 +1,6 @@
 // A room as a program holds it: its state, what it says, and what one may do there. It enters again by itself, and asks for what it missed.
 
+import { PAUSE_MS, TYPING_RENEWAL_MS } from './bounds.js';
 import { ChatError, isPassing } from './errors.js';
 import { Emitter } from './emitter.js';
 import { nextQuestion } from './missed.js';
@@ -14,11 +15,6 @@ import type { Ending, Message, RoomState } from './state.js';
 import type {
   Bans, ClientFrame, Json, JsonObject, Member, RoomEvent, RoomFrame, RoomStatus, ServerFrame, SettingsChange,
 } from './wire.js';
-
-/** How long to wait before asking again what could not be answered, where nobody says how long. */
-const PAUSE_MS = 1_000;
-/** How often a typing signal is renewed; the server forgets it after 6 seconds. */
-const TYPING_RENEWAL_MS = 3_000;
 
 /** As whom one enters. */
 export interface Entrance {
@@ -126,14 +122,13 @@ export class Room extends Emitter<RoomEvents> {
    * another life of the room: then it fails with `epoch_changed`. `key` (one's own, or drawn) tells which message it became.
    */
   send(text: string, { key = newKey(), data, replyTo }: { key?: string; data?: JsonObject; replyTo?: number } = {}): Promise<Required<Sent>> {
-    const frame = { type: 'send', ...(text !== '' && { text }), ...(data && { data }), ...(replyTo !== undefined && { reply_to: replyTo }) };
     this.#typingUntil = 0;
-    return this.#push(frame, key) as Promise<Required<Sent>>;
+    return this.#push({ type: 'send', text: text || undefined, data, reply_to: replyTo }, key) as Promise<Required<Sent>>;
   }
 
   /** Says something else in a message of one's own: `text` and `data` are all that it says from now on. Waits like `send`. */
   edit(target: number, text: string, { key = newKey(), data }: { key?: string; data?: JsonObject } = {}): Promise<Sent> {
-    return this.#push({ type: 'edit', target, ...(text !== '' && { text }), ...(data && { data }) }, key);
+    return this.#push({ type: 'edit', target, text: text || undefined, data }, key);
   }
 
   /** Reacts to a message, or does not any more. Waits like `send`. */
@@ -158,7 +153,7 @@ export class Room extends Emitter<RoomEvents> {
    */
   async listMembers(after = 0): Promise<readonly Member[]> {
     const { epoch, membersAt } = this.#state;
-    const answer = await this.command({ type: 'members', ...(after > 0 && { after }) });
+    const answer = await this.command({ type: 'members', after: after || undefined });
     // Somebody came or went meanwhile: the list may be older than that.
     const isLate = epoch !== this.#state.epoch || membersAt !== this.#state.membersAt;
     if (!isLate) this.#ingest(answer, { type: 'members', after });
@@ -429,9 +424,8 @@ export class Room extends Emitter<RoomEvents> {
     if (this.#isEntering || status === 'live') return;
     this.#isEntering = true;
     const after = positionOf(this.#state);
-    const where = { type: this.#isMaker ? 'create' : 'join', ...(code !== null && { room: code }) };
-    const frame = { ...where, ...this.#entrance, ...(after !== null && { after, catch_up: this.#host.catchUp }) };
-    this.#host.ask(frame, answer => {
+    const where = { type: this.#isMaker ? 'create' : 'join', room: code ?? undefined };
+    this.#host.ask({ ...where, ...this.#entrance, ...(after !== null && { after, catch_up: this.#host.catchUp }) }, answer => {
       this.#isEntering = false;
       // A `joined` was taken as a frame of the room.
       if (answer instanceof ChatError) this.#refused(answer);

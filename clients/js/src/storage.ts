@@ -1,5 +1,6 @@
 // What outlives a reload: the session, the rooms and what waits to be sent. And which tab it belongs to, where a tab was duplicated.
 
+import { AGAIN_MS } from './bounds.js';
 import type { Clock } from './clock.js';
 import type { Entry } from './outbox.js';
 import type { StoredRoom } from './room.js';
@@ -58,9 +59,6 @@ export function sessionStorageOf(scope: { readonly sessionStorage?: Storage }): 
 interface Locks {
   request(name: string, options: { ifAvailable: true }, use: (lock: unknown) => Promise<void> | undefined): Promise<void>;
 }
-
-/** A page that goes lets its lock go a moment later: so long after, it is asked once more. */
-const AGAIN_MS = 200;
 
 interface Claim {
   readonly name: string;

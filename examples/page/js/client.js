@@ -1,5 +1,30 @@
 // The client of `clients/js`, bundled: built there by `npm run page`, and never edited here.
 
+// src/bounds.ts
+var BACKOFF_MIN_MS = 500;
+var BACKOFF_MAX_MS = 2e4;
+var WELCOME_MS_MAX = 1e4;
+var STEADY_MS = 5e3;
+var FALLBACK_MS = 10 * 6e4;
+var SILENCE_MS_MAX = 45e3;
+var STREAM_SILENCE_MS_MAX = 35e3;
+var PROBE_MS_MAX = 5e3;
+var TICK_MS = 2e4;
+var BUFFERED_MAX = 65536;
+var CREDENTIALS_MS_MAX = 6e4;
+var AGAIN_MS = 200;
+var ANSWER_MS_MAX = 15e3;
+var ONE_MS_MAX = 6e4;
+var IN_FLIGHT = 32;
+var QUEUE_MAX = 256;
+var PAUSE_MS = 1e3;
+var TYPING_RENEWAL_MS = 3e3;
+var OUTBOX_MAX = 256;
+var LOSSES_MAX = 8;
+var HELD_MAX = 1e3;
+var HOLE_MAX = 500;
+var NAMED_MAX = 8;
+
 // src/clock.ts
 var systemClock = {
   now: () => Date.now(),
@@ -9,8 +34,6 @@ var systemClock = {
   },
   random: () => Math.random()
 };
-var BACKOFF_MIN_MS = 500;
-var BACKOFF_MAX_MS = 2e4;
 var backoffMs = (attempt, clock) => Math.round(clock.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** attempt));
 
 // src/errors.ts
@@ -34,16 +57,15 @@ var PASSING = ["rate_limited", "busy", "unavailable", "at_capacity", "draining",
 var isPassing = ({ code }) => PASSING.includes(code);
 var isFinal = (code) => code >= 4500 && code <= 4999;
 var isUnexplained = (code) => code === 4500 || code > 1001 && code < 4e3 && code !== 1012;
-var CREDENTIALS_EXPIRED = 4007;
 
 // src/transport.ts
 var ABNORMAL = 1006;
 var NORMAL = 1e3;
+var CREDENTIALS_EXPIRED = 4007;
+var REPLACED = 4501;
+var SESSION_ENDED = 4503;
 
 // src/connection.ts
-var WELCOME_MS_MAX = 1e4;
-var STEADY_MS = 5e3;
-var FALLBACK_MS = 10 * 6e4;
 var Connection = class {
   #options;
   #clock;
@@ -202,10 +224,6 @@ function snapshot(given, bytesMax = Infinity) {
 }
 
 // src/requests.ts
-var ANSWER_MS_MAX = 15e3;
-var ONE_MS_MAX = 6e4;
-var IN_FLIGHT = 32;
-var QUEUE_MAX = 256;
 var PAGES = /* @__PURE__ */ new Set(["history", "changes", "members", "bans"]);
 var Requests = class {
   #clock;
@@ -283,8 +301,6 @@ var Requests = class {
 };
 
 // src/state.ts
-var HELD_MAX = 1e3;
-var HOLE_MAX = 500;
 function newRoom(code) {
   return {
     code,
@@ -389,9 +405,6 @@ function nextQuestion(state, refused = /* @__PURE__ */ new Set()) {
 }
 
 // src/outbox.ts
-var OUTBOX_MAX = 256;
-var PAUSE_MS = 1e3;
-var LOSSES_MAX = 8;
 var Outbox = class {
   #options;
   #waiting;
@@ -489,7 +502,6 @@ var Outbox = class {
 };
 
 // src/messages.ts
-var NAMED_MAX = 8;
 function messageOf(frame, asOf) {
   const { type, room, as_of, ...content } = frame;
   return { ...content, as_of: asOf };
@@ -780,8 +792,6 @@ function members(state, frame, asked) {
 var forgotten = (state) => settled(dropped(state));
 
 // src/room.ts
-var PAUSE_MS2 = 1e3;
-var TYPING_RENEWAL_MS = 3e3;
 var Room = class extends Emitter {
   #host;
   #outbox;
@@ -840,13 +850,12 @@ var Room = class extends Emitter {
    * another life of the room: then it fails with `epoch_changed`. `key` (one's own, or drawn) tells which message it became.
    */
   send(text, { key = newKey(), data, replyTo } = {}) {
-    const frame = { type: "send", ...text !== "" && { text }, ...data && { data }, ...replyTo !== void 0 && { reply_to: replyTo } };
     this.#typingUntil = 0;
-    return this.#push(frame, key);
+    return this.#push({ type: "send", text: text || void 0, data, reply_to: replyTo }, key);
   }
   /** Says something else in a message of one's own: `text` and `data` are all that it says from now on. Waits like `send`. */
   edit(target, text, { key = newKey(), data } = {}) {
-    return this.#push({ type: "edit", target, ...text !== "" && { text }, ...data && { data } }, key);
+    return this.#push({ type: "edit", target, text: text || void 0, data }, key);
   }
   /** Reacts to a message, or does not any more. Waits like `send`. */
   react(target, name, on = true, { key = newKey() } = {}) {
@@ -867,7 +876,7 @@ var Room = class extends Emitter {
    */
   async listMembers(after = 0) {
     const { epoch, membersAt } = this.#state;
-    const answer = await this.command({ type: "members", ...after > 0 && { after } });
+    const answer = await this.command({ type: "members", after: after || void 0 });
     const isLate = epoch !== this.#state.epoch || membersAt !== this.#state.membersAt;
     if (!isLate) this.#ingest(answer, { type: "members", after });
     return this.#state.members;
@@ -1085,7 +1094,7 @@ var Room = class extends Emitter {
       this.#set(next, true);
     }, this);
   }
-  #askLater(ms = PAUSE_MS2) {
+  #askLater(ms = PAUSE_MS) {
     this.#isAsking = true;
     this.#pause("asking", ms, () => {
       this.#isAsking = false;
@@ -1102,9 +1111,8 @@ var Room = class extends Emitter {
     if (this.#isEntering || status === "live") return;
     this.#isEntering = true;
     const after = positionOf(this.#state);
-    const where = { type: this.#isMaker ? "create" : "join", ...code !== null && { room: code } };
-    const frame = { ...where, ...this.#entrance, ...after !== null && { after, catch_up: this.#host.catchUp } };
-    this.#host.ask(frame, (answer) => {
+    const where = { type: this.#isMaker ? "create" : "join", room: code ?? void 0 };
+    this.#host.ask({ ...where, ...this.#entrance, ...after !== null && { after, catch_up: this.#host.catchUp } }, (answer) => {
       this.#isEntering = false;
       if (answer instanceof ChatError) this.#refused(answer);
     }, this);
@@ -1116,10 +1124,10 @@ var Room = class extends Emitter {
     if (this.#leaving !== null) return this.#gone();
     if (error.code === "already_member") {
       this.#state = newRoom(this.code);
-      return this.#pause("entering", PAUSE_MS2, () => this.#host.restart());
+      return this.#pause("entering", PAUSE_MS, () => this.#host.restart());
     }
     if (isPassing(error) || error.code === "nick_taken" && error.retryAfterMs !== void 0 && (isKnown || this.#tries > 1)) {
-      return this.#pause("entering", error.retryAfterMs ?? PAUSE_MS2, () => this.#ask());
+      return this.#pause("entering", error.retryAfterMs ?? PAUSE_MS, () => this.#ask());
     }
     this.#end({ why: error.code === "banned" ? "banned" : "refused", error, ...error.until !== void 0 && { until: error.until } });
     if (!isKnown) this.#host.remove(this);
@@ -1139,7 +1147,7 @@ var Room = class extends Emitter {
   #askToLeave() {
     this.#host.ask({ type: "leave", room: this.code }, (answer) => {
       if (answer instanceof ChatError && answer.code === "disconnected") return;
-      if (answer instanceof ChatError && isPassing(answer)) return this.#pause("leaving", answer.retryAfterMs ?? PAUSE_MS2, () => this.#askToLeave());
+      if (answer instanceof ChatError && isPassing(answer)) return this.#pause("leaving", answer.retryAfterMs ?? PAUSE_MS, () => this.#askToLeave());
       this.#gone();
     }, this);
   }
@@ -1162,7 +1170,6 @@ function newKey() {
 }
 
 // src/sse.ts
-var SILENCE_MS_MAX = 35e3;
 var CLOSE_CODES = {
   auth_expired: CREDENTIALS_EXPIRED,
   forbidden: 4502,
@@ -1191,7 +1198,7 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
     }
     function heard() {
       stopSilence();
-      stopSilence = clock.after(SILENCE_MS_MAX, () => end(ABNORMAL, "silence"));
+      stopSilence = clock.after(STREAM_SILENCE_MS_MAX, () => end(ABNORMAL, "silence"));
     }
     function tell(frame) {
       if (signal.aborted) return;
@@ -1252,7 +1259,7 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
         return;
       }
       unreachedSince ??= clock.now();
-      if (clock.now() - unreachedSince > SILENCE_MS_MAX) return end(ABNORMAL, "no way to the server of the stream");
+      if (clock.now() - unreachedSince > STREAM_SILENCE_MS_MAX) return end(ABNORMAL, "no way to the server of the stream");
       tell({ type: "error", code: "unavailable", message: "out of reach", ...number });
     }
     const lost = (error) => end(ABNORMAL, String(error));
@@ -1304,7 +1311,6 @@ function sessionStorageOf(scope) {
     return null;
   }
 }
-var AGAIN_MS = 200;
 var Claims = class {
   #locks = globalThis.navigator?.locks;
   #clock;
@@ -1350,7 +1356,6 @@ var Claims = class {
 };
 
 // src/wake.ts
-var TICK_MS = 2e4;
 function watch(clock, onWake, onTick) {
   const scope = globalThis;
   const { document } = scope;
@@ -1378,10 +1383,9 @@ function watch(clock, onWake, onTick) {
 }
 
 // src/ws.ts
-var SUBPROTOCOL = "chat.v1";
 function webSocketAt(url, Socket = WebSocket) {
   return (hello, { onOpen, onFrame, onClose }) => {
-    const socket = new Socket(`${url.replace(/^http/, "ws")}/ws`, SUBPROTOCOL);
+    const socket = new Socket(`${url.replace(/^http/, "ws")}/ws`, "chat.v1");
     socket.onopen = () => {
       onOpen();
       socket.send(JSON.stringify(hello));
@@ -1410,12 +1414,6 @@ function webSocketAt(url, Socket = WebSocket) {
 }
 
 // src/client.ts
-var SILENCE_MS_MAX2 = 45e3;
-var PROBE_MS_MAX = 5e3;
-var BUFFERED_MAX = 65536;
-var CREDENTIALS_MS_MAX = 6e4;
-var SESSION_ENDED = 4503;
-var TOKEN_IS_GONE = [4501, SESSION_ENDED];
 var Client = class extends Emitter {
   #options;
   #url;
@@ -1529,7 +1527,7 @@ var Client = class extends Emitter {
   end({ all = false } = {}) {
     const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
-      this.#requests.ask({ type: "end", ...all && { all } }, (answer) => {
+      this.#requests.ask({ type: "end", all: all || void 0 }, (answer) => {
         if (!(answer instanceof ChatError) || answer.code === "bad_token" && !all) this.#connection.close(SESSION_ENDED, "ended");
         const status = this.#status;
         if (status.name !== "closed") return reject(answer);
@@ -1614,7 +1612,7 @@ var Client = class extends Emitter {
       }
       this.#requests.close();
       if (status.name === "closed") {
-        if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
+        if (status.code === REPLACED || status.code === SESSION_ENDED) this.#forget();
         this.#stopWatch?.();
         this.#stopWatch = null;
         this.#claims.release();
@@ -1704,7 +1702,7 @@ var Client = class extends Emitter {
     this.#probe();
   }
   #tick() {
-    if (this.#clock.now() - this.#heardAt > SILENCE_MS_MAX2) this.#probe();
+    if (this.#clock.now() - this.#heardAt > SILENCE_MS_MAX) this.#probe();
   }
   #probe() {
     if (!this.#connection.isOpen || this.#stopProbe !== null) return;
