@@ -5,7 +5,7 @@ import { ChatError, isPassing } from './errors.js';
 import { Emitter } from './emitter.js';
 import { nextQuestion } from './missed.js';
 import { Outbox } from './outbox.js';
-import { forgotten, isEvent, reduce } from './reduce.js';
+import { forgotten, holding, isEvent, reduce } from './reduce.js';
 import { snapshot } from './snapshot.js';
 import { disconnected, ended, newRoom, positionOf, readUpTo, resumed } from './state.js';
 import type { Clock } from './clock.js';
@@ -160,9 +160,9 @@ export class Room extends Emitter<RoomEvents> {
     return this.#state.members;
   }
 
-  /** Holds at most so many messages from now on, beside those that `history` adds; past that the oldest go. */
+  /** Holds at most so many messages from now on, beside those that `history` adds from now on; past that the oldest go, a quarter at a time. */
   hold(messages: number): void {
-    if (this.#state.heldMax !== messages) this.#set({ ...this.#state, heldMax: messages });
+    if (this.#state.heldMax !== messages) this.#set(holding(this.#state, messages));
   }
 
   /** Says how far one has read; all of it, where nothing is named. It is told as soon as it can be, and to one's other devices. */

@@ -61,7 +61,7 @@ export interface RoomState {
   readonly hole: { readonly after: number; readonly through: number } | null;
   /** Everything was dropped, and the newest messages are to be read again. */
   readonly isBare: boolean;
-  /** So many messages are held at most; each page of history adds its own. */
+  /** So many messages are held at most; each page of `history()` adds its own. */
   readonly heldMax: number;
   /** What every event up to `known` changed is shown. */
   readonly known: number;

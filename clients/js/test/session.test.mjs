@@ -554,12 +554,45 @@ test('a list of members that was asked for before somebody came is passed over',
   assert.deepEqual((await late).map(({ nick }) => nick), ['Ann', 'Bob', 'Cyd']);
 });
 
-test('as many messages are held as is said', async () => {
+test('as many messages are held as is said, and no more', async () => {
+  for (const most of [0, 1, 3, 4, 10]) {
+    const it = await inRoom();
+    it.room.hold(most);
+    assert.equal(it.room.state.more, false, 'nothing was dropped');
+    for (let seq = 3; seq <= 62; seq += 1) {
+      it.line.tell(message(seq, `${seq}`));
+      const { messages, from, more } = it.room.state;
+      assert.ok(messages.length <= most && messages.length >= Math.min(seq - 2, most - (most >> 2)), `${messages.length} of ${most}`);
+      assert.deepEqual([more, from], messages.length === seq - 2 ? [false, 1] : [true, messages[0]?.seq ?? seq + 1]);
+    }
+  }
+});
+
+test('what is above is let go at once, and what is asked for beside it is held', async () => {
   const it = await inRoom();
-  it.room.hold(8);
-  for (let seq = 3; seq <= 11; seq += 1) it.line.tell(message(seq, `${seq}`));
-  assert.deepEqual([it.room.messages.length, it.room.state.from, it.room.state.more], [7, 5, true]);
+  for (let seq = 3; seq <= 62; seq += 1) it.line.tell(message(seq, `${seq}`));
+  it.room.hold(60);
+  assert.deepEqual([it.room.messages.length, it.room.state.more], [60, false]);
+  it.room.hold(10);
+  assert.deepEqual([it.room.messages.length, it.room.state.from, it.room.state.more, it.room.state.synced], [10, 53, true, true]);
+  const page = it.room.history(5);
+  const messages = [48, 49, 50, 51, 52].map(seq => message(seq, `${seq}`));
+  it.line.answer('history', { type: 'history', epoch: EPOCH, messages, more_before: true, more_after: true, as_of: 62 });
+  assert.equal((await page).length, 15);
+  it.line.tell(message(63, '63'));
+  assert.deepEqual([it.room.messages.length, it.room.state.from], [12, 52]);
   it.room.hold(20);
-  for (let seq = 12; seq <= 24; seq += 1) it.line.tell(message(seq, `${seq}`));
+  for (let seq = 64; seq <= 71; seq += 1) it.line.tell(message(seq, `${seq}`));
   assert.equal(it.room.messages.length, 20);
+  it.line.tell({ ...JOINED, epoch: 'another', seq: 40, history: Array.from({ length: 30 }, (_, index) => message(index + 11, 'x')), more: true });
+  assert.deepEqual([it.room.messages.length, it.room.state.from], [15, 26], 'a longer history than that, too');
+});
+
+test('what is read again after everything was dropped takes the place of what was held', async () => {
+  const it = await inRoom();
+  it.room.hold(10);
+  it.line.tell({ type: 'gap', room: ROOM, epoch: EPOCH, from: 3, to: 900, members: [ANN, BOB], members_total: 2, topic: '', notices: 'told', changed_at: 0 });
+  const messages = Array.from({ length: 50 }, (_, index) => message(851 + index, 'x'));
+  it.line.answer('history', { type: 'history', epoch: EPOCH, messages, more_before: true, more_after: false, as_of: 900 });
+  assert.deepEqual([it.room.state.heldMax, it.room.messages.length <= 10, it.room.state.more], [10, true, true]);
 });

@@ -572,7 +572,7 @@ function withReactions(message, now) {
 // src/reduce.ts
 function reduce(state, frame, asked) {
   const next = change(state, frame, asked);
-  return next === state ? state : settled(next);
+  return next === state ? state : settled(trimmed(next));
 }
 function change(state, frame, asked) {
   if (frame.type === "joined") return joined(state, frame);
@@ -617,12 +617,13 @@ function event(state, frame) {
   const known = misses(at) ? at.known : Math.max(at.known, seq);
   const apply = EVENTS[frame.type];
   const membersAt = MEMBER_EVENTS.has(frame.type) ? seq : at.membersAt;
-  const next = { ...at, seq, known, ...apply?.({ ...at, seq, known }, frame), membersAt };
-  return next.messages.length > next.heldMax ? trimmed(next) : next;
+  return { ...at, seq, known, ...apply?.({ ...at, seq, known }, frame), membersAt };
 }
-function trimmed(state) {
-  const messages = state.messages.slice(state.heldMax >> 2);
-  const from = messages[0].seq;
+function trimmed(state, rest = state.heldMax - (state.heldMax >> 2)) {
+  const { length } = state.messages;
+  if (length <= state.heldMax) return state;
+  const messages = state.messages.slice(length - rest);
+  const from = messages[0]?.seq ?? state.seq + 1;
   const hole = state.hole && state.hole.after >= from - 1 ? state.hole : null;
   return { ...state, messages, from, hole, more: true };
 }
@@ -757,7 +758,7 @@ function history(state, { epoch, messages, more_before, more_after, as_of }, ask
   if (asked.before === state.from) {
     if (messages.length === 0 && more_before) return state;
     const from = more_before ? messages[0].seq : 1;
-    const heldMax = state.heldMax + messages.length;
+    const heldMax = state.heldMax + (state.isBare ? 0 : messages.length);
     return { ...state, known, messages: merged(state.messages, messages, as_of), from, more: more_before, isBare: false, heldMax };
   }
   if (hole === null || asked.after !== hole.after || messages.length === 0 && more_after) return state;
@@ -790,6 +791,7 @@ function members(state, frame, asked) {
   return { ...state, you, members: all, membersTotal: frame.members_total, listedTo: frame.more ? last : null };
 }
 var forgotten = (state) => settled(dropped(state));
+var holding = (state, heldMax) => settled(trimmed({ ...state, heldMax }, heldMax));
 
 // src/room.ts
 var Room = class extends Emitter {
@@ -881,9 +883,9 @@ var Room = class extends Emitter {
     if (!isLate) this.#ingest(answer, { type: "members", after });
     return this.#state.members;
   }
-  /** Holds at most so many messages from now on, beside those that `history` adds; past that the oldest go. */
+  /** Holds at most so many messages from now on, beside those that `history` adds from now on; past that the oldest go, a quarter at a time. */
   hold(messages) {
-    if (this.#state.heldMax !== messages) this.#set({ ...this.#state, heldMax: messages });
+    if (this.#state.heldMax !== messages) this.#set(holding(this.#state, messages));
   }
   /** Says how far one has read; all of it, where nothing is named. It is told as soon as it can be, and to one's other devices. */
   read(through = this.#state.seq) {
