@@ -6,7 +6,7 @@ import { Connection } from './connection.js';
 import { ChatError, isUnexplained } from './errors.js';
 import { Emitter } from './emitter.js';
 import { Requests } from './requests.js';
-import { Room } from './room.js';
+import { Room, newKey } from './room.js';
 import { snapshot } from './snapshot.js';
 import { sseAt } from './sse.js';
 import { Claims, load, sessionStorageOf, store } from './storage.js';
@@ -30,7 +30,10 @@ export interface ConnectOptions {
   readonly credentials?: string | ((why: 'connect' | 'expiring' | 'expired') => string | Promise<string>);
   /** In the order in which they are tried; also some of one's own. */
   readonly transports?: readonly (TransportName | OwnTransport)[];
-  /** Where the session outlives a reload: by default `sessionStorage`, where there is one. Null keeps it nowhere. */
+  /**
+   * Where the session outlives a reload: by default `sessionStorage`, where there is one. Null keeps it nowhere. One for several tabs, as
+   * `localStorage` is, keeps the session of the tab that took it up last.
+   */
   readonly storage?: Storage | null;
   /** Whether a tab that was duplicated takes the session from the other, which is closed, instead of beginning its own. */
   readonly takesOver?: boolean;
@@ -57,6 +60,10 @@ export class Client extends Emitter<ClientEvents> {
   readonly #options: ConnectOptions;
   readonly #url: string;
   readonly #storage: Storage | null;
+  /** By which this tab knows what it has stored. */
+  readonly #tab: string;
+  /** What was stored when it began, as long as that may be taken up. */
+  #found: string | null;
   readonly #clock: Clock;
   readonly #connection: Connection;
   readonly #requests: Requests;
@@ -79,6 +86,8 @@ export class Client extends Emitter<ClientEvents> {
     this.#options = options;
     this.#url = (options.url ?? location.origin).replace(/\/+$/, '');
     this.#storage = options.storage === undefined ? sessionStorageOf(globalThis) : options.storage;
+    // What is stored for one tab alone is its own, whoever has stored it there.
+    this.#tab = this.#storage === sessionStorageOf(globalThis) ? '' : newKey();
     this.#clock = options.clock ?? systemClock;
     this.#requests = new Requests(this.#clock, () => this.limits);
     this.#claims = new Claims(this.#clock);
@@ -104,8 +113,9 @@ export class Client extends Emitter<ClientEvents> {
       onFrame: frame => this.#receive(frame),
       onStatus: status => this.#onStatus(status),
     });
-    const { token, rooms } = load(this.#storage, this.#url);
+    const { token, rooms, text } = load(this.#storage, this.#url);
     this.#token = token;
+    this.#found = text;
     this.#rooms = rooms.map(({ code, entrance, outbox }) => new Room(this.#host, code, entrance, false, outbox));
     this.connect();
   }
@@ -145,15 +155,24 @@ export class Client extends Emitter<ClientEvents> {
   connect(): void {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
     const token = this.#token;
-    if (token === null || !this.#isClaimed) return this.#connection.start();
+    if (token === null || !this.#isClaimed) return this.#start();
     const claim = this.#claim = this.#claims.claim(token);
     void claim.then(isOurs => {
       // It was closed meanwhile, and may have been opened again.
       if (this.#claim !== claim) return;
-      // A duplicated tab: the session, and what waits to be sent, are the other one's.
-      if (!isOurs && this.#token === token) this.#forget();
-      this.#connection.start();
+      // A duplicated tab, or one of several with one storage: the session, and what waits to be sent, are the other one's.
+      if (!isOurs && this.#token === token) {
+        this.#found = null;
+        this.#forget();
+      }
+      this.#start();
     });
+  }
+
+  /** What was found is this tab's from now on, and no other's: before anybody is replaced. */
+  #start(): void {
+    this.#save(this.#found);
+    this.#connection.start();
   }
 
   /** Whether the session is stored where another tab could take it up. */
@@ -337,8 +356,8 @@ export class Client extends Emitter<ClientEvents> {
     this.#save();
   }
 
-  #save(): void {
-    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap(room => room.stored ?? []) });
+  #save(found: string | null = null): void {
+    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap(room => room.stored ?? []) }, this.#tab, found);
   }
 
   /** What was given to the server runs out: another is shown before it does. */

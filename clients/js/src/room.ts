@@ -490,6 +490,6 @@ export class Room extends Emitter<RoomEvents> {
 const isOut = () => new ChatError('left', 'one is not in the room');
 
 /** A key that nobody else draws: 128 random bits. */
-function newKey(): string {
+export function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1287,22 +1287,26 @@ function headersOf({ resume, positions = {}, token }) {
 // src/storage.ts
 var keyOf = (url) => `chat ${url}`;
 function load(storage, url) {
+  let text = null;
   try {
-    const { token, rooms } = JSON.parse(storage.getItem(keyOf(url)));
+    text = storage.getItem(keyOf(url));
+    const { token, rooms } = JSON.parse(text);
     const sound = listOf(rooms).filter(isRoom).map((room) => ({ ...room, outbox: listOf(room.outbox).filter(isEntry) }));
-    return { token: typeof token === "string" ? token : null, rooms: sound };
+    return { token: typeof token === "string" ? token : null, rooms: sound, text };
   } catch {
   }
-  return { token: null, rooms: [] };
+  return { token: null, rooms: [], text };
 }
 var listOf = (value) => Array.isArray(value) ? value : [];
 var isRoom = (room) => typeof room?.code === "string" && typeof room.entrance?.nick === "string";
 var isEntry = (entry) => typeof entry?.key === "string" && typeof entry.frame?.type === "string" && (entry.epoch === null || typeof entry.epoch === "string") && (entry.member === null || typeof entry.member === "number");
-function store(storage, url, { token, rooms }) {
+function store(storage, url, { token, rooms }, tab, found) {
   try {
     const key = keyOf(url);
-    if (token === null && rooms.length === 0) storage?.removeItem(key);
-    else if (rooms.length > 0 || storage?.getItem(key) !== null) storage?.setItem(key, JSON.stringify({ token, rooms }));
+    const before = storage.getItem(key) ?? null;
+    if (before !== null && before !== found && !before.includes(tab)) return;
+    if (token === null && rooms.length === 0) storage.removeItem(key);
+    else if (rooms.length > 0 || before !== null) storage.setItem(key, JSON.stringify({ token, rooms, tab }));
   } catch {
   }
 }
@@ -1420,6 +1424,10 @@ var Client = class extends Emitter {
   #options;
   #url;
   #storage;
+  /** By which this tab knows what it has stored. */
+  #tab;
+  /** What was stored when it began, as long as that may be taken up. */
+  #found;
   #clock;
   #connection;
   #requests;
@@ -1441,6 +1449,7 @@ var Client = class extends Emitter {
     this.#options = options;
     this.#url = (options.url ?? location.origin).replace(/\/+$/, "");
     this.#storage = options.storage === void 0 ? sessionStorageOf(globalThis) : options.storage;
+    this.#tab = this.#storage === sessionStorageOf(globalThis) ? "" : newKey();
     this.#clock = options.clock ?? systemClock;
     this.#requests = new Requests(this.#clock, () => this.limits);
     this.#claims = new Claims(this.#clock);
@@ -1466,8 +1475,9 @@ var Client = class extends Emitter {
       onFrame: (frame) => this.#receive(frame),
       onStatus: (status) => this.#onStatus(status)
     });
-    const { token, rooms } = load(this.#storage, this.#url);
+    const { token, rooms, text } = load(this.#storage, this.#url);
     this.#token = token;
+    this.#found = text;
     this.#rooms = rooms.map(({ code, entrance, outbox }) => new Room(this.#host, code, entrance, false, outbox));
     this.connect();
   }
@@ -1502,13 +1512,21 @@ var Client = class extends Emitter {
   connect() {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
     const token = this.#token;
-    if (token === null || !this.#isClaimed) return this.#connection.start();
+    if (token === null || !this.#isClaimed) return this.#start();
     const claim = this.#claim = this.#claims.claim(token);
     void claim.then((isOurs) => {
       if (this.#claim !== claim) return;
-      if (!isOurs && this.#token === token) this.#forget();
-      this.#connection.start();
+      if (!isOurs && this.#token === token) {
+        this.#found = null;
+        this.#forget();
+      }
+      this.#start();
     });
+  }
+  /** What was found is this tab's from now on, and no other's: before anybody is replaced. */
+  #start() {
+    this.#save(this.#found);
+    this.#connection.start();
   }
   /** Whether the session is stored where another tab could take it up. */
   get #isClaimed() {
@@ -1685,8 +1703,8 @@ var Client = class extends Emitter {
     for (const room of this.#rooms) room.dropOutbox();
     this.#save();
   }
-  #save() {
-    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap((room) => room.stored ?? []) });
+  #save(found = null) {
+    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap((room) => room.stored ?? []) }, this.#tab, found);
   }
   /** What was given to the server runs out: another is shown before it does. */
   #renew() {
