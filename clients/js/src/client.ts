@@ -96,7 +96,9 @@ export class Client extends Emitter<ClientEvents> {
       catchUp: options.catchUp ?? HOLE_MAX,
       ask: (frame, done, room) => {
         this.#asked.set(frame, room);
-        this.#requests.ask(frame, done);
+        const closed = this.#closed;
+        if (closed) done(closed);
+        else this.#requests.ask(frame, done);
       },
       tell: frame => this.#tell(frame),
       save: () => this.#save(),
@@ -141,7 +143,10 @@ export class Client extends Emitter<ClientEvents> {
     return this.#enter(room, entrance, true);
   }
 
-  /** Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. */
+  /**
+   * Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. Fails as
+   * refused, as `closed` where the client does not come back by itself, and as `at_capacity` where the server has no place.
+   */
   join(room: string, entrance: Entrance): Promise<Room> {
     return this.#enter(room, entrance, false);
   }
@@ -154,6 +159,7 @@ export class Client extends Emitter<ClientEvents> {
   /** Connects again, after `close()`, or where the server said not to come back. */
   connect(): void {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
+    if (this.#closed) this.#status = { name: 'connecting' };
     const token = this.#token;
     if (token === null || !this.#isClaimed) return this.#start();
     const claim = this.#claim = this.#claims.claim(token);
@@ -173,6 +179,12 @@ export class Client extends Emitter<ClientEvents> {
   #start(): void {
     this.#save(this.#found);
     this.#connection.start();
+  }
+
+  /** Why nothing is asked any more, where it does not come back by itself. */
+  get #closed(): ChatError | null {
+    const status = this.#status;
+    return status.name === 'closed' ? new ChatError('closed', status.reason) : null;
   }
 
   /** Whether the session is stored where another tab could take it up. */
@@ -201,10 +213,9 @@ export class Client extends Emitter<ClientEvents> {
         // Whatever becomes of the connection, nobody comes back with what is ended.
         if (!(answer instanceof ChatError) || (answer.code === 'bad_token' && !all)) this.#connection.close(SESSION_ENDED, 'ended');
         const status = this.#status;
-        if (status.name !== 'closed') return reject(answer);
         // It may have ended before the answer came, which has a way of its own over SSE; or long ago, which says nothing of other sessions.
-        if (status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
-        else reject(new ChatError('closed', 'there is no connection'));
+        if ('code' in status && status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
+        else reject(this.#closed ?? answer);
       });
     });
   }
@@ -221,7 +232,7 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #enter(code: string | null, given: Entrance, isMaker: boolean): Promise<Room> {
-    const entrance = snapshot(given);
+    const entrance = this.#closed ?? snapshot(given);
     if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? undefined : this.room(code);
     if (known?.isLeaving) return known.left().then(() => this.#enter(code, entrance, isMaker));
@@ -279,16 +290,16 @@ export class Client extends Emitter<ClientEvents> {
     if (status.name === 'open') {
       this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart(ABNORMAL));
     }
-    if (status.name === 'waiting' || status.name === 'closed') {
+    if ('code' in status) {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = 'expired';
       this.#stopProbing();
-      const error = new ChatError('closed', status.reason);
+      const closed = this.#closed;
       for (const room of this.#rooms) {
         room.disconnected(isUnexplained(status.code));
-        if (status.name === 'closed') room.closed(error, status.code === SESSION_ENDED);
+        if (closed) room.closed(closed, status.code === SESSION_ENDED);
       }
       this.#requests.close();
-      if (status.name === 'closed') {
+      if (closed) {
         if (status.code === REPLACED || status.code === SESSION_ENDED) this.#forget();
         this.#stopWatch?.();
         this.#stopWatch = null;
@@ -321,14 +332,12 @@ export class Client extends Emitter<ClientEvents> {
   #welcomed(frame: Welcome): void {
     this.#welcome = frame;
     if (frame.token !== undefined) this.#keep(frame.token);
-    const told = new Map(frame.rooms.map(status => [status.room, status]));
-    const known = new Set(this.#rooms.map(({ code }) => code));
-    for (const { room, status } of frame.rooms) {
+    const { rooms } = frame;
+    for (const { room, status } of rooms) {
       // A room that was made under a drawn code, where the answer was lost.
-      const unnamed = ['live', 'gap', 'waiting'].includes(status) && !known.has(room) ? this.#rooms.find(other => other.isUnnamed) : undefined;
-      unnamed?.named(room);
+      if (['live', 'gap', 'waiting'].includes(status) && !this.room(room)) this.#rooms.find(({ isUnnamed }) => isUnnamed)?.named(room);
     }
-    for (const room of this.#rooms) room.welcomed(told.get(room.code ?? '') ?? null);
+    for (const held of this.#rooms) held.welcomed(rooms.find(({ room }) => room === held.code) ?? null);
   }
 
   #joined(frame: Joined, asked: ClientFrame | undefined): void {

@@ -58,12 +58,13 @@ export class Requests {
 
   /** The request that a frame answers, which is then over; whoever takes it calls its `done`. */
   take(frame: ServerFrame): Request | undefined {
-    const id = 'id' in frame ? frame.id : undefined;
-    const request = id === undefined ? undefined : this.#inFlight.get(id);
-    if (request === undefined) return undefined;
-    this.#inFlight.delete(id!);
-    this.#flush();
-    this.#watch();
+    const { id } = frame as { id?: number };
+    const request = this.#inFlight.get(id!);
+    if (request !== undefined) {
+      this.#inFlight.delete(id!);
+      this.#flush();
+      this.#watch();
+    }
     return request;
   }
 

@@ -70,6 +70,7 @@ export class Room extends Emitter<RoomEvents> {
   /** It was asked for, and has not been answered. */
   #isEntering = false;
   #tries = 0;
+  /** Of whoever has asked to come in, and is not in yet. */
   #entered: ((room: Room) => void) | null = null;
   /** Of those who want in: now, or anew once it is left. */
   #failing: ((error: ChatError) => void)[] = [];
@@ -336,6 +337,7 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (frame.type === 'joined') {
       this.#entered?.(this);
+      this.#entered = null;
       this.#host.save();
       this.emit('joined', this.#state);
     }
@@ -441,8 +443,9 @@ export class Room extends Emitter<RoomEvents> {
       this.#state = newRoom(this.code);
       return this.#pause('entering', PAUSE_MS, () => this.#host.restart());
     }
-    // One's own ghost may have the nick still, and what is busy passes.
-    if (isPassing(error) || (error.code === 'nick_taken' && error.retryAfterMs !== undefined && (isKnown || this.#tries > 1))) {
+    // One's own ghost may have the nick still, and what is busy passes. That there is no place may last: who has just asked is told.
+    const isFull = error.code === 'at_capacity' && this.#entered !== null;
+    if ((isPassing(error) && !isFull) || (error.code === 'nick_taken' && error.retryAfterMs !== undefined && (isKnown || this.#tries > 1))) {
       return this.#pause('entering', error.retryAfterMs ?? PAUSE_MS, () => this.#ask());
     }
     this.#end({ why: error.code === 'banned' ? 'banned' : 'refused', error, ...(error.until !== undefined && { until: error.until }) });

@@ -208,6 +208,40 @@ test('a join that is refused fails with its code, and what passes is waited for'
   assert.equal(it.client.rooms.length, 0);
 });
 
+test('whoever wants in is told where the server is full, and who was in goes on trying', async () => {
+  for (const ask of ['create', 'join']) {
+    const it = script();
+    it.line.welcome();
+    const entering = it.client[ask](ROOM, { nick: 'Bob' });
+    it.line.refuse(ask, 'at_capacity', { limit: 64, retry_after_ms: 700 });
+    await assert.rejects(entering, error => isChatError(error, 'at_capacity') && error.limit === 64 && error.retryAfterMs === 700);
+    it.clock.run(10_000);
+    assert.deepEqual([it.client.rooms, it.line.types()], [[], [ask]]);
+  }
+  const back = async (it, line) => {
+    line.refuse('join', 'at_capacity', { retry_after_ms: 700 });
+    it.clock.run(700);
+    it.line.answer('join', JOINED);
+    assert.deepEqual([it.client.rooms[0].state.status, line.types()], ['live', ['join', 'join']]);
+  };
+  const storage = memory();
+  const it = await inRoom({ storage });
+  it.line.lose();
+  it.clock.run(250);
+  it.line.welcome();
+  await back(it, it.line);
+  it.client.close();
+  const again = script({ storage });
+  again.line.welcome();
+  await back(again, again.line);
+  // Put out, one asks again, and is told.
+  again.line.tell({ type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'kicked', by: 1 });
+  const joining = again.client.join(ROOM, { nick: 'Bob' });
+  again.line.refuse('join', 'at_capacity');
+  await assert.rejects(joining, refusedWith('at_capacity'));
+  assert.deepEqual([again.client.rooms[0].state.status, again.client.rooms[0].state.ended.why], ['ended', 'refused']);
+});
+
 test('whoever asks for a room anew while a join waits is let in once', async () => {
   const it = script();
   it.line.welcome();

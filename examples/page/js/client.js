@@ -259,12 +259,13 @@ var Requests = class {
   }
   /** The request that a frame answers, which is then over; whoever takes it calls its `done`. */
   take(frame) {
-    const id = "id" in frame ? frame.id : void 0;
-    const request = id === void 0 ? void 0 : this.#inFlight.get(id);
-    if (request === void 0) return void 0;
-    this.#inFlight.delete(id);
-    this.#flush();
-    this.#watch();
+    const { id } = frame;
+    const request = this.#inFlight.get(id);
+    if (request !== void 0) {
+      this.#inFlight.delete(id);
+      this.#flush();
+      this.#watch();
+    }
     return request;
   }
   /** The connection is lost: whatever was asked may have been done or not. */
@@ -803,6 +804,7 @@ var Room = class extends Emitter {
   /** It was asked for, and has not been answered. */
   #isEntering = false;
   #tries = 0;
+  /** Of whoever has asked to come in, and is not in yet. */
   #entered = null;
   /** Of those who want in: now, or anew once it is left. */
   #failing = [];
@@ -1037,6 +1039,7 @@ var Room = class extends Emitter {
     }
     if (frame.type === "joined") {
       this.#entered?.(this);
+      this.#entered = null;
       this.#host.save();
       this.emit("joined", this.#state);
     }
@@ -1128,7 +1131,8 @@ var Room = class extends Emitter {
       this.#state = newRoom(this.code);
       return this.#pause("entering", PAUSE_MS, () => this.#host.restart());
     }
-    if (isPassing(error) || error.code === "nick_taken" && error.retryAfterMs !== void 0 && (isKnown || this.#tries > 1)) {
+    const isFull = error.code === "at_capacity" && this.#entered !== null;
+    if (isPassing(error) && !isFull || error.code === "nick_taken" && error.retryAfterMs !== void 0 && (isKnown || this.#tries > 1)) {
       return this.#pause("entering", error.retryAfterMs ?? PAUSE_MS, () => this.#ask());
     }
     this.#end({ why: error.code === "banned" ? "banned" : "refused", error, ...error.until !== void 0 && { until: error.until } });
@@ -1458,7 +1462,9 @@ var Client = class extends Emitter {
       catchUp: options.catchUp ?? HOLE_MAX,
       ask: (frame, done, room) => {
         this.#asked.set(frame, room);
-        this.#requests.ask(frame, done);
+        const closed = this.#closed;
+        if (closed) done(closed);
+        else this.#requests.ask(frame, done);
       },
       tell: (frame) => this.#tell(frame),
       save: () => this.#save(),
@@ -1500,7 +1506,10 @@ var Client = class extends Emitter {
   create(room, entrance) {
     return this.#enter(room, entrance, true);
   }
-  /** Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. */
+  /**
+   * Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. Fails as
+   * refused, as `closed` where the client does not come back by itself, and as `at_capacity` where the server has no place.
+   */
   join(room, entrance) {
     return this.#enter(room, entrance, false);
   }
@@ -1511,6 +1520,7 @@ var Client = class extends Emitter {
   /** Connects again, after `close()`, or where the server said not to come back. */
   connect() {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
+    if (this.#closed) this.#status = { name: "connecting" };
     const token = this.#token;
     if (token === null || !this.#isClaimed) return this.#start();
     const claim = this.#claim = this.#claims.claim(token);
@@ -1527,6 +1537,11 @@ var Client = class extends Emitter {
   #start() {
     this.#save(this.#found);
     this.#connection.start();
+  }
+  /** Why nothing is asked any more, where it does not come back by itself. */
+  get #closed() {
+    const status = this.#status;
+    return status.name === "closed" ? new ChatError("closed", status.reason) : null;
   }
   /** Whether the session is stored where another tab could take it up. */
   get #isClaimed() {
@@ -1550,9 +1565,8 @@ var Client = class extends Emitter {
       this.#requests.ask({ type: "end", all: all || void 0 }, (answer) => {
         if (!(answer instanceof ChatError) || answer.code === "bad_token" && !all) this.#connection.close(SESSION_ENDED, "ended");
         const status = this.#status;
-        if (status.name !== "closed") return reject(answer);
-        if (status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
-        else reject(new ChatError("closed", "there is no connection"));
+        if ("code" in status && status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
+        else reject(this.#closed ?? answer);
       });
     });
   }
@@ -1567,7 +1581,7 @@ var Client = class extends Emitter {
     return openers;
   }
   #enter(code, given, isMaker) {
-    const entrance = snapshot(given);
+    const entrance = this.#closed ?? snapshot(given);
     if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? void 0 : this.room(code);
     if (known?.isLeaving) return known.left().then(() => this.#enter(code, entrance, isMaker));
@@ -1622,16 +1636,16 @@ var Client = class extends Emitter {
     if (status.name === "open") {
       this.#requests.open((frame) => this.#connection.send(frame), () => this.#connection.restart(ABNORMAL));
     }
-    if (status.name === "waiting" || status.name === "closed") {
+    if ("code" in status) {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = "expired";
       this.#stopProbing();
-      const error = new ChatError("closed", status.reason);
+      const closed = this.#closed;
       for (const room of this.#rooms) {
         room.disconnected(isUnexplained(status.code));
-        if (status.name === "closed") room.closed(error, status.code === SESSION_ENDED);
+        if (closed) room.closed(closed, status.code === SESSION_ENDED);
       }
       this.#requests.close();
-      if (status.name === "closed") {
+      if (closed) {
         if (status.code === REPLACED || status.code === SESSION_ENDED) this.#forget();
         this.#stopWatch?.();
         this.#stopWatch = null;
@@ -1673,13 +1687,11 @@ var Client = class extends Emitter {
   #welcomed(frame) {
     this.#welcome = frame;
     if (frame.token !== void 0) this.#keep(frame.token);
-    const told = new Map(frame.rooms.map((status) => [status.room, status]));
-    const known = new Set(this.#rooms.map(({ code }) => code));
-    for (const { room, status } of frame.rooms) {
-      const unnamed = ["live", "gap", "waiting"].includes(status) && !known.has(room) ? this.#rooms.find((other) => other.isUnnamed) : void 0;
-      unnamed?.named(room);
+    const { rooms } = frame;
+    for (const { room, status } of rooms) {
+      if (["live", "gap", "waiting"].includes(status) && !this.room(room)) this.#rooms.find(({ isUnnamed }) => isUnnamed)?.named(room);
     }
-    for (const room of this.#rooms) room.welcomed(told.get(room.code ?? "") ?? null);
+    for (const held of this.#rooms) held.welcomed(rooms.find(({ room }) => room === held.code) ?? null);
   }
   #joined(frame, asked) {
     let room = (asked && this.#asked.get(asked)) ?? this.room(frame.room);
