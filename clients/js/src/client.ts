@@ -48,7 +48,7 @@ export interface ConnectOptions {
 
 export interface ClientEvents {
   status: ConnectionStatus;
-  /** Is in a room that nobody here asked for: the session was in it. */
+  /** Is in a room that nobody here asked for: the session was in it, or the host of the server has brought one in. */
   room: Room;
   /** An error that answers nothing, as of a token that is not good any more. */
   error: ChatError;

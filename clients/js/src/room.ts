@@ -436,8 +436,10 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #refused(error: ChatError): void {
-    const isKnown = this.#state.epoch !== null;
-    if (error.code === 'disconnected') return;
+    const { epoch, status } = this.#state;
+    const isKnown = epoch !== null;
+    // It is asked for again on the next connection; or one was brought in meanwhile.
+    if (error.code === 'disconnected' || status === 'live') return;
     if (this.#leaving !== null) return this.#gone();
     if (error.code === 'already_member') {
       this.#state = newRoom(this.code);

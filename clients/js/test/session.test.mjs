@@ -275,6 +275,44 @@ test('a room that the session was in, and nobody here asked for, is told of', ()
   assert.deepEqual([rooms, it.client.rooms.length], [[ROOM], 1]);
 });
 
+test('who is brought into a room by the host is told of it, and is in it as in any other', async () => {
+  const storage = memory();
+  const it = script({ storage });
+  const rooms = [];
+  it.client.on('room', room => rooms.push(room));
+  it.line.welcome();
+  it.line.tell(JOINED, message(3, 'welcome'));
+  const [room] = rooms;
+  assert.deepEqual([rooms.length, it.client.rooms, room.state.you.nick, room.messages.map(({ text }) => text)], [1, [room], 'Bob', ['welcome']]);
+  const sent = room.send('thanks', { key: 'k' });
+  it.line.ack('send', 4);
+  await sent;
+  it.line.lose();
+  it.clock.run(250);
+  assert.deepEqual(it.line.hello.positions, { [ROOM]: `${EPOCH}:3` });
+  const again = script({ storage });
+  assert.deepEqual(again.client.rooms.map(({ code }) => code), [ROOM]);
+  // Who was put out before is in the same room again.
+  again.line.live(2);
+  again.line.tell(JOINED, { type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'kicked', by: 1 });
+  const [held] = again.client.rooms;
+  let joined = 0;
+  held.on('joined', () => { joined += 1; });
+  again.line.tell({ ...JOINED, seq: 4, entered: 4 });
+  assert.deepEqual([again.client.rooms, held.state.status, joined], [[held], 'live', 1]);
+});
+
+test('who is brought in while they ask to come in is in, and stays connected', async () => {
+  const it = script();
+  it.line.welcome();
+  const joining = it.client.join(ROOM, { nick: 'Bob' });
+  it.line.tell(JOINED);
+  assert.equal((await joining).state.status, 'live');
+  it.line.refuse('join', 'already_member');
+  it.clock.run(1_000);
+  assert.deepEqual([it.client.rooms[0].state.status, it.lines.length], ['live', 1]);
+});
+
 test('credentials are asked for at each connection, before they run out, and after', async () => {
   const asked = [];
   const it = script({ credentials: why => { asked.push(why); return `pass ${asked.length}`; } });

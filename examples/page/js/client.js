@@ -1124,8 +1124,9 @@ var Room = class extends Emitter {
     if (this.#isEntering) this.#tries += 1;
   }
   #refused(error) {
-    const isKnown = this.#state.epoch !== null;
-    if (error.code === "disconnected") return;
+    const { epoch, status } = this.#state;
+    const isKnown = epoch !== null;
+    if (error.code === "disconnected" || status === "live") return;
     if (this.#leaving !== null) return this.#gone();
     if (error.code === "already_member") {
       this.#state = newRoom(this.code);
