@@ -102,6 +102,7 @@ export class Client extends Emitter<ClientEvents> {
       },
       tell: frame => this.#tell(frame),
       save: () => this.#save(),
+      over: () => this.#token === null ? this.#closed : null,
       restart: () => this.#connection.restart(),
       remove: room => {
         this.#rooms = this.#rooms.filter(other => other !== room);

@@ -50,6 +50,8 @@ export interface RoomHost {
   /** Passing: dropped where there is no connection, or too much waits on it already. */
   tell(frame: ClientFrame): void;
   save(): void;
+  /** Why what is said now would neither be sent nor be stored for later. */
+  over(): ChatError | null;
   /** Comes back, and names no position for what is out of step. */
   restart(): void;
   remove(room: Room): void;
@@ -359,7 +361,8 @@ export class Room extends Emitter<RoomEvents> {
 
   #push(frame: ClientFrame, key: string): Promise<Sent> {
     return new Promise((resolve, reject) => {
-      if (this.#state.status === 'ended' || this.#leaving !== null) return reject(isOut());
+      const error = this.#state.status === 'ended' || this.#leaving !== null ? isOut() : this.#host.over();
+      if (error) return reject(error);
       this.#outbox.push(frame, key, outcome => outcome instanceof ChatError ? reject(outcome) : resolve(outcome));
     });
   }

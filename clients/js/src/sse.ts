@@ -80,7 +80,7 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
 
     async function post(frame: ClientFrame): Promise<void> {
       if (signal.aborted) return;
-      const number = typeof frame.id === 'number' && { id: frame.id };
+      const id = frame.id as number;
       // At which of several servers the stream is, where there are: not by cookie, which all tabs of a browser share.
       const at = stream.at === undefined ? '' : `?at=${encodeURIComponent(stream.at)}`;
       const answer = await fetch(`${url}/sse/${stream.session}${at}`, {
@@ -94,18 +94,18 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
         return undefined;
       }) as ServerFrame & { id?: number } | undefined;
       // Whoever has read the command names it.
-      const isReached = said !== undefined && (!isPassing || (said.type === 'error' && said.id === frame.id));
+      const isReached = said !== undefined && (!isPassing || (said.type === 'error' && said.id === id));
       if (isReached) {
         unreachedSince = null;
         // That of a join or create is only a receipt: the answer itself, a `joined`, comes down the stream.
         // Of a frame that it has not read the server does not say the number.
-        if (said.type !== 'ack' || (frame.type !== 'join' && frame.type !== 'create')) tell({ ...number, ...said });
+        if (said.type !== 'ack' || (frame.type !== 'join' && frame.type !== 'create')) tell({ id, ...said });
         return;
       }
       unreachedSince ??= clock.now();
       if (clock.now() - unreachedSince > STREAM_SILENCE_MS_MAX) return end(ABNORMAL, 'no way to the server of the stream');
       // The stream lasts, and whoever asked tries again, with the same key.
-      tell({ type: 'error', code: 'unavailable', message: 'out of reach', ...number });
+      tell({ type: 'error', code: 'unavailable', message: 'out of reach', id });
     }
 
     const lost = (error: unknown): void => end(ABNORMAL, String(error));

@@ -1058,7 +1058,8 @@ var Room = class extends Emitter {
   }
   #push(frame, key) {
     return new Promise((resolve, reject) => {
-      if (this.#state.status === "ended" || this.#leaving !== null) return reject(isOut());
+      const error = this.#state.status === "ended" || this.#leaving !== null ? isOut() : this.#host.over();
+      if (error) return reject(error);
       this.#outbox.push(frame, key, (outcome) => outcome instanceof ChatError ? reject(outcome) : resolve(outcome));
     });
   }
@@ -1244,7 +1245,7 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
     }
     async function post(frame) {
       if (signal.aborted) return;
-      const number = typeof frame.id === "number" && { id: frame.id };
+      const id = frame.id;
       const at = stream.at === void 0 ? "" : `?at=${encodeURIComponent(stream.at)}`;
       const answer = await fetch(`${url}/sse/${stream.session}${at}`, {
         method: "POST",
@@ -1259,15 +1260,15 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
         if (!isPassing2) throw error;
         return void 0;
       });
-      const isReached = said !== void 0 && (!isPassing2 || said.type === "error" && said.id === frame.id);
+      const isReached = said !== void 0 && (!isPassing2 || said.type === "error" && said.id === id);
       if (isReached) {
         unreachedSince = null;
-        if (said.type !== "ack" || frame.type !== "join" && frame.type !== "create") tell({ ...number, ...said });
+        if (said.type !== "ack" || frame.type !== "join" && frame.type !== "create") tell({ id, ...said });
         return;
       }
       unreachedSince ??= clock.now();
       if (clock.now() - unreachedSince > STREAM_SILENCE_MS_MAX) return end(ABNORMAL, "no way to the server of the stream");
-      tell({ type: "error", code: "unavailable", message: "out of reach", ...number });
+      tell({ type: "error", code: "unavailable", message: "out of reach", id });
     }
     const lost = (error) => end(ABNORMAL, String(error));
     listen().catch(lost);
@@ -1469,6 +1470,7 @@ var Client = class extends Emitter {
       },
       tell: (frame) => this.#tell(frame),
       save: () => this.#save(),
+      over: () => this.#token === null ? this.#closed : null,
       restart: () => this.#connection.restart(),
       remove: (room) => {
         this.#rooms = this.#rooms.filter((other) => other !== room);
