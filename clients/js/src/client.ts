@@ -1,16 +1,16 @@
 // One session with the server: its connection, its token and its rooms.
 
+import { BUFFERED_MAX, CREDENTIALS_MS_MAX, HOLE_MAX, PROBE_MS_MAX, SILENCE_MS_MAX } from './bounds.js';
 import { systemClock } from './clock.js';
 import { Connection } from './connection.js';
-import { CREDENTIALS_EXPIRED, ChatError, isUnexplained } from './errors.js';
+import { ChatError, isUnexplained } from './errors.js';
 import { Emitter } from './emitter.js';
 import { Requests } from './requests.js';
-import { Room } from './room.js';
-import { HOLE_MAX } from './state.js';
+import { Room, newKey } from './room.js';
 import { snapshot } from './snapshot.js';
 import { sseAt } from './sse.js';
 import { Claims, load, sessionStorageOf, store } from './storage.js';
-import { ABNORMAL } from './transport.js';
+import { ABNORMAL, CREDENTIALS_EXPIRED, REPLACED, SESSION_ENDED } from './transport.js';
 import { watch } from './wake.js';
 import { webSocketAt } from './ws.js';
 import type { Clock } from './clock.js';
@@ -21,18 +21,6 @@ import type { OwnTransport, TransportName } from './transport.js';
 import type { ClientFrame, Hello, Joined, Limits, RoomFrame, ServerFrame, Welcome } from './wire.js';
 import type { WebSocketConstructor } from './ws.js';
 
-/** Nothing was heard for so long over a transport that says nothing by itself: it is asked whether it lives. */
-const SILENCE_MS_MAX = 45_000;
-/** How long a connection has to show that it lives. */
-const PROBE_MS_MAX = 5_000;
-/** So many bytes on their way, and what passes is not said at all. */
-const BUFFERED_MAX = 65_536;
-/** How long the program has to say who one is: whoever has to be asked may need a while. */
-const CREDENTIALS_MS_MAX = 60_000;
-/** Close codes after which the token is somebody else's, or nobody's. */
-const SESSION_ENDED = 4503;
-const TOKEN_IS_GONE = [4501, SESSION_ENDED];
-
 type Credentials = Exclude<ConnectOptions['credentials'], string | undefined>;
 
 export interface ConnectOptions {
@@ -42,7 +30,10 @@ export interface ConnectOptions {
   readonly credentials?: string | ((why: 'connect' | 'expiring' | 'expired') => string | Promise<string>);
   /** In the order in which they are tried; also some of one's own. */
   readonly transports?: readonly (TransportName | OwnTransport)[];
-  /** Where the session outlives a reload: by default `sessionStorage`, where there is one. Null keeps it nowhere. */
+  /**
+   * Where the session outlives a reload: by default `sessionStorage`, where there is one. Null keeps it nowhere. One for several tabs, as
+   * `localStorage` is, keeps the session of the tab that took it up last.
+   */
   readonly storage?: Storage | null;
   /** Whether a tab that was duplicated takes the session from the other, which is closed, instead of beginning its own. */
   readonly takesOver?: boolean;
@@ -57,7 +48,7 @@ export interface ConnectOptions {
 
 export interface ClientEvents {
   status: ConnectionStatus;
-  /** Is in a room that nobody here asked for: the session was in it. */
+  /** Is in a room that nobody here asked for: the session was in it, or the host of the server has brought one in. */
   room: Room;
   /** An error that answers nothing, as of a token that is not good any more. */
   error: ChatError;
@@ -69,6 +60,10 @@ export class Client extends Emitter<ClientEvents> {
   readonly #options: ConnectOptions;
   readonly #url: string;
   readonly #storage: Storage | null;
+  /** By which this tab knows what it has stored. */
+  readonly #tab: string;
+  /** What was stored when it began, as long as that may be taken up. */
+  #found: string | null;
   readonly #clock: Clock;
   readonly #connection: Connection;
   readonly #requests: Requests;
@@ -91,6 +86,8 @@ export class Client extends Emitter<ClientEvents> {
     this.#options = options;
     this.#url = (options.url ?? location.origin).replace(/\/+$/, '');
     this.#storage = options.storage === undefined ? sessionStorageOf(globalThis) : options.storage;
+    // What is stored for one tab alone is its own, whoever has stored it there.
+    this.#tab = this.#storage === sessionStorageOf(globalThis) ? '' : newKey();
     this.#clock = options.clock ?? systemClock;
     this.#requests = new Requests(this.#clock, () => this.limits);
     this.#claims = new Claims(this.#clock);
@@ -99,10 +96,13 @@ export class Client extends Emitter<ClientEvents> {
       catchUp: options.catchUp ?? HOLE_MAX,
       ask: (frame, done, room) => {
         this.#asked.set(frame, room);
-        this.#requests.ask(frame, done);
+        const closed = this.#closed;
+        if (closed) done(closed);
+        else this.#requests.ask(frame, done);
       },
       tell: frame => this.#tell(frame),
       save: () => this.#save(),
+      over: () => this.#token === null ? this.#closed : null,
       restart: () => this.#connection.restart(),
       remove: room => {
         this.#rooms = this.#rooms.filter(other => other !== room);
@@ -116,8 +116,9 @@ export class Client extends Emitter<ClientEvents> {
       onFrame: frame => this.#receive(frame),
       onStatus: status => this.#onStatus(status),
     });
-    const { token, rooms } = load(this.#storage, this.#url);
+    const { token, rooms, text } = load(this.#storage, this.#url);
     this.#token = token;
+    this.#found = text;
     this.#rooms = rooms.map(({ code, entrance, outbox }) => new Room(this.#host, code, entrance, false, outbox));
     this.connect();
   }
@@ -143,7 +144,10 @@ export class Client extends Emitter<ClientEvents> {
     return this.#enter(room, entrance, true);
   }
 
-  /** Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. */
+  /**
+   * Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. Fails as
+   * refused, as `closed` where the client does not come back by itself, and as `at_capacity` where the server has no place.
+   */
   join(room: string, entrance: Entrance): Promise<Room> {
     return this.#enter(room, entrance, false);
   }
@@ -156,16 +160,32 @@ export class Client extends Emitter<ClientEvents> {
   /** Connects again, after `close()`, or where the server said not to come back. */
   connect(): void {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
+    if (this.#closed) this.#status = { name: 'connecting' };
     const token = this.#token;
-    if (token === null || !this.#isClaimed) return this.#connection.start();
+    if (token === null || !this.#isClaimed) return this.#start();
     const claim = this.#claim = this.#claims.claim(token);
     void claim.then(isOurs => {
       // It was closed meanwhile, and may have been opened again.
       if (this.#claim !== claim) return;
-      // A duplicated tab: the session, and what waits to be sent, are the other one's.
-      if (!isOurs && this.#token === token) this.#forget();
-      this.#connection.start();
+      // A duplicated tab, or one of several with one storage: the session, and what waits to be sent, are the other one's.
+      if (!isOurs && this.#token === token) {
+        this.#found = null;
+        this.#forget();
+      }
+      this.#start();
     });
+  }
+
+  /** What was found is this tab's from now on, and no other's: before anybody is replaced. */
+  #start(): void {
+    this.#save(this.#found);
+    this.#connection.start();
+  }
+
+  /** Why nothing is asked any more, where it does not come back by itself. */
+  get #closed(): ChatError | null {
+    const status = this.#status;
+    return status.name === 'closed' ? new ChatError('closed', status.reason) : null;
   }
 
   /** Whether the session is stored where another tab could take it up. */
@@ -190,14 +210,13 @@ export class Client extends Emitter<ClientEvents> {
   end({ all = false }: { all?: boolean } = {}): Promise<void> {
     const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
-      this.#requests.ask({ type: 'end', ...(all && { all }) }, answer => {
+      this.#requests.ask({ type: 'end', all: all || undefined }, answer => {
         // Whatever becomes of the connection, nobody comes back with what is ended.
         if (!(answer instanceof ChatError) || (answer.code === 'bad_token' && !all)) this.#connection.close(SESSION_ENDED, 'ended');
         const status = this.#status;
-        if (status.name !== 'closed') return reject(answer);
         // It may have ended before the answer came, which has a way of its own over SSE; or long ago, which says nothing of other sessions.
-        if (status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
-        else reject(new ChatError('closed', 'there is no connection'));
+        if ('code' in status && status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
+        else reject(this.#closed ?? answer);
       });
     });
   }
@@ -214,7 +233,7 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #enter(code: string | null, given: Entrance, isMaker: boolean): Promise<Room> {
-    const entrance = snapshot(given);
+    const entrance = this.#closed ?? snapshot(given);
     if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? undefined : this.room(code);
     if (known?.isLeaving) return known.left().then(() => this.#enter(code, entrance, isMaker));
@@ -272,17 +291,17 @@ export class Client extends Emitter<ClientEvents> {
     if (status.name === 'open') {
       this.#requests.open(frame => this.#connection.send(frame), () => this.#connection.restart(ABNORMAL));
     }
-    if (status.name === 'waiting' || status.name === 'closed') {
+    if ('code' in status) {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = 'expired';
       this.#stopProbing();
-      const error = new ChatError('closed', status.reason);
+      const closed = this.#closed;
       for (const room of this.#rooms) {
         room.disconnected(isUnexplained(status.code));
-        if (status.name === 'closed') room.closed(error, status.code === SESSION_ENDED);
+        if (closed) room.closed(closed, status.code === SESSION_ENDED);
       }
       this.#requests.close();
-      if (status.name === 'closed') {
-        if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
+      if (closed) {
+        if (status.code === REPLACED || status.code === SESSION_ENDED) this.#forget();
         this.#stopWatch?.();
         this.#stopWatch = null;
         this.#claims.release();
@@ -314,14 +333,12 @@ export class Client extends Emitter<ClientEvents> {
   #welcomed(frame: Welcome): void {
     this.#welcome = frame;
     if (frame.token !== undefined) this.#keep(frame.token);
-    const told = new Map(frame.rooms.map(status => [status.room, status]));
-    const known = new Set(this.#rooms.map(({ code }) => code));
-    for (const { room, status } of frame.rooms) {
+    const { rooms } = frame;
+    for (const { room, status } of rooms) {
       // A room that was made under a drawn code, where the answer was lost.
-      const unnamed = ['live', 'gap', 'waiting'].includes(status) && !known.has(room) ? this.#rooms.find(other => other.isUnnamed) : undefined;
-      unnamed?.named(room);
+      if (['live', 'gap', 'waiting'].includes(status) && !this.room(room)) this.#rooms.find(({ isUnnamed }) => isUnnamed)?.named(room);
     }
-    for (const room of this.#rooms) room.welcomed(told.get(room.code ?? '') ?? null);
+    for (const held of this.#rooms) held.welcomed(rooms.find(({ room }) => room === held.code) ?? null);
   }
 
   #joined(frame: Joined, asked: ClientFrame | undefined): void {
@@ -349,8 +366,8 @@ export class Client extends Emitter<ClientEvents> {
     this.#save();
   }
 
-  #save(): void {
-    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap(room => room.stored ?? []) });
+  #save(found: string | null = null): void {
+    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap(room => room.stored ?? []) }, this.#tab, found);
   }
 
   /** What was given to the server runs out: another is shown before it does. */

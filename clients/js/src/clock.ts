@@ -1,5 +1,7 @@
 // Time and chance, as everything here is given them: a test has its own.
 
+import { BACKOFF_MAX_MS, BACKOFF_MIN_MS } from './bounds.js';
+
 export interface Clock {
   /** Milliseconds since whenever. */
   now(): number;
@@ -17,11 +19,6 @@ export const systemClock: Clock = {
   },
   random: () => Math.random(),
 };
-
-/** The first wait is up to this, and each further one up to twice as long. */
-const BACKOFF_MIN_MS = 500;
-/** A server that comes back is found again within this time. */
-const BACKOFF_MAX_MS = 20_000;
 
 /** How long to wait before attempt number `attempt` (from 0), with full jitter: clients that lost one server come back spread out. */
 export const backoffMs = (attempt: number, clock: Clock): number =>

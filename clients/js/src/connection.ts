@@ -1,18 +1,12 @@
 // One connection after another: chooses a transport, says hello, notices what is dead, and comes back when it is lost.
 
+import { FALLBACK_MS, STEADY_MS, WELCOME_MS_MAX } from './bounds.js';
 import { backoffMs } from './clock.js';
 import { isFinal } from './errors.js';
 import { ABNORMAL, NORMAL } from './transport.js';
 import type { Clock } from './clock.js';
 import type { OwnTransport, Transport } from './transport.js';
 import type { ClientFrame, Hello, ServerFrame } from './wire.js';
-
-/** Longer than this to reach the server, or from there to a `welcome`, and nothing gets through. */
-const WELCOME_MS_MAX = 10_000;
-/** A connection that held for so long was a good one: the next loss starts from the first wait again. */
-const STEADY_MS = 5_000;
-/** For so long another transport is taken first, where it got through and the one before it did not. */
-const FALLBACK_MS = 10 * 60_000;
 
 /** Where the client stands with the server. */
 export type ConnectionStatus =

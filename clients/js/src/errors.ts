@@ -81,5 +81,3 @@ export const isFinal = (code: number): boolean => code >= 4500 && code <= 4999;
  * that it goes away (1001) or begins anew (1012).
  */
 export const isUnexplained = (code: number): boolean => code === 4500 || (code > 1001 && code < 4000 && code !== 1012);
-
-export const CREDENTIALS_EXPIRED = 4007;

@@ -1,10 +1,8 @@
 // Lists of messages: merged with pages, and changed as events and answers say. Each list is by `seq`, and never changed in place.
 
+import { NAMED_MAX } from './bounds.js';
 import type { Edited, MessageContent, Range, Reacted, Reaction } from './wire.js';
 import type { Message } from './state.js';
-
-/** How many people a message names beside a reaction. */
-const NAMED_MAX = 8;
 
 /** What a frame or a page says of a message, as of an event. */
 export function messageOf(frame: MessageContent, asOf: number): Message {

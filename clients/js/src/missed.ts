@@ -1,6 +1,7 @@
 // What is made of events that will not come: a hole to be read, or, where it is too long, everything before it forgotten.
 
-import { HOLE_MAX, isReadStale, misses } from './state.js';
+import { HOLE_MAX } from './bounds.js';
+import { isReadStale, misses } from './state.js';
 import type { RoomState } from './state.js';
 
 /** The room after the events `from` to `to` were not told, of which `changedAt` is the last that changed an earlier message. */

@@ -1,22 +1,12 @@
 // What a room still has to send: one command at a time, in order, each under its own key, and only into the life of the room it was written for.
 
+import { LOSSES_MAX, OUTBOX_MAX, PAUSE_MS } from './bounds.js';
 import { ChatError, isPassing } from './errors.js';
 import { snapshot } from './snapshot.js';
 import type { Clock } from './clock.js';
 import type { Done } from './requests.js';
 import type { RoomState } from './state.js';
 import type { ClientFrame, ServerFrame } from './wire.js';
-
-/** Commands that wait at most. */
-const OUTBOX_MAX = 256;
-/** How long to wait after a passing refusal that names no time. */
-const PAUSE_MS = 1_000;
-
-/**
- * So many connections may be lost over one command: it may be what they do not survive, and what comes after it must go on. On a bad line a few are
- * lost over whatever is under way.
- */
-const LOSSES_MAX = 8;
 
 /** Where a message stands in the log; an edit or reaction that changed nothing has no `at`. */
 export interface Sent {

@@ -15,7 +15,7 @@ type Change = Partial<RoomState>;
 /** The room after a frame. `asked` is the command that the frame answers, where it answers one. */
 export function reduce(state: RoomState, frame: RoomFrame, asked?: ClientFrame): RoomState {
   const next = change(state, frame, asked);
-  return next === state ? state : settled(next);
+  return next === state ? state : settled(trimmed(next));
 }
 
 function change(state: RoomState, frame: RoomFrame, asked?: ClientFrame): RoomState {
@@ -58,14 +58,15 @@ function event(state: RoomState, frame: RoomEvent & { seq: number }): RoomState 
   const apply = EVENTS[frame.type] as ((state: RoomState, frame: RoomEvent) => Change) | undefined;
   // Of a type that this version does not know it moves the position, and that is all.
   const membersAt = MEMBER_EVENTS.has(frame.type) ? seq : at.membersAt;
-  const next = { ...at, seq, known, ...apply?.({ ...at, seq, known }, frame), membersAt };
-  return next.messages.length > next.heldMax ? trimmed(next) : next;
+  return { ...at, seq, known, ...apply?.({ ...at, seq, known }, frame), membersAt };
 }
 
-/** Only as many messages are held; a quarter goes at once, so that not every message moves the others. */
-function trimmed(state: RoomState): RoomState {
-  const messages = state.messages.slice(state.heldMax >> 2);
-  const from = messages[0]!.seq;
+/** Only `heldMax` messages are held; past that a quarter goes at once, so that not every message moves the others. */
+function trimmed(state: RoomState, rest = state.heldMax - (state.heldMax >> 2)): RoomState {
+  const { length } = state.messages;
+  if (length <= state.heldMax) return state;
+  const messages = state.messages.slice(length - rest);
+  const from = messages[0]?.seq ?? state.seq + 1;
   const hole = state.hole && state.hole.after >= from - 1 ? state.hole : null;
   return { ...state, messages, from, hole, more: true };
 }
@@ -224,7 +225,7 @@ function history(state: RoomState, { epoch, messages, more_before, more_after, a
     // It could not be read.
     if (messages.length === 0 && more_before) return state;
     const from = more_before ? messages[0]!.seq : 1;
-    const heldMax = state.heldMax + messages.length;
+    const heldMax = state.heldMax + (state.isBare ? 0 : messages.length);
     return { ...state, known, messages: list.merged(state.messages, messages, as_of), from, more: more_before, isBare: false, heldMax };
   }
   if (hole === null || asked.after !== hole.after || (messages.length === 0 && more_after)) return state;
@@ -264,3 +265,6 @@ function members(state: RoomState, frame: Members, asked: ClientFrame): RoomStat
 
 /** More was changed than the server remembers: nothing that is held is to be trusted. */
 export const forgotten = (state: RoomState): RoomState => settled(dropped(state));
+
+/** The room of which so many messages are held from now on. */
+export const holding = (state: RoomState, heldMax: number): RoomState => settled(trimmed({ ...state, heldMax }, heldMax));

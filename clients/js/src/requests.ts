@@ -1,18 +1,11 @@
 // Commands and their answers: numbered, as many in flight as the server takes, one page at a time, and each answered or failed once.
 
+import { ANSWER_MS_MAX, IN_FLIGHT, ONE_MS_MAX, QUEUE_MAX } from './bounds.js';
 import { ChatError } from './errors.js';
 import { snapshot } from './snapshot.js';
 import type { Clock } from './clock.js';
 import type { ClientFrame, Limits, ServerFrame } from './wire.js';
 
-/** Longer than this without any answer, and the connection is dead although nobody said so. */
-export const ANSWER_MS_MAX = 15_000;
-/** Longer than this for one answer, whatever else was answered. */
-const ONE_MS_MAX = 60_000;
-/** Commands in flight, as long as the server does not say. */
-const IN_FLIGHT = 32;
-/** Commands that wait to be sent; past that whoever asks is told `busy`. */
-const QUEUE_MAX = 256;
 /** The server takes one of these at a time over some transports. */
 const PAGES = new Set(['history', 'changes', 'members', 'bans']);
 
@@ -65,12 +58,13 @@ export class Requests {
 
   /** The request that a frame answers, which is then over; whoever takes it calls its `done`. */
   take(frame: ServerFrame): Request | undefined {
-    const id = 'id' in frame ? frame.id : undefined;
-    const request = id === undefined ? undefined : this.#inFlight.get(id);
-    if (request === undefined) return undefined;
-    this.#inFlight.delete(id!);
-    this.#flush();
-    this.#watch();
+    const { id } = frame as { id?: number };
+    const request = this.#inFlight.get(id!);
+    if (request !== undefined) {
+      this.#inFlight.delete(id!);
+      this.#flush();
+      this.#watch();
+    }
     return request;
   }
 

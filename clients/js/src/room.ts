@@ -1,10 +1,11 @@
 // A room as a program holds it: its state, what it says, and what one may do there. It enters again by itself, and asks for what it missed.
 
+import { PAUSE_MS, TYPING_RENEWAL_MS } from './bounds.js';
 import { ChatError, isPassing } from './errors.js';
 import { Emitter } from './emitter.js';
 import { nextQuestion } from './missed.js';
 import { Outbox } from './outbox.js';
-import { forgotten, isEvent, reduce } from './reduce.js';
+import { forgotten, holding, isEvent, reduce } from './reduce.js';
 import { snapshot } from './snapshot.js';
 import { disconnected, ended, newRoom, positionOf, readUpTo, resumed } from './state.js';
 import type { Clock } from './clock.js';
@@ -14,11 +15,6 @@ import type { Ending, Message, RoomState } from './state.js';
 import type {
   Bans, ClientFrame, Json, JsonObject, Member, RoomEvent, RoomFrame, RoomStatus, ServerFrame, SettingsChange,
 } from './wire.js';
-
-/** How long to wait before asking again what could not be answered, where nobody says how long. */
-const PAUSE_MS = 1_000;
-/** How often a typing signal is renewed; the server forgets it after 6 seconds. */
-const TYPING_RENEWAL_MS = 3_000;
 
 /** As whom one enters. */
 export interface Entrance {
@@ -54,6 +50,8 @@ export interface RoomHost {
   /** Passing: dropped where there is no connection, or too much waits on it already. */
   tell(frame: ClientFrame): void;
   save(): void;
+  /** Why what is said now would neither be sent nor be stored for later. */
+  over(): ChatError | null;
   /** Comes back, and names no position for what is out of step. */
   restart(): void;
   remove(room: Room): void;
@@ -74,6 +72,7 @@ export class Room extends Emitter<RoomEvents> {
   /** It was asked for, and has not been answered. */
   #isEntering = false;
   #tries = 0;
+  /** Of whoever has asked to come in, and is not in yet. */
   #entered: ((room: Room) => void) | null = null;
   /** Of those who want in: now, or anew once it is left. */
   #failing: ((error: ChatError) => void)[] = [];
@@ -126,14 +125,13 @@ export class Room extends Emitter<RoomEvents> {
    * another life of the room: then it fails with `epoch_changed`. `key` (one's own, or drawn) tells which message it became.
    */
   send(text: string, { key = newKey(), data, replyTo }: { key?: string; data?: JsonObject; replyTo?: number } = {}): Promise<Required<Sent>> {
-    const frame = { type: 'send', ...(text !== '' && { text }), ...(data && { data }), ...(replyTo !== undefined && { reply_to: replyTo }) };
     this.#typingUntil = 0;
-    return this.#push(frame, key) as Promise<Required<Sent>>;
+    return this.#push({ type: 'send', text: text || undefined, data, reply_to: replyTo }, key) as Promise<Required<Sent>>;
   }
 
   /** Says something else in a message of one's own: `text` and `data` are all that it says from now on. Waits like `send`. */
   edit(target: number, text: string, { key = newKey(), data }: { key?: string; data?: JsonObject } = {}): Promise<Sent> {
-    return this.#push({ type: 'edit', target, ...(text !== '' && { text }), ...(data && { data }) }, key);
+    return this.#push({ type: 'edit', target, text: text || undefined, data }, key);
   }
 
   /** Reacts to a message, or does not any more. Waits like `send`. */
@@ -158,16 +156,16 @@ export class Room extends Emitter<RoomEvents> {
    */
   async listMembers(after = 0): Promise<readonly Member[]> {
     const { epoch, membersAt } = this.#state;
-    const answer = await this.command({ type: 'members', ...(after > 0 && { after }) });
+    const answer = await this.command({ type: 'members', after: after || undefined });
     // Somebody came or went meanwhile: the list may be older than that.
     const isLate = epoch !== this.#state.epoch || membersAt !== this.#state.membersAt;
     if (!isLate) this.#ingest(answer, { type: 'members', after });
     return this.#state.members;
   }
 
-  /** Holds at most so many messages from now on, beside those that `history` adds; past that the oldest go. */
+  /** Holds at most so many messages from now on, beside those that `history` adds from now on; past that the oldest go, a quarter at a time. */
   hold(messages: number): void {
-    if (this.#state.heldMax !== messages) this.#set({ ...this.#state, heldMax: messages });
+    if (this.#state.heldMax !== messages) this.#set(holding(this.#state, messages));
   }
 
   /** Says how far one has read; all of it, where nothing is named. It is told as soon as it can be, and to one's other devices. */
@@ -341,6 +339,7 @@ export class Room extends Emitter<RoomEvents> {
     }
     if (frame.type === 'joined') {
       this.#entered?.(this);
+      this.#entered = null;
       this.#host.save();
       this.emit('joined', this.#state);
     }
@@ -362,7 +361,8 @@ export class Room extends Emitter<RoomEvents> {
 
   #push(frame: ClientFrame, key: string): Promise<Sent> {
     return new Promise((resolve, reject) => {
-      if (this.#state.status === 'ended' || this.#leaving !== null) return reject(isOut());
+      const error = this.#state.status === 'ended' || this.#leaving !== null ? isOut() : this.#host.over();
+      if (error) return reject(error);
       this.#outbox.push(frame, key, outcome => outcome instanceof ChatError ? reject(outcome) : resolve(outcome));
     });
   }
@@ -429,9 +429,8 @@ export class Room extends Emitter<RoomEvents> {
     if (this.#isEntering || status === 'live') return;
     this.#isEntering = true;
     const after = positionOf(this.#state);
-    const where = { type: this.#isMaker ? 'create' : 'join', ...(code !== null && { room: code }) };
-    const frame = { ...where, ...this.#entrance, ...(after !== null && { after, catch_up: this.#host.catchUp }) };
-    this.#host.ask(frame, answer => {
+    const where = { type: this.#isMaker ? 'create' : 'join', room: code ?? undefined };
+    this.#host.ask({ ...where, ...this.#entrance, ...(after !== null && { after, catch_up: this.#host.catchUp }) }, answer => {
       this.#isEntering = false;
       // A `joined` was taken as a frame of the room.
       if (answer instanceof ChatError) this.#refused(answer);
@@ -440,15 +439,18 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #refused(error: ChatError): void {
-    const isKnown = this.#state.epoch !== null;
-    if (error.code === 'disconnected') return;
+    const { epoch, status } = this.#state;
+    const isKnown = epoch !== null;
+    // It is asked for again on the next connection; or one was brought in meanwhile.
+    if (error.code === 'disconnected' || status === 'live') return;
     if (this.#leaving !== null) return this.#gone();
     if (error.code === 'already_member') {
       this.#state = newRoom(this.code);
       return this.#pause('entering', PAUSE_MS, () => this.#host.restart());
     }
-    // One's own ghost may have the nick still, and what is busy passes.
-    if (isPassing(error) || (error.code === 'nick_taken' && error.retryAfterMs !== undefined && (isKnown || this.#tries > 1))) {
+    // One's own ghost may have the nick still, and what is busy passes. That there is no place may last: who has just asked is told.
+    const isFull = error.code === 'at_capacity' && this.#entered !== null;
+    if ((isPassing(error) && !isFull) || (error.code === 'nick_taken' && error.retryAfterMs !== undefined && (isKnown || this.#tries > 1))) {
       return this.#pause('entering', error.retryAfterMs ?? PAUSE_MS, () => this.#ask());
     }
     this.#end({ why: error.code === 'banned' ? 'banned' : 'refused', error, ...(error.until !== undefined && { until: error.until }) });
@@ -496,6 +498,6 @@ export class Room extends Emitter<RoomEvents> {
 const isOut = () => new ChatError('left', 'one is not in the room');
 
 /** A key that nobody else draws: 128 random bits. */
-function newKey(): string {
+export function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
 }

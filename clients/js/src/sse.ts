@@ -1,14 +1,12 @@
 // Server-Sent Events and POSTs as a transport: one stream for what is told, one request for each command, in order.
 
+import { STREAM_SILENCE_MS_MAX } from './bounds.js';
 import { systemClock } from './clock.js';
-import { ABNORMAL } from './transport.js';
-import { CREDENTIALS_EXPIRED } from './errors.js';
+import { ABNORMAL, CREDENTIALS_EXPIRED } from './transport.js';
 import type { Opener } from './transport.js';
 import type { ClientFrame, ErrorFrame, Hello, ServerFrame } from './wire.js';
 import type { Clock } from './clock.js';
 
-/** The server speaks every 15 seconds; silence for more than twice as long is a lost connection. */
-const SILENCE_MS_MAX = 35_000;
 /** What the server's final refusals of a stream mean as close codes; any other, as of a proxy with nobody behind it, may pass. */
 const CLOSE_CODES: Readonly<Record<string, number>> = {
   auth_expired: CREDENTIALS_EXPIRED, forbidden: 4502, bad_token: 4502, bad_field: 4500, too_long: 4500,
@@ -39,7 +37,7 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
 
     function heard(): void {
       stopSilence();
-      stopSilence = clock.after(SILENCE_MS_MAX, () => end(ABNORMAL, 'silence'));
+      stopSilence = clock.after(STREAM_SILENCE_MS_MAX, () => end(ABNORMAL, 'silence'));
     }
 
     function tell(frame: ServerFrame): void {
@@ -82,7 +80,7 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
 
     async function post(frame: ClientFrame): Promise<void> {
       if (signal.aborted) return;
-      const number = typeof frame.id === 'number' && { id: frame.id };
+      const id = frame.id as number;
       // At which of several servers the stream is, where there are: not by cookie, which all tabs of a browser share.
       const at = stream.at === undefined ? '' : `?at=${encodeURIComponent(stream.at)}`;
       const answer = await fetch(`${url}/sse/${stream.session}${at}`, {
@@ -96,18 +94,18 @@ export function sseAt(url: string, clock: Clock = systemClock, fetch = globalThi
         return undefined;
       }) as ServerFrame & { id?: number } | undefined;
       // Whoever has read the command names it.
-      const isReached = said !== undefined && (!isPassing || (said.type === 'error' && said.id === frame.id));
+      const isReached = said !== undefined && (!isPassing || (said.type === 'error' && said.id === id));
       if (isReached) {
         unreachedSince = null;
         // That of a join or create is only a receipt: the answer itself, a `joined`, comes down the stream.
         // Of a frame that it has not read the server does not say the number.
-        if (said.type !== 'ack' || (frame.type !== 'join' && frame.type !== 'create')) tell({ ...number, ...said });
+        if (said.type !== 'ack' || (frame.type !== 'join' && frame.type !== 'create')) tell({ id, ...said });
         return;
       }
       unreachedSince ??= clock.now();
-      if (clock.now() - unreachedSince > SILENCE_MS_MAX) return end(ABNORMAL, 'no way to the server of the stream');
+      if (clock.now() - unreachedSince > STREAM_SILENCE_MS_MAX) return end(ABNORMAL, 'no way to the server of the stream');
       // The stream lasts, and whoever asked tries again, with the same key.
-      tell({ type: 'error', code: 'unavailable', message: 'out of reach', ...number });
+      tell({ type: 'error', code: 'unavailable', message: 'out of reach', id });
     }
 
     const lost = (error: unknown): void => end(ABNORMAL, String(error));

@@ -1,5 +1,6 @@
 // What a client holds of one room: immutable, with no function in it. A change makes another one.
 
+import { HELD_MAX } from './bounds.js';
 import type { LeaveReason, Member, MessageContent, Notices, ReadPosition, RoomStatus, Settings, Signal } from './wire.js';
 import type { ChatError } from './errors.js';
 
@@ -60,7 +61,7 @@ export interface RoomState {
   readonly hole: { readonly after: number; readonly through: number } | null;
   /** Everything was dropped, and the newest messages are to be read again. */
   readonly isBare: boolean;
-  /** So many messages are held at most; each page of history adds its own. */
+  /** So many messages are held at most; each page of `history()` adds its own. */
   readonly heldMax: number;
   /** What every event up to `known` changed is shown. */
   readonly known: number;
@@ -76,11 +77,6 @@ export interface RoomState {
   /** Nothing is left to be asked for: what is held equals the log. */
   readonly synced: boolean;
 }
-
-/** Messages held at most, before any page of history. */
-export const HELD_MAX = 1_000;
-/** A hole of more events than this is not read: what is older than it is dropped. */
-export const HOLE_MAX = 500;
 
 export function newRoom(code: string | null): RoomState {
   return {

@@ -1,5 +1,6 @@
 // What outlives a reload: the session, the rooms and what waits to be sent. And which tab it belongs to, where a tab was duplicated.
 
+import { AGAIN_MS } from './bounds.js';
 import type { Clock } from './clock.js';
 import type { Entry } from './outbox.js';
 import type { StoredRoom } from './room.js';
@@ -16,18 +17,26 @@ export interface Stored {
   readonly rooms: readonly StoredRoom[];
 }
 
+/** What was stored when the page began. */
+export interface Found extends Stored {
+  /** As it stood there. */
+  readonly text: string | null;
+}
+
 const keyOf = (url: string) => `chat ${url}`;
 
 /** What was stored, but for what is spoilt: storage that is full or switched off costs no more than a reload. */
-export function load(storage: Storage | null, url: string): Stored {
+export function load(storage: Storage | null, url: string): Found {
+  let text: string | null = null;
   try {
-    const { token, rooms } = JSON.parse(storage!.getItem(keyOf(url))!);
+    text = storage!.getItem(keyOf(url));
+    const { token, rooms } = JSON.parse(text!);
     const sound = listOf(rooms).filter(isRoom).map(room => ({ ...room, outbox: listOf(room.outbox).filter(isEntry) }));
-    return { token: typeof token === 'string' ? token : null, rooms: sound };
+    return { token: typeof token === 'string' ? token : null, rooms: sound, text };
   } catch {
     // See above.
   }
-  return { token: null, rooms: [] };
+  return { token: null, rooms: [], text };
 }
 
 const listOf = (value: unknown): readonly unknown[] => Array.isArray(value) ? value : [];
@@ -35,12 +44,18 @@ const isRoom = (room: any): room is StoredRoom => typeof room?.code === 'string'
 const isEntry = (entry: any): entry is Entry => typeof entry?.key === 'string' && typeof entry.frame?.type === 'string'
   && (entry.epoch === null || typeof entry.epoch === 'string') && (entry.member === null || typeof entry.member === 'number');
 
-export function store(storage: Storage | null, url: string, { token, rooms }: Stored): void {
+/**
+ * Stores under the name of a tab, where nothing is stored, or what this tab has stored; or in place of `found`, which is this tab's from then on.
+ * Of what another one has stored, nothing is touched.
+ */
+export function store(storage: Storage | null, url: string, { token, rooms }: Stored, tab: string, found: string | null): void {
   try {
     const key = keyOf(url);
-    if (token === null && rooms.length === 0) storage?.removeItem(key);
+    const before = storage!.getItem(key) ?? null;
+    if (before !== null && before !== found && !before.includes(tab)) return;
+    if (token === null && rooms.length === 0) storage!.removeItem(key);
     // Whoever was in a room stays who they are, banned or not; who never was is not worth a fight between two tabs.
-    else if (rooms.length > 0 || storage?.getItem(key) !== null) storage?.setItem(key, JSON.stringify({ token, rooms }));
+    else if (rooms.length > 0 || before !== null) storage!.setItem(key, JSON.stringify({ token, rooms, tab }));
   } catch {
     // See above.
   }
@@ -58,9 +73,6 @@ export function sessionStorageOf(scope: { readonly sessionStorage?: Storage }): 
 interface Locks {
   request(name: string, options: { ifAvailable: true }, use: (lock: unknown) => Promise<void> | undefined): Promise<void>;
 }
-
-/** A page that goes lets its lock go a moment later: so long after, it is asked once more. */
-const AGAIN_MS = 200;
 
 interface Claim {
   readonly name: string;

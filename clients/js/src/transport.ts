@@ -29,3 +29,9 @@ export type OwnTransport = readonly [name: string, open: Opener];
 export const ABNORMAL = 1006;
 /** How one is that was wanted. */
 export const NORMAL = 1000;
+/** The credentials that were shown have run out. */
+export const CREDENTIALS_EXPIRED = 4007;
+/** Another connection has the session, and its token. */
+export const REPLACED = 4501;
+/** The session is over, and its token is nobody's. */
+export const SESSION_ENDED = 4503;

@@ -1,9 +1,7 @@
 // What tells a page that the world may have changed while it did not look: the network, the tab, the cache of the browser, and sleep.
 
+import { TICK_MS } from './bounds.js';
 import type { Clock } from './clock.js';
-
-/** How often it is looked whether time has passed in which nothing ran. */
-const TICK_MS = 20_000;
 
 interface Target {
   addEventListener?(name: string, listener: () => void, options: { signal: AbortSignal }): void;

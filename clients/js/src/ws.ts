@@ -15,13 +15,11 @@ export interface WebSocketLike {
 }
 export type WebSocketConstructor = new (url: string, protocol: string) => WebSocketLike;
 
-/** The subprotocol that names the wire protocol and its version. */
-const SUBPROTOCOL = 'chat.v1';
-
 /** The transport over a WebSocket, to a server at `https://...`. */
 export function webSocketAt(url: string, Socket: WebSocketConstructor = WebSocket): Opener {
   return (hello, { onOpen, onFrame, onClose }) => {
-    const socket = new Socket(`${url.replace(/^http/, 'ws')}/ws`, SUBPROTOCOL);
+    // The subprotocol names the wire protocol and its version.
+    const socket = new Socket(`${url.replace(/^http/, 'ws')}/ws`, 'chat.v1');
     socket.onopen = () => {
       onOpen();
       socket.send(JSON.stringify(hello));

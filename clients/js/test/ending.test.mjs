@@ -155,3 +155,42 @@ test('a room that is left can be left again, and who asks while the end is told 
   other.line.answer('join', { ...JOINED, seq: 4, entered: 4 });
   assert.equal((await again).state.status, 'live');
 });
+
+test('nothing is asked of a client that is closed, and nothing waits for one that does not come back', async () => {
+  const ends = { closed: it => it.client.close(), refused: it => it.line.tell(closing(4502, 'refused')), replaced: it => it.line.tell(closing(4501, 'replaced')) };
+  for (const [name, end] of Object.entries(ends)) {
+    const it = await inRoom();
+    const asked = it.room.topic('a');
+    end(it);
+    // It was said, and may have been done.
+    await assert.rejects(asked, refusedWith('disconnected'), name);
+    const asks = [it.room.topic('b'), it.room.me({ nick: 'Bobby' }), it.room.history(), it.room.listMembers(), it.client.create(null, { nick: 'Bob' }),
+      it.client.join('TEA', { nick: 'Bob' }), it.client.join(ROOM, { nick: 'Bob' })];
+    const told = await Promise.race([turn(), Promise.allSettled(asks)]);
+    assert.deepEqual(told?.map(({ reason }) => reason?.code), ['closed', 'closed', undefined, 'closed', 'closed', 'closed', 'closed'], name);
+    assert.deepEqual(it.client.rooms, [it.room]);
+    it.client.connect();
+    const joining = it.client.join('TEA', { nick: 'Bob' });
+    it.line.live(2);
+    it.line.answer('join', { ...JOINED, room: 'TEA' });
+    assert.equal((await joining).state.status, 'live', name);
+  }
+});
+
+test('who connects again may ask at once, while it is not known yet whose the session is', async () => {
+  const locks = { request: async (name, _, use) => { await turn(); await use({ name }); } };
+  Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+  try {
+    const it = await inRoom({ storage: memory() });
+    it.client.close();
+    it.client.connect();
+    const joining = it.client.join('TEA', { nick: 'Bob' });
+    for (let step = 0; step < 4; step += 1) await turn();
+    it.line.live(2);
+    it.line.answer('join', { ...JOINED, room: 'TEA' });
+    assert.equal((await joining).code, 'TEA');
+    it.client.close();
+  } finally {
+    Object.defineProperty(globalThis, 'navigator', { value: undefined, configurable: true });
+  }
+});

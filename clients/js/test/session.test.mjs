@@ -208,6 +208,40 @@ test('a join that is refused fails with its code, and what passes is waited for'
   assert.equal(it.client.rooms.length, 0);
 });
 
+test('whoever wants in is told where the server is full, and who was in goes on trying', async () => {
+  for (const ask of ['create', 'join']) {
+    const it = script();
+    it.line.welcome();
+    const entering = it.client[ask](ROOM, { nick: 'Bob' });
+    it.line.refuse(ask, 'at_capacity', { limit: 64, retry_after_ms: 700 });
+    await assert.rejects(entering, error => isChatError(error, 'at_capacity') && error.limit === 64 && error.retryAfterMs === 700);
+    it.clock.run(10_000);
+    assert.deepEqual([it.client.rooms, it.line.types()], [[], [ask]]);
+  }
+  const back = async (it, line) => {
+    line.refuse('join', 'at_capacity', { retry_after_ms: 700 });
+    it.clock.run(700);
+    it.line.answer('join', JOINED);
+    assert.deepEqual([it.client.rooms[0].state.status, line.types()], ['live', ['join', 'join']]);
+  };
+  const storage = memory();
+  const it = await inRoom({ storage });
+  it.line.lose();
+  it.clock.run(250);
+  it.line.welcome();
+  await back(it, it.line);
+  it.client.close();
+  const again = script({ storage });
+  again.line.welcome();
+  await back(again, again.line);
+  // Put out, one asks again, and is told.
+  again.line.tell({ type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'kicked', by: 1 });
+  const joining = again.client.join(ROOM, { nick: 'Bob' });
+  again.line.refuse('join', 'at_capacity');
+  await assert.rejects(joining, refusedWith('at_capacity'));
+  assert.deepEqual([again.client.rooms[0].state.status, again.client.rooms[0].state.ended.why], ['ended', 'refused']);
+});
+
 test('whoever asks for a room anew while a join waits is let in once', async () => {
   const it = script();
   it.line.welcome();
@@ -239,6 +273,44 @@ test('a room that the session was in, and nobody here asked for, is told of', ()
   it.line.live(2);
   it.line.tell(JOINED);
   assert.deepEqual([rooms, it.client.rooms.length], [[ROOM], 1]);
+});
+
+test('who is brought into a room by the host is told of it, and is in it as in any other', async () => {
+  const storage = memory();
+  const it = script({ storage });
+  const rooms = [];
+  it.client.on('room', room => rooms.push(room));
+  it.line.welcome();
+  it.line.tell(JOINED, message(3, 'welcome'));
+  const [room] = rooms;
+  assert.deepEqual([rooms.length, it.client.rooms, room.state.you.nick, room.messages.map(({ text }) => text)], [1, [room], 'Bob', ['welcome']]);
+  const sent = room.send('thanks', { key: 'k' });
+  it.line.ack('send', 4);
+  await sent;
+  it.line.lose();
+  it.clock.run(250);
+  assert.deepEqual(it.line.hello.positions, { [ROOM]: `${EPOCH}:3` });
+  const again = script({ storage });
+  assert.deepEqual(again.client.rooms.map(({ code }) => code), [ROOM]);
+  // Who was put out before is in the same room again.
+  again.line.live(2);
+  again.line.tell(JOINED, { type: 'member_left', room: ROOM, seq: 3, at: AT, member: 2, nick: 'Bob', reason: 'kicked', by: 1 });
+  const [held] = again.client.rooms;
+  let joined = 0;
+  held.on('joined', () => { joined += 1; });
+  again.line.tell({ ...JOINED, seq: 4, entered: 4 });
+  assert.deepEqual([again.client.rooms, held.state.status, joined], [[held], 'live', 1]);
+});
+
+test('who is brought in while they ask to come in is in, and stays connected', async () => {
+  const it = script();
+  it.line.welcome();
+  const joining = it.client.join(ROOM, { nick: 'Bob' });
+  it.line.tell(JOINED);
+  assert.equal((await joining).state.status, 'live');
+  it.line.refuse('join', 'already_member');
+  it.clock.run(1_000);
+  assert.deepEqual([it.client.rooms[0].state.status, it.lines.length], ['live', 1]);
 });
 
 test('credentials are asked for at each connection, before they run out, and after', async () => {
@@ -554,12 +626,45 @@ test('a list of members that was asked for before somebody came is passed over',
   assert.deepEqual((await late).map(({ nick }) => nick), ['Ann', 'Bob', 'Cyd']);
 });
 
-test('as many messages are held as is said', async () => {
+test('as many messages are held as is said, and no more', async () => {
+  for (const most of [0, 1, 3, 4, 10]) {
+    const it = await inRoom();
+    it.room.hold(most);
+    assert.equal(it.room.state.more, false, 'nothing was dropped');
+    for (let seq = 3; seq <= 62; seq += 1) {
+      it.line.tell(message(seq, `${seq}`));
+      const { messages, from, more } = it.room.state;
+      assert.ok(messages.length <= most && messages.length >= Math.min(seq - 2, most - (most >> 2)), `${messages.length} of ${most}`);
+      assert.deepEqual([more, from], messages.length === seq - 2 ? [false, 1] : [true, messages[0]?.seq ?? seq + 1]);
+    }
+  }
+});
+
+test('what is above is let go at once, and what is asked for beside it is held', async () => {
   const it = await inRoom();
-  it.room.hold(8);
-  for (let seq = 3; seq <= 11; seq += 1) it.line.tell(message(seq, `${seq}`));
-  assert.deepEqual([it.room.messages.length, it.room.state.from, it.room.state.more], [7, 5, true]);
+  for (let seq = 3; seq <= 62; seq += 1) it.line.tell(message(seq, `${seq}`));
+  it.room.hold(60);
+  assert.deepEqual([it.room.messages.length, it.room.state.more], [60, false]);
+  it.room.hold(10);
+  assert.deepEqual([it.room.messages.length, it.room.state.from, it.room.state.more, it.room.state.synced], [10, 53, true, true]);
+  const page = it.room.history(5);
+  const messages = [48, 49, 50, 51, 52].map(seq => message(seq, `${seq}`));
+  it.line.answer('history', { type: 'history', epoch: EPOCH, messages, more_before: true, more_after: true, as_of: 62 });
+  assert.equal((await page).length, 15);
+  it.line.tell(message(63, '63'));
+  assert.deepEqual([it.room.messages.length, it.room.state.from], [12, 52]);
   it.room.hold(20);
-  for (let seq = 12; seq <= 24; seq += 1) it.line.tell(message(seq, `${seq}`));
+  for (let seq = 64; seq <= 71; seq += 1) it.line.tell(message(seq, `${seq}`));
   assert.equal(it.room.messages.length, 20);
+  it.line.tell({ ...JOINED, epoch: 'another', seq: 40, history: Array.from({ length: 30 }, (_, index) => message(index + 11, 'x')), more: true });
+  assert.deepEqual([it.room.messages.length, it.room.state.from], [15, 26], 'a longer history than that, too');
+});
+
+test('what is read again after everything was dropped takes the place of what was held', async () => {
+  const it = await inRoom();
+  it.room.hold(10);
+  it.line.tell({ type: 'gap', room: ROOM, epoch: EPOCH, from: 3, to: 900, members: [ANN, BOB], members_total: 2, topic: '', notices: 'told', changed_at: 0 });
+  const messages = Array.from({ length: 50 }, (_, index) => message(851 + index, 'x'));
+  it.line.answer('history', { type: 'history', epoch: EPOCH, messages, more_before: true, more_after: false, as_of: 900 });
+  assert.deepEqual([it.room.state.heldMax, it.room.messages.length <= 10, it.room.state.more], [10, true, true]);
 });

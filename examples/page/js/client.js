@@ -1,5 +1,30 @@
 // The client of `clients/js`, bundled: built there by `npm run page`, and never edited here.
 
+// src/bounds.ts
+var BACKOFF_MIN_MS = 500;
+var BACKOFF_MAX_MS = 2e4;
+var WELCOME_MS_MAX = 1e4;
+var STEADY_MS = 5e3;
+var FALLBACK_MS = 10 * 6e4;
+var SILENCE_MS_MAX = 45e3;
+var STREAM_SILENCE_MS_MAX = 35e3;
+var PROBE_MS_MAX = 5e3;
+var TICK_MS = 2e4;
+var BUFFERED_MAX = 65536;
+var CREDENTIALS_MS_MAX = 6e4;
+var AGAIN_MS = 200;
+var ANSWER_MS_MAX = 15e3;
+var ONE_MS_MAX = 6e4;
+var IN_FLIGHT = 32;
+var QUEUE_MAX = 256;
+var PAUSE_MS = 1e3;
+var TYPING_RENEWAL_MS = 3e3;
+var OUTBOX_MAX = 256;
+var LOSSES_MAX = 8;
+var HELD_MAX = 1e3;
+var HOLE_MAX = 500;
+var NAMED_MAX = 8;
+
 // src/clock.ts
 var systemClock = {
   now: () => Date.now(),
@@ -9,8 +34,6 @@ var systemClock = {
   },
   random: () => Math.random()
 };
-var BACKOFF_MIN_MS = 500;
-var BACKOFF_MAX_MS = 2e4;
 var backoffMs = (attempt, clock) => Math.round(clock.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** attempt));
 
 // src/errors.ts
@@ -34,16 +57,15 @@ var PASSING = ["rate_limited", "busy", "unavailable", "at_capacity", "draining",
 var isPassing = ({ code }) => PASSING.includes(code);
 var isFinal = (code) => code >= 4500 && code <= 4999;
 var isUnexplained = (code) => code === 4500 || code > 1001 && code < 4e3 && code !== 1012;
-var CREDENTIALS_EXPIRED = 4007;
 
 // src/transport.ts
 var ABNORMAL = 1006;
 var NORMAL = 1e3;
+var CREDENTIALS_EXPIRED = 4007;
+var REPLACED = 4501;
+var SESSION_ENDED = 4503;
 
 // src/connection.ts
-var WELCOME_MS_MAX = 1e4;
-var STEADY_MS = 5e3;
-var FALLBACK_MS = 10 * 6e4;
 var Connection = class {
   #options;
   #clock;
@@ -202,10 +224,6 @@ function snapshot(given, bytesMax = Infinity) {
 }
 
 // src/requests.ts
-var ANSWER_MS_MAX = 15e3;
-var ONE_MS_MAX = 6e4;
-var IN_FLIGHT = 32;
-var QUEUE_MAX = 256;
 var PAGES = /* @__PURE__ */ new Set(["history", "changes", "members", "bans"]);
 var Requests = class {
   #clock;
@@ -241,12 +259,13 @@ var Requests = class {
   }
   /** The request that a frame answers, which is then over; whoever takes it calls its `done`. */
   take(frame) {
-    const id = "id" in frame ? frame.id : void 0;
-    const request = id === void 0 ? void 0 : this.#inFlight.get(id);
-    if (request === void 0) return void 0;
-    this.#inFlight.delete(id);
-    this.#flush();
-    this.#watch();
+    const { id } = frame;
+    const request = this.#inFlight.get(id);
+    if (request !== void 0) {
+      this.#inFlight.delete(id);
+      this.#flush();
+      this.#watch();
+    }
     return request;
   }
   /** The connection is lost: whatever was asked may have been done or not. */
@@ -283,8 +302,6 @@ var Requests = class {
 };
 
 // src/state.ts
-var HELD_MAX = 1e3;
-var HOLE_MAX = 500;
 function newRoom(code) {
   return {
     code,
@@ -389,9 +406,6 @@ function nextQuestion(state, refused = /* @__PURE__ */ new Set()) {
 }
 
 // src/outbox.ts
-var OUTBOX_MAX = 256;
-var PAUSE_MS = 1e3;
-var LOSSES_MAX = 8;
 var Outbox = class {
   #options;
   #waiting;
@@ -489,7 +503,6 @@ var Outbox = class {
 };
 
 // src/messages.ts
-var NAMED_MAX = 8;
 function messageOf(frame, asOf) {
   const { type, room, as_of, ...content } = frame;
   return { ...content, as_of: asOf };
@@ -560,7 +573,7 @@ function withReactions(message, now) {
 // src/reduce.ts
 function reduce(state, frame, asked) {
   const next = change(state, frame, asked);
-  return next === state ? state : settled(next);
+  return next === state ? state : settled(trimmed(next));
 }
 function change(state, frame, asked) {
   if (frame.type === "joined") return joined(state, frame);
@@ -605,12 +618,13 @@ function event(state, frame) {
   const known = misses(at) ? at.known : Math.max(at.known, seq);
   const apply = EVENTS[frame.type];
   const membersAt = MEMBER_EVENTS.has(frame.type) ? seq : at.membersAt;
-  const next = { ...at, seq, known, ...apply?.({ ...at, seq, known }, frame), membersAt };
-  return next.messages.length > next.heldMax ? trimmed(next) : next;
+  return { ...at, seq, known, ...apply?.({ ...at, seq, known }, frame), membersAt };
 }
-function trimmed(state) {
-  const messages = state.messages.slice(state.heldMax >> 2);
-  const from = messages[0].seq;
+function trimmed(state, rest = state.heldMax - (state.heldMax >> 2)) {
+  const { length } = state.messages;
+  if (length <= state.heldMax) return state;
+  const messages = state.messages.slice(length - rest);
+  const from = messages[0]?.seq ?? state.seq + 1;
   const hole = state.hole && state.hole.after >= from - 1 ? state.hole : null;
   return { ...state, messages, from, hole, more: true };
 }
@@ -745,7 +759,7 @@ function history(state, { epoch, messages, more_before, more_after, as_of }, ask
   if (asked.before === state.from) {
     if (messages.length === 0 && more_before) return state;
     const from = more_before ? messages[0].seq : 1;
-    const heldMax = state.heldMax + messages.length;
+    const heldMax = state.heldMax + (state.isBare ? 0 : messages.length);
     return { ...state, known, messages: merged(state.messages, messages, as_of), from, more: more_before, isBare: false, heldMax };
   }
   if (hole === null || asked.after !== hole.after || messages.length === 0 && more_after) return state;
@@ -778,10 +792,9 @@ function members(state, frame, asked) {
   return { ...state, you, members: all, membersTotal: frame.members_total, listedTo: frame.more ? last : null };
 }
 var forgotten = (state) => settled(dropped(state));
+var holding = (state, heldMax) => settled(trimmed({ ...state, heldMax }, heldMax));
 
 // src/room.ts
-var PAUSE_MS2 = 1e3;
-var TYPING_RENEWAL_MS = 3e3;
 var Room = class extends Emitter {
   #host;
   #outbox;
@@ -791,6 +804,7 @@ var Room = class extends Emitter {
   /** It was asked for, and has not been answered. */
   #isEntering = false;
   #tries = 0;
+  /** Of whoever has asked to come in, and is not in yet. */
   #entered = null;
   /** Of those who want in: now, or anew once it is left. */
   #failing = [];
@@ -840,13 +854,12 @@ var Room = class extends Emitter {
    * another life of the room: then it fails with `epoch_changed`. `key` (one's own, or drawn) tells which message it became.
    */
   send(text, { key = newKey(), data, replyTo } = {}) {
-    const frame = { type: "send", ...text !== "" && { text }, ...data && { data }, ...replyTo !== void 0 && { reply_to: replyTo } };
     this.#typingUntil = 0;
-    return this.#push(frame, key);
+    return this.#push({ type: "send", text: text || void 0, data, reply_to: replyTo }, key);
   }
   /** Says something else in a message of one's own: `text` and `data` are all that it says from now on. Waits like `send`. */
   edit(target, text, { key = newKey(), data } = {}) {
-    return this.#push({ type: "edit", target, ...text !== "" && { text }, ...data && { data } }, key);
+    return this.#push({ type: "edit", target, text: text || void 0, data }, key);
   }
   /** Reacts to a message, or does not any more. Waits like `send`. */
   react(target, name, on = true, { key = newKey() } = {}) {
@@ -867,14 +880,14 @@ var Room = class extends Emitter {
    */
   async listMembers(after = 0) {
     const { epoch, membersAt } = this.#state;
-    const answer = await this.command({ type: "members", ...after > 0 && { after } });
+    const answer = await this.command({ type: "members", after: after || void 0 });
     const isLate = epoch !== this.#state.epoch || membersAt !== this.#state.membersAt;
     if (!isLate) this.#ingest(answer, { type: "members", after });
     return this.#state.members;
   }
-  /** Holds at most so many messages from now on, beside those that `history` adds; past that the oldest go. */
+  /** Holds at most so many messages from now on, beside those that `history` adds from now on; past that the oldest go, a quarter at a time. */
   hold(messages) {
-    if (this.#state.heldMax !== messages) this.#set({ ...this.#state, heldMax: messages });
+    if (this.#state.heldMax !== messages) this.#set(holding(this.#state, messages));
   }
   /** Says how far one has read; all of it, where nothing is named. It is told as soon as it can be, and to one's other devices. */
   read(through = this.#state.seq) {
@@ -1026,6 +1039,7 @@ var Room = class extends Emitter {
     }
     if (frame.type === "joined") {
       this.#entered?.(this);
+      this.#entered = null;
       this.#host.save();
       this.emit("joined", this.#state);
     }
@@ -1044,7 +1058,8 @@ var Room = class extends Emitter {
   }
   #push(frame, key) {
     return new Promise((resolve, reject) => {
-      if (this.#state.status === "ended" || this.#leaving !== null) return reject(isOut());
+      const error = this.#state.status === "ended" || this.#leaving !== null ? isOut() : this.#host.over();
+      if (error) return reject(error);
       this.#outbox.push(frame, key, (outcome) => outcome instanceof ChatError ? reject(outcome) : resolve(outcome));
     });
   }
@@ -1085,7 +1100,7 @@ var Room = class extends Emitter {
       this.#set(next, true);
     }, this);
   }
-  #askLater(ms = PAUSE_MS2) {
+  #askLater(ms = PAUSE_MS) {
     this.#isAsking = true;
     this.#pause("asking", ms, () => {
       this.#isAsking = false;
@@ -1102,24 +1117,25 @@ var Room = class extends Emitter {
     if (this.#isEntering || status === "live") return;
     this.#isEntering = true;
     const after = positionOf(this.#state);
-    const where = { type: this.#isMaker ? "create" : "join", ...code !== null && { room: code } };
-    const frame = { ...where, ...this.#entrance, ...after !== null && { after, catch_up: this.#host.catchUp } };
-    this.#host.ask(frame, (answer) => {
+    const where = { type: this.#isMaker ? "create" : "join", room: code ?? void 0 };
+    this.#host.ask({ ...where, ...this.#entrance, ...after !== null && { after, catch_up: this.#host.catchUp } }, (answer) => {
       this.#isEntering = false;
       if (answer instanceof ChatError) this.#refused(answer);
     }, this);
     if (this.#isEntering) this.#tries += 1;
   }
   #refused(error) {
-    const isKnown = this.#state.epoch !== null;
-    if (error.code === "disconnected") return;
+    const { epoch, status } = this.#state;
+    const isKnown = epoch !== null;
+    if (error.code === "disconnected" || status === "live") return;
     if (this.#leaving !== null) return this.#gone();
     if (error.code === "already_member") {
       this.#state = newRoom(this.code);
-      return this.#pause("entering", PAUSE_MS2, () => this.#host.restart());
+      return this.#pause("entering", PAUSE_MS, () => this.#host.restart());
     }
-    if (isPassing(error) || error.code === "nick_taken" && error.retryAfterMs !== void 0 && (isKnown || this.#tries > 1)) {
-      return this.#pause("entering", error.retryAfterMs ?? PAUSE_MS2, () => this.#ask());
+    const isFull = error.code === "at_capacity" && this.#entered !== null;
+    if (isPassing(error) && !isFull || error.code === "nick_taken" && error.retryAfterMs !== void 0 && (isKnown || this.#tries > 1)) {
+      return this.#pause("entering", error.retryAfterMs ?? PAUSE_MS, () => this.#ask());
     }
     this.#end({ why: error.code === "banned" ? "banned" : "refused", error, ...error.until !== void 0 && { until: error.until } });
     if (!isKnown) this.#host.remove(this);
@@ -1139,7 +1155,7 @@ var Room = class extends Emitter {
   #askToLeave() {
     this.#host.ask({ type: "leave", room: this.code }, (answer) => {
       if (answer instanceof ChatError && answer.code === "disconnected") return;
-      if (answer instanceof ChatError && isPassing(answer)) return this.#pause("leaving", answer.retryAfterMs ?? PAUSE_MS2, () => this.#askToLeave());
+      if (answer instanceof ChatError && isPassing(answer)) return this.#pause("leaving", answer.retryAfterMs ?? PAUSE_MS, () => this.#askToLeave());
       this.#gone();
     }, this);
   }
@@ -1162,7 +1178,6 @@ function newKey() {
 }
 
 // src/sse.ts
-var SILENCE_MS_MAX = 35e3;
 var CLOSE_CODES = {
   auth_expired: CREDENTIALS_EXPIRED,
   forbidden: 4502,
@@ -1191,7 +1206,7 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
     }
     function heard() {
       stopSilence();
-      stopSilence = clock.after(SILENCE_MS_MAX, () => end(ABNORMAL, "silence"));
+      stopSilence = clock.after(STREAM_SILENCE_MS_MAX, () => end(ABNORMAL, "silence"));
     }
     function tell(frame) {
       if (signal.aborted) return;
@@ -1230,7 +1245,7 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
     }
     async function post(frame) {
       if (signal.aborted) return;
-      const number = typeof frame.id === "number" && { id: frame.id };
+      const id = frame.id;
       const at = stream.at === void 0 ? "" : `?at=${encodeURIComponent(stream.at)}`;
       const answer = await fetch(`${url}/sse/${stream.session}${at}`, {
         method: "POST",
@@ -1245,15 +1260,15 @@ function sseAt(url, clock = systemClock, fetch = globalThis.fetch.bind(globalThi
         if (!isPassing2) throw error;
         return void 0;
       });
-      const isReached = said !== void 0 && (!isPassing2 || said.type === "error" && said.id === frame.id);
+      const isReached = said !== void 0 && (!isPassing2 || said.type === "error" && said.id === id);
       if (isReached) {
         unreachedSince = null;
-        if (said.type !== "ack" || frame.type !== "join" && frame.type !== "create") tell({ ...number, ...said });
+        if (said.type !== "ack" || frame.type !== "join" && frame.type !== "create") tell({ id, ...said });
         return;
       }
       unreachedSince ??= clock.now();
-      if (clock.now() - unreachedSince > SILENCE_MS_MAX) return end(ABNORMAL, "no way to the server of the stream");
-      tell({ type: "error", code: "unavailable", message: "out of reach", ...number });
+      if (clock.now() - unreachedSince > STREAM_SILENCE_MS_MAX) return end(ABNORMAL, "no way to the server of the stream");
+      tell({ type: "error", code: "unavailable", message: "out of reach", id });
     }
     const lost = (error) => end(ABNORMAL, String(error));
     listen().catch(lost);
@@ -1278,22 +1293,26 @@ function headersOf({ resume, positions = {}, token }) {
 // src/storage.ts
 var keyOf = (url) => `chat ${url}`;
 function load(storage, url) {
+  let text = null;
   try {
-    const { token, rooms } = JSON.parse(storage.getItem(keyOf(url)));
+    text = storage.getItem(keyOf(url));
+    const { token, rooms } = JSON.parse(text);
     const sound = listOf(rooms).filter(isRoom).map((room) => ({ ...room, outbox: listOf(room.outbox).filter(isEntry) }));
-    return { token: typeof token === "string" ? token : null, rooms: sound };
+    return { token: typeof token === "string" ? token : null, rooms: sound, text };
   } catch {
   }
-  return { token: null, rooms: [] };
+  return { token: null, rooms: [], text };
 }
 var listOf = (value) => Array.isArray(value) ? value : [];
 var isRoom = (room) => typeof room?.code === "string" && typeof room.entrance?.nick === "string";
 var isEntry = (entry) => typeof entry?.key === "string" && typeof entry.frame?.type === "string" && (entry.epoch === null || typeof entry.epoch === "string") && (entry.member === null || typeof entry.member === "number");
-function store(storage, url, { token, rooms }) {
+function store(storage, url, { token, rooms }, tab, found) {
   try {
     const key = keyOf(url);
-    if (token === null && rooms.length === 0) storage?.removeItem(key);
-    else if (rooms.length > 0 || storage?.getItem(key) !== null) storage?.setItem(key, JSON.stringify({ token, rooms }));
+    const before = storage.getItem(key) ?? null;
+    if (before !== null && before !== found && !before.includes(tab)) return;
+    if (token === null && rooms.length === 0) storage.removeItem(key);
+    else if (rooms.length > 0 || before !== null) storage.setItem(key, JSON.stringify({ token, rooms, tab }));
   } catch {
   }
 }
@@ -1304,7 +1323,6 @@ function sessionStorageOf(scope) {
     return null;
   }
 }
-var AGAIN_MS = 200;
 var Claims = class {
   #locks = globalThis.navigator?.locks;
   #clock;
@@ -1350,7 +1368,6 @@ var Claims = class {
 };
 
 // src/wake.ts
-var TICK_MS = 2e4;
 function watch(clock, onWake, onTick) {
   const scope = globalThis;
   const { document } = scope;
@@ -1378,10 +1395,9 @@ function watch(clock, onWake, onTick) {
 }
 
 // src/ws.ts
-var SUBPROTOCOL = "chat.v1";
 function webSocketAt(url, Socket = WebSocket) {
   return (hello, { onOpen, onFrame, onClose }) => {
-    const socket = new Socket(`${url.replace(/^http/, "ws")}/ws`, SUBPROTOCOL);
+    const socket = new Socket(`${url.replace(/^http/, "ws")}/ws`, "chat.v1");
     socket.onopen = () => {
       onOpen();
       socket.send(JSON.stringify(hello));
@@ -1410,16 +1426,14 @@ function webSocketAt(url, Socket = WebSocket) {
 }
 
 // src/client.ts
-var SILENCE_MS_MAX2 = 45e3;
-var PROBE_MS_MAX = 5e3;
-var BUFFERED_MAX = 65536;
-var CREDENTIALS_MS_MAX = 6e4;
-var SESSION_ENDED = 4503;
-var TOKEN_IS_GONE = [4501, SESSION_ENDED];
 var Client = class extends Emitter {
   #options;
   #url;
   #storage;
+  /** By which this tab knows what it has stored. */
+  #tab;
+  /** What was stored when it began, as long as that may be taken up. */
+  #found;
   #clock;
   #connection;
   #requests;
@@ -1441,6 +1455,7 @@ var Client = class extends Emitter {
     this.#options = options;
     this.#url = (options.url ?? location.origin).replace(/\/+$/, "");
     this.#storage = options.storage === void 0 ? sessionStorageOf(globalThis) : options.storage;
+    this.#tab = this.#storage === sessionStorageOf(globalThis) ? "" : newKey();
     this.#clock = options.clock ?? systemClock;
     this.#requests = new Requests(this.#clock, () => this.limits);
     this.#claims = new Claims(this.#clock);
@@ -1449,10 +1464,13 @@ var Client = class extends Emitter {
       catchUp: options.catchUp ?? HOLE_MAX,
       ask: (frame, done, room) => {
         this.#asked.set(frame, room);
-        this.#requests.ask(frame, done);
+        const closed = this.#closed;
+        if (closed) done(closed);
+        else this.#requests.ask(frame, done);
       },
       tell: (frame) => this.#tell(frame),
       save: () => this.#save(),
+      over: () => this.#token === null ? this.#closed : null,
       restart: () => this.#connection.restart(),
       remove: (room) => {
         this.#rooms = this.#rooms.filter((other) => other !== room);
@@ -1466,8 +1484,9 @@ var Client = class extends Emitter {
       onFrame: (frame) => this.#receive(frame),
       onStatus: (status) => this.#onStatus(status)
     });
-    const { token, rooms } = load(this.#storage, this.#url);
+    const { token, rooms, text } = load(this.#storage, this.#url);
     this.#token = token;
+    this.#found = text;
     this.#rooms = rooms.map(({ code, entrance, outbox }) => new Room(this.#host, code, entrance, false, outbox));
     this.connect();
   }
@@ -1490,7 +1509,10 @@ var Client = class extends Emitter {
   create(room, entrance) {
     return this.#enter(room, entrance, true);
   }
-  /** Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. */
+  /**
+   * Joins a room; resolves once one is in, and waits for a connection where there is none. A room one is in already is given as it is. Fails as
+   * refused, as `closed` where the client does not come back by itself, and as `at_capacity` where the server has no place.
+   */
   join(room, entrance) {
     return this.#enter(room, entrance, false);
   }
@@ -1501,14 +1523,28 @@ var Client = class extends Emitter {
   /** Connects again, after `close()`, or where the server said not to come back. */
   connect() {
     this.#stopWatch ??= watch(this.#clock, () => this.#wake(), () => this.#tick());
+    if (this.#closed) this.#status = { name: "connecting" };
     const token = this.#token;
-    if (token === null || !this.#isClaimed) return this.#connection.start();
+    if (token === null || !this.#isClaimed) return this.#start();
     const claim = this.#claim = this.#claims.claim(token);
     void claim.then((isOurs) => {
       if (this.#claim !== claim) return;
-      if (!isOurs && this.#token === token) this.#forget();
-      this.#connection.start();
+      if (!isOurs && this.#token === token) {
+        this.#found = null;
+        this.#forget();
+      }
+      this.#start();
     });
+  }
+  /** What was found is this tab's from now on, and no other's: before anybody is replaced. */
+  #start() {
+    this.#save(this.#found);
+    this.#connection.start();
+  }
+  /** Why nothing is asked any more, where it does not come back by itself. */
+  get #closed() {
+    const status = this.#status;
+    return status.name === "closed" ? new ChatError("closed", status.reason) : null;
   }
   /** Whether the session is stored where another tab could take it up. */
   get #isClaimed() {
@@ -1529,12 +1565,11 @@ var Client = class extends Emitter {
   end({ all = false } = {}) {
     const wasOpen = this.#requests.isOpen;
     return new Promise((resolve, reject) => {
-      this.#requests.ask({ type: "end", ...all && { all } }, (answer) => {
+      this.#requests.ask({ type: "end", all: all || void 0 }, (answer) => {
         if (!(answer instanceof ChatError) || answer.code === "bad_token" && !all) this.#connection.close(SESSION_ENDED, "ended");
         const status = this.#status;
-        if (status.name !== "closed") return reject(answer);
-        if (status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
-        else reject(new ChatError("closed", "there is no connection"));
+        if ("code" in status && status.code === SESSION_ENDED && (wasOpen || !all)) resolve();
+        else reject(this.#closed ?? answer);
       });
     });
   }
@@ -1549,7 +1584,7 @@ var Client = class extends Emitter {
     return openers;
   }
   #enter(code, given, isMaker) {
-    const entrance = snapshot(given);
+    const entrance = this.#closed ?? snapshot(given);
     if (entrance instanceof ChatError) return Promise.reject(entrance);
     const known = code === null ? void 0 : this.room(code);
     if (known?.isLeaving) return known.left().then(() => this.#enter(code, entrance, isMaker));
@@ -1604,17 +1639,17 @@ var Client = class extends Emitter {
     if (status.name === "open") {
       this.#requests.open((frame) => this.#connection.send(frame), () => this.#connection.restart(ABNORMAL));
     }
-    if (status.name === "waiting" || status.name === "closed") {
+    if ("code" in status) {
       if (status.code === CREDENTIALS_EXPIRED) this.#why = "expired";
       this.#stopProbing();
-      const error = new ChatError("closed", status.reason);
+      const closed = this.#closed;
       for (const room of this.#rooms) {
         room.disconnected(isUnexplained(status.code));
-        if (status.name === "closed") room.closed(error, status.code === SESSION_ENDED);
+        if (closed) room.closed(closed, status.code === SESSION_ENDED);
       }
       this.#requests.close();
-      if (status.name === "closed") {
-        if (TOKEN_IS_GONE.includes(status.code)) this.#forget();
+      if (closed) {
+        if (status.code === REPLACED || status.code === SESSION_ENDED) this.#forget();
         this.#stopWatch?.();
         this.#stopWatch = null;
         this.#claims.release();
@@ -1655,13 +1690,11 @@ var Client = class extends Emitter {
   #welcomed(frame) {
     this.#welcome = frame;
     if (frame.token !== void 0) this.#keep(frame.token);
-    const told = new Map(frame.rooms.map((status) => [status.room, status]));
-    const known = new Set(this.#rooms.map(({ code }) => code));
-    for (const { room, status } of frame.rooms) {
-      const unnamed = ["live", "gap", "waiting"].includes(status) && !known.has(room) ? this.#rooms.find((other) => other.isUnnamed) : void 0;
-      unnamed?.named(room);
+    const { rooms } = frame;
+    for (const { room, status } of rooms) {
+      if (["live", "gap", "waiting"].includes(status) && !this.room(room)) this.#rooms.find(({ isUnnamed }) => isUnnamed)?.named(room);
     }
-    for (const room of this.#rooms) room.welcomed(told.get(room.code ?? "") ?? null);
+    for (const held of this.#rooms) held.welcomed(rooms.find(({ room }) => room === held.code) ?? null);
   }
   #joined(frame, asked) {
     let room = (asked && this.#asked.get(asked)) ?? this.room(frame.room);
@@ -1685,8 +1718,8 @@ var Client = class extends Emitter {
     for (const room of this.#rooms) room.dropOutbox();
     this.#save();
   }
-  #save() {
-    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap((room) => room.stored ?? []) });
+  #save(found = null) {
+    store(this.#storage, this.#url, { token: this.#token, rooms: this.#rooms.flatMap((room) => room.stored ?? []) }, this.#tab, found);
   }
   /** What was given to the server runs out: another is shown before it does. */
   #renew() {
@@ -1704,7 +1737,7 @@ var Client = class extends Emitter {
     this.#probe();
   }
   #tick() {
-    if (this.#clock.now() - this.#heardAt > SILENCE_MS_MAX2) this.#probe();
+    if (this.#clock.now() - this.#heardAt > SILENCE_MS_MAX) this.#probe();
   }
   #probe() {
     if (!this.#connection.isOpen || this.#stopProbe !== null) return;
