@@ -13,14 +13,19 @@ enum Class {
     Refused,
 }
 
-/// The first character of a nick, which is normalised already, that may not be where it is.
-pub(super) fn refused(nick: &[char]) -> Option<char> {
+/// Where in a nick, which is normalised already, the first character stands that may not be there.
+pub(super) fn refused_at(nick: &[char]) -> Option<usize> {
     let is_allowed = |at: usize| match class(nick[at]) {
         Class::Allowed => stands_on_its_script(nick, at),
         Class::InContext => context::fits(nick, at),
         Class::Refused => false,
     };
-    (0..nick.len()).find(|&at| !is_allowed(at)).map(|at| nick[at])
+    (0..nick.len()).find(|&at| !is_allowed(at))
+}
+
+/// Whether it may be in no nick, wherever it stands.
+pub(super) fn is_refused(c: char) -> bool {
+    class(c) == Class::Refused
 }
 
 /// Whether it shows something by itself, given that it is allowed: a mark or a joiner needs something to stand on.

@@ -236,6 +236,31 @@ fn marks_are_bounded_and_so_is_the_nick() {
     assert!(Nick::parse(&"ä".repeat(32)).is_ok(), "scalars are counted, not bytes");
 }
 
+/// What people are called elsewhere is often theirs to choose: whoever puts in a character that may not be there is called what is left.
+#[test]
+fn of_a_name_what_may_not_be_in_a_nick_is_left_out() {
+    let called = |name: &str| Nick::of_name(name).map(|nick| nick.to_string());
+    for (name, nick) in [
+        ("Ann", "Ann"),
+        ("\u{202E}evil", "evil"),
+        ("a\nb", "ab"),
+        ("\0Ann\u{7F} \u{2800} Lee\u{FEFF}", "Ann Lee"),
+        ("Ann\u{2D7F}", "Ann"),
+        ("a\u{200D}\u{301}", "\u{E1}"),
+        ("\u{1112}\u{1161}\u{11AB}", "\u{D55C}"),
+        ("\u{1F468}\u{200D}\u{1F469}\u{200D}", "\u{1F468}\u{200D}\u{1F469}"),
+        ("\u{1F3F4}\u{E0067}\u{E007F}", "\u{1F3F4}"),
+        ("a\u{323}\u{324}\u{325}\u{330}\u{331}b", "\u{1EA1}\u{324}\u{325}\u{330}b"),
+        ("Ann of the very long and winding name", "Ann of the very long and winding"),
+    ] {
+        assert_eq!(called(name).as_deref(), Some(nick), "{}", name.escape_unicode());
+    }
+    for nothing in ["", " ", "\u{202E}", "\u{301}", "\u{200B}\u{2800}", "\n\t"] {
+        assert_eq!(called(nothing), None, "{}", nothing.escape_unicode());
+    }
+    assert_eq!(called(&"\u{1F600}\u{200B}".repeat(10_000)).map(|nick| nick.chars().count()), Some(Nick::CHARS_MAX));
+}
+
 /// Each character by itself and behind a letter: what is shown is read the same again, and what cannot be seen is not in.
 #[test]
 fn of_every_character_a_nick_is_seen_and_read_the_same_again() {
