@@ -143,7 +143,14 @@ fn a_mark_stands_on_its_own_script() {
         "\u{1F642}\u{94D}",
         "Ann \u{94D}",
     ]);
-    assert_kept(&["\u{5D0}\u{5BF}", "\u{915}\u{94D}\u{937}\u{93F}", "\u{E01}\u{E4A}", "A\u{489}", "\u{644}\u{35C}"]);
+    assert_kept(&["\u{5D0}\u{5BF}", "\u{915}\u{94D}\u{937}\u{93F}", "\u{E01}\u{E4A}", "\u{644}\u{35C}"]);
+}
+
+/// Many fonts have no glyph for one or draw it aside, and no skeleton leaves it out: `Alice` with one behind it would pass for `Alice`.
+#[test]
+fn an_enclosing_mark_stands_around_a_key_alone() {
+    assert_refused(&["Alice\u{488}", "A\u{489}", "A\u{20DD}", "\u{436}\u{A670}", "A\u{20E3}", "\u{1F642}\u{20E3}"]);
+    assert_kept(&["1\u{20E3}", "1\u{FE0F}\u{20E3}", "Ann #\u{FE0F}\u{20E3}"]);
 }
 
 #[test]
@@ -246,6 +253,7 @@ fn of_a_name_what_may_not_be_in_a_nick_is_left_out() {
         ("a\nb", "ab"),
         ("\0Ann\u{7F} \u{2800} Lee\u{FEFF}", "Ann Lee"),
         ("Ann\u{2D7F}", "Ann"),
+        ("Alice\u{488}", "Alice"),
         ("a\u{200D}\u{301}", "\u{E1}"),
         ("\u{1112}\u{1161}\u{11AB}", "\u{D55C}"),
         ("\u{1F468}\u{200D}\u{1F469}\u{200D}", "\u{1F468}\u{200D}\u{1F469}"),
