@@ -20,7 +20,7 @@ use log_redb::{OpenError, Options, RedbLog, Retention};
 use super::backup::BackupDoor;
 use super::cluster::{ClusterFlags, Others, hand_over, send_away_when_apart, serve_others};
 #[cfg(target_os = "linux")]
-use super::console::tell;
+use super::console::tell_warning;
 use super::webhook::WebhookFlags;
 
 /// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
@@ -142,7 +142,7 @@ fn open_door(dir: &Path, log: &Arc<RedbLog>) -> Option<BackupDoor> {
     match BackupDoor::open(dir, Arc::clone(log)) {
         Ok(door) => Some(door),
         Err(error) => {
-            tell(format_args!("No backup can be made while this server runs: {error}"));
+            tell_warning(format_args!("No backup can be made while this server runs: {error}"));
             None
         }
     }

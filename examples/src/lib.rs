@@ -27,7 +27,7 @@ pub use admin::{ADMIN_TOKEN_VARIABLE, Admin, AdminError, AdminFlags};
 pub use backup::{Made, NoBackup, backup, restore};
 pub use cluster::ClusterFlags;
 pub use config::{ConfigFlags, Configured, NotConfigured, command, configure};
-pub use console::{say, tell};
+pub use console::{say, tell, tell_failure, tell_warning};
 pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Place, SECRET_VARIABLE};
 pub use flags::Flags;
 pub use health::health;

@@ -14,7 +14,7 @@ use axum::Router;
 use chat_core::Engine;
 use examples::{
     Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept, LogFlags, Operator, UserFlags, backup,
-    block_on, command, configure, health, healthcheck, page, preflight, restore, run_with, say, tell,
+    block_on, command, configure, health, healthcheck, page, preflight, restore, run_with, say, tell, tell_failure,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(wrong) => {
-            tell(wrong);
+            tell_failure(wrong);
             return ExitCode::from(WRONG_USAGE);
         }
     };
@@ -134,7 +134,7 @@ fn done(what: impl Display) -> ExitCode {
 }
 
 fn failed(what: impl Display) -> ExitCode {
-    tell(what);
+    tell_failure(what);
     ExitCode::FAILURE
 }
 
@@ -152,13 +152,13 @@ fn check(configured: &Configured<Arguments>) -> ExitCode {
     .into_iter()
     .flatten()
     .collect();
-    wrong.iter().for_each(tell);
+    wrong.iter().for_each(tell_failure);
     if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WRONG_USAGE) }
 }
 
 /// Leaves what the server had joined already, so that its rooms do not wait until it is found dead.
 async fn not_started(why: impl Display, kept: &Kept) -> ExitCode {
-    tell(why);
+    tell_failure(why);
     // Why it has not started is what matters.
     let _ = kept.close().await;
     ExitCode::FAILURE
@@ -168,7 +168,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let Arguments { flags, data, admin, log, users, .. } = arguments;
     log.begin();
     if let Err(error) = preflight(&flags, &admin, &data.webhook) {
-        tell(error);
+        tell_failure(error);
         return ExitCode::FAILURE;
     }
     let mut engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
@@ -177,7 +177,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
         Ok(None) => {}
         Ok(Some(policy)) => engine = engine.policy(policy),
         Err(error) => {
-            tell(error);
+            tell_failure(error);
             return ExitCode::FAILURE;
         }
     }
@@ -185,7 +185,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let (engine, kept) = match data.open(engine).await {
         Ok((engine, kept)) => (engine.build(), Arc::new(kept)),
         Err(error) => {
-            tell(error);
+            tell_failure(error);
             return ExitCode::FAILURE;
         }
     };
@@ -226,7 +226,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     drop(admin);
     sending.end().await;
     if let Err(error) = kept.close().await {
-        tell(format_args!("What is kept is whole, but was not closed properly: {error}"));
+        tell_failure(format_args!("What is kept is whole, but was not closed properly: {error}"));
         return ExitCode::FAILURE;
     }
     ended
