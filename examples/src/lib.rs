@@ -29,7 +29,7 @@ pub use cluster::ClusterFlags;
 pub use config::{ConfigFlags, Configured, NotConfigured, command, configure};
 pub use console::{say, tell, tell_failure, tell_warning};
 pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Place, SECRET_VARIABLE};
-pub use flags::Flags;
+pub use flags::{BadListen, Flags, parse_listen};
 pub use health::health;
 pub use healthcheck::healthcheck;
 pub use logging::{LogFlags, LogFormat, LogLevel};

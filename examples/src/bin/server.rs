@@ -14,7 +14,8 @@ use axum::Router;
 use chat_core::Engine;
 use examples::{
     Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept, LogFlags, Operator, UserFlags, backup,
-    block_on, command, configure, health, healthcheck, page, preflight, restore, run_with, say, tell, tell_failure,
+    block_on, command, configure, health, healthcheck, page, parse_listen, preflight, restore, run_with, say, tell,
+    tell_failure,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -59,9 +60,10 @@ enum Task {
         /// The folder that the server is to be given as --data
         dir: PathBuf,
     },
-    /// Ask the server that listens at --listen, or as CHAT_LISTEN or its file say, whether it is alive
+    /// Ask the server that listens where CHAT_LISTEN or its file say, or at this address, whether it is alive
     Healthcheck {
-        /// Where it listens, where that is neither in the environment nor in a file
+        /// Where it listens, written as for --listen (a port alone is of this machine), where that is neither in the environment nor in a file
+        #[arg(value_name = "ADDRESS:PORT", value_parser = parse_listen)]
         address: Option<SocketAddr>,
         /// The file that the server reads its flags from, where CHAT_CONFIG does not name it
         #[arg(long, value_name = "FILE")]
