@@ -60,7 +60,7 @@ pub struct DataFlags {
 
     /// Let a session be resumed with its token for so long after it was made, in whole days; whoever stays connected, or comes back in time,
     /// is given a new one
-    #[arg(long, value_name = "DURATION", default_value = "30days", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30days", value_parser = parse_days)]
     pub token_expiry: Duration,
 
     /// Keep about so many of the newest messages of each room on disk
@@ -379,6 +379,13 @@ fn parse_secret(text: &str) -> Option<[u8; 32]> {
     let (pairs, []) = digits.as_chunks::<2>() else { return None };
     let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
     bytes.try_into().ok()
+}
+
+/// One day or more, and no part of another: what tokens say of their time is in days.
+fn parse_days(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let is_whole = !time.is_zero() && time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(24 * 60 * 60);
+    if is_whole { Ok(time) } else { Err("tokens are good for whole days, and for one at least: 7days".to_owned()) }
 }
 
 #[cfg(test)]

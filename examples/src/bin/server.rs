@@ -148,7 +148,7 @@ fn check(configured: &Configured<Arguments>) -> ExitCode {
         flags.tls().err().map(|error| format!("Cannot use TLS: {error}")),
         data.check_secrets().err().map(|error| error.to_string()),
         data.webhook.check().err().map(|error| error.to_string()),
-        admin.check().err().map(|error| error.to_string()),
+        admin.check(flags.listen).err().map(|error| error.to_string()),
         users.policy().err().map(|error| error.to_string()),
     ]
     .into_iter()
