@@ -14,8 +14,8 @@ use axum::Router;
 use chat_core::Engine;
 use examples::{
     Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept, LogFlags, Operator, UserFlags, backup,
-    block_on, command, configure, health, healthcheck, page, parse_listen, preflight, restore, run_with, say, tell,
-    tell_failure,
+    block_on, command, configure, health, healthcheck, lobby, page, parse_listen, preflight, restore, run_with, say,
+    tell, tell_failure,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -200,6 +200,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let socketio = SocketIoConfig { pass_on: kept.pass_on(), credentials, ..flags.socketio() };
     let router = Router::new()
         .merge(page())
+        .merge(lobby(engine.clone()))
         .merge(transport_ws::routes(engine.clone(), ws))
         .merge(transport_sse::routes(engine.clone(), sse))
         .merge(transport_socketio::routes(engine.clone(), socketio))
