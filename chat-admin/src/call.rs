@@ -8,7 +8,7 @@ use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chat_core::{Engine, Reject, RejectCode, RoomCode};
 use chat_metrics::Metrics;
@@ -137,8 +137,11 @@ where
     };
     path.note(&shared.engine, line);
     let Query(query) = Query::<Q>::try_from_uri(&head.uri).map_err(|error| bad("query", error.body_text()))?;
+    let nothing = || serde_json::from_str("{}").expect("nothing is to be read");
     let body = match B::IS_NOTHING {
-        true => serde_json::from_str("{}").expect("nothing is to be read"),
+        true if head.method == Method::GET || body.is_end_stream() => nothing(),
+        // Where there is nothing to say, what is said is looked at all the same: a form's is not.
+        true => read::<Option<B>>(shared, &head.headers, body).await?.unwrap_or_else(nothing),
         false => read::<B>(shared, &head.headers, body).await?,
     };
     body.note(&shared.engine, line);
@@ -150,7 +153,7 @@ where
     Ok(answered.unwrap_or_else(|| Err(late()))?)
 }
 
-async fn read<B: Part>(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<B, Refusal> {
+async fn read<B: DeserializeOwned>(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<B, Refusal> {
     let media = headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     // What a form of another page can send is never that.
     if !media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {

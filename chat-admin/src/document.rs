@@ -41,7 +41,7 @@ impl Document {
         let status = operation.status().as_u16().to_string();
         let mut responses = Map::new();
         responses.insert(status, json!({ "description": "Done.", "content": answer }));
-        for (status, codes) in operation.refusals(!B::IS_NOTHING) {
+        for (status, codes) in operation.refusals() {
             let codes = codes.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ");
             let refused = content("application/json", self.written.subschema_for::<Refused>().to_value());
             responses

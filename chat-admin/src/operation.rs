@@ -95,12 +95,13 @@ impl Operation {
     }
 
     /// The statuses that it may be refused with, and the codes of each.
-    pub(crate) fn refusals(&self, has_body: bool) -> BTreeMap<u16, Vec<&'static str>> {
+    pub(crate) fn refusals(&self) -> BTreeMap<u16, Vec<&'static str>> {
         let mut refusals: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();
         for code in ALWAYS.iter().chain(self.codes) {
             refusals.entry(status(*code).as_u16()).or_default().push(code.as_str());
         }
-        if has_body {
+        // All others may have a body, if an empty one.
+        if self.verb != Verb::Get {
             refusals.entry(400).or_default().push(RejectCode::BadFrame.as_str());
             for (status, code) in [(408, RejectCode::BadFrame), (413, RejectCode::TooLong), (415, RejectCode::BadFrame)]
             {
@@ -112,6 +113,6 @@ impl Operation {
 
     /// Whether it is described that it may be refused so.
     pub(crate) fn may_answer(&self, status: StatusCode) -> bool {
-        self.refusals(self.verb != Verb::Get).contains_key(&status.as_u16())
+        self.refusals().contains_key(&status.as_u16())
     }
 }

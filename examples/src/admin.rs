@@ -41,6 +41,9 @@ pub enum AdminError {
         "Cannot listen on {0} for --admin: other machines could act there; set {ADMIN_TOKEN_VARIABLE}, or choose a loopback address"
     )]
     Open(SocketAddr),
+    /// Clients could not, or operators.
+    #[error("Cannot listen on {0} for --admin: clients are listened to there; choose another port")]
+    Taken(SocketAddr),
     /// A token that says nothing.
     #[error(
         "{ADMIN_TOKEN_VARIABLE} must be {} visible ASCII characters or more (`openssl rand -hex 32` draws some)",
@@ -76,12 +79,16 @@ impl Drop for Admin {
 }
 
 impl AdminFlags {
-    /// Whether there may be a listener, as far as the flags and the environment tell.
+    /// Whether there may be a listener beside that of clients, as far as the flags and the environment tell.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub fn check(&self) -> Result<(), AdminError> {
-        self.admin.map(token_for).transpose().map(drop)
+    pub fn check(&self, clients: SocketAddr) -> Result<(), AdminError> {
+        match self.admin {
+            Some(address) if is_taken_by(clients, address) => Err(AdminError::Taken(address)),
+            Some(address) => token_for(address).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// An engine that has the operator's names, where there is an operator.
@@ -117,6 +124,15 @@ fn routes(engine: Engine, kept: Arc<Kept>, token: Option<AdminToken>, drain: Arc
     let config = token.map_or_else(AdminConfig::without_token, AdminConfig::new);
     let config = config.on_drain(move || drain.notify_one()).why_not_ready(move || kept.why_not_ready());
     chat_admin::routes(engine, config)
+}
+
+/// Whether nobody can listen at an address while the clients' is listened on. What depends on the system (`[::]` beside an address of IPv4) it says
+/// by itself, once it is asked.
+fn is_taken_by(clients: SocketAddr, address: SocketAddr) -> bool {
+    let (theirs, own) = (clients.ip(), address.ip());
+    let is_everywhere = theirs.is_unspecified() || own.is_unspecified();
+    let meets = theirs == own || (is_everywhere && theirs.is_ipv4() == own.is_ipv4());
+    clients.port() == address.port() && address.port() != 0 && meets
 }
 
 /// What has to be shown to a listener at this address.

@@ -15,7 +15,7 @@ use log_postgres::{Options, PgLog, Setup};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::console::tell;
+use super::console::tell_warning;
 
 /// Connections at once over which others pass on requests. 4,096: each of up to 32 servers has no more than a few hundred requests under way, and who
 /// polls or has changed to WebSocket has one for as long.
@@ -107,7 +107,7 @@ pub(crate) async fn send_away_when_apart(cluster: Arc<PgCluster>, engine: Engine
         tokio::time::sleep(LOOK_EVERY).await;
         let is_cut_off = is_cut_off();
         if is_cut_off && !was_cut_off {
-            tell("Other servers do not reach this one: whoever is connected is sent to them.");
+            tell_warning("Other servers do not reach this one: whoever is connected is sent to them.");
             engine.send_away(spread).await;
         }
         was_cut_off = is_cut_off;

@@ -6,6 +6,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tracing::Level;
+
 /// The target of what the program itself tells, where that is traced.
 pub(crate) const TARGET: &str = "server";
 
@@ -17,12 +19,29 @@ pub fn say(line: impl Display) {
     write(&mut io::stdout().lock(), &line);
 }
 
-/// Writes a line to standard error: what an operator should know. Errors are ignored.
+/// Writes a line to standard error: what an operator should know. In JSON its level is INFO. Errors are ignored.
 pub fn tell(line: impl Display) {
-    if IN_JSON.load(Ordering::Relaxed) {
-        tracing::info!(target: TARGET, "{line}");
-    } else {
-        write(&mut io::stderr().lock(), &line);
+    tell_at(Level::INFO, &line);
+}
+
+/// The same of what is not as it should be, while the server goes on. In JSON its level is WARN.
+pub fn tell_warning(line: impl Display) {
+    tell_at(Level::WARN, &line);
+}
+
+/// The same of what was to be done and could not. In JSON its level is ERROR.
+pub fn tell_failure(line: impl Display) {
+    tell_at(Level::ERROR, &line);
+}
+
+fn tell_at(level: Level, line: &dyn Display) {
+    if !IN_JSON.load(Ordering::Relaxed) {
+        return write(&mut io::stderr().lock(), line);
+    }
+    match level {
+        Level::ERROR => tracing::error!(target: TARGET, "{line}"),
+        Level::WARN => tracing::warn!(target: TARGET, "{line}"),
+        _ => tracing::info!(target: TARGET, "{line}"),
     }
 }
 

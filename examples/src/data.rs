@@ -20,7 +20,7 @@ use log_redb::{OpenError, Options, RedbLog, Retention};
 use super::backup::BackupDoor;
 use super::cluster::{ClusterFlags, Others, hand_over, send_away_when_apart, serve_others};
 #[cfg(target_os = "linux")]
-use super::console::tell;
+use super::console::tell_warning;
 use super::webhook::WebhookFlags;
 
 /// Holds the secret that session tokens are signed with, as 64 hexadecimal digits; takes the place of the one in the folder.
@@ -60,7 +60,7 @@ pub struct DataFlags {
 
     /// Let a session be resumed with its token for so long after it was made, in whole days; whoever stays connected, or comes back in time,
     /// is given a new one
-    #[arg(long, value_name = "DURATION", default_value = "30days", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30days", value_parser = parse_days)]
     pub token_expiry: Duration,
 
     /// Keep about so many of the newest messages of each room on disk
@@ -142,7 +142,7 @@ fn open_door(dir: &Path, log: &Arc<RedbLog>) -> Option<BackupDoor> {
     match BackupDoor::open(dir, Arc::clone(log)) {
         Ok(door) => Some(door),
         Err(error) => {
-            tell(format_args!("No backup can be made while this server runs: {error}"));
+            tell_warning(format_args!("No backup can be made while this server runs: {error}"));
             None
         }
     }
@@ -383,6 +383,13 @@ fn parse_secret(text: &str) -> Option<[u8; 32]> {
     let (pairs, []) = digits.as_chunks::<2>() else { return None };
     let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
     bytes.try_into().ok()
+}
+
+/// One day or more, and no part of another: what tokens say of their time is in days.
+fn parse_days(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let is_whole = !time.is_zero() && time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(24 * 60 * 60);
+    if is_whole { Ok(time) } else { Err("tokens are good for whole days, and for one at least: 7days".to_owned()) }
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@ fn parse_host(text: &str) -> Result<String, String> {
 
 /// Why a server cannot listen where it is told to, with what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadListen {
+pub enum BadListen {
     /// An address, and nothing behind it.
     #[error("it has no port; write {0}:5000")]
     NoPort(String),
@@ -213,8 +213,12 @@ pub(crate) enum BadListen {
     Address(String, u16),
 }
 
-/// No name but `localhost` is looked up: it may stand for an address of another machine, or for several.
-pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, BadListen> {
+/// Reads an address and port, or a port alone, which is of 127.0.0.1. No name but `localhost` is looked up: it may stand for an address of another
+/// machine, or for several.
+///
+/// # Errors
+/// See [`BadListen`].
+pub fn parse_listen(text: &str) -> Result<SocketAddr, BadListen> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }

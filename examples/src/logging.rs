@@ -31,6 +31,20 @@ const OURS: [&str; 14] = [
     "transport_ws",
 ];
 
+/// Crates that read what strangers send, and may warn of each frame or request of theirs: whoever wants to would fill the disk with that. Names
+/// that begin like these (`hyper_util`, `rustls_webpki`) follow them.
+const FACING_STRANGERS: [&str; 9] = [
+    "axum",
+    "engineioxide",
+    "h2",
+    "hyper",
+    "rustls",
+    "socketioxide",
+    "tokio_rustls",
+    "tokio_tungstenite",
+    "tungstenite",
+];
+
 /// Flags about what is logged.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct LogFlags {
@@ -94,10 +108,12 @@ impl LogFlags {
             LogLevel::Trace => Level::TRACE,
         };
         let others = LevelFilter::from(level.min(Level::WARN));
+        let strangers = if level >= Level::DEBUG { others } else { LevelFilter::ERROR };
         // What the program itself tells, and what operators do, is told in any case.
         let told = LevelFilter::from(level.max(Level::INFO));
         Targets::new()
             .with_default(others)
+            .with_targets(FACING_STRANGERS.map(|name| (name, strangers)))
             .with_targets(OURS.map(|name| (name, LevelFilter::from(level))))
             .with_targets([(console::TARGET, told), (AUDIT_TARGET, told)])
     }
@@ -135,8 +151,8 @@ mod tests {
     fn all() {
         tracing::info!(target: "chat_core::engine", rooms = 3, "ours \"quoted\"");
         tracing::debug!(target: "log_redb", "ours in detail");
-        tracing::info!(target: "hyper", "of others");
-        tracing::warn!(target: "hyper", "a warning of others");
+        tracing::info!(target: "tokio", "of others");
+        tracing::warn!(target: "tokio", "a warning of others");
         tracing::info!(target: console::TARGET, "of the program");
     }
 
@@ -146,6 +162,22 @@ mod tests {
         assert_eq!([count(LogLevel::Error), count(LogLevel::Info), count(LogLevel::Trace)], [1, 3, 4]);
         let text = logged(LogFormat::Text, LogLevel::Info, all);
         assert!(text.contains("ours \"quoted\" rooms=3") && !text.contains("chat_core"), "{text}");
+    }
+
+    /// `h2` warns of each stream that a client has reset: 40,000 lines in ten seconds of whoever is on the way to fill the disk.
+    #[test]
+    fn what_a_stranger_has_a_crate_warn_of_is_logged_in_detail_alone() {
+        let count = |level| {
+            let warn = || {
+                tracing::warn!(target: "h2::proto::streams::streams", "locally-reset streams reached limit (0)");
+                tracing::warn!(target: "hyper::proto::h1::conn", "read header from client timeout");
+                tracing::warn!(target: "rustls::common_state", "Sending warning alert");
+                tracing::error!(target: "hyper::proto::h1::role", "Internal Hyper error, please report");
+            };
+            logged(LogFormat::Text, level, warn).lines().count()
+        };
+        let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+        assert_eq!(levels.map(count), [1, 1, 1, 4, 4]);
     }
 
     #[test]

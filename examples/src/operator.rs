@@ -2,7 +2,7 @@
 
 use chat_core::{Belief, Observer, ObserverEvent, Offset, WallStep};
 
-use super::console::tell;
+use super::console::tell_warning;
 
 /// Writes down that the machine's clock was set far ahead, and that the log has lost what was acked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,8 +11,8 @@ pub struct Operator;
 impl Observer for Operator {
     fn observe(&self, event: ObserverEvent<'_>) {
         match event {
-            ObserverEvent::WallStepped { step, .. } => tell(line(step)),
-            ObserverEvent::Forked { had, found, .. } => tell(forked(had, found)),
+            ObserverEvent::WallStepped { step, .. } => tell_warning(line(step)),
+            ObserverEvent::Forked { had, found, .. } => tell_warning(forked(had, found)),
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use super::webhook::WebhookFlags;
 /// In words, what cannot.
 pub fn preflight(flags: &Flags, admin: &AdminFlags, webhook: &WebhookFlags) -> Result<(), String> {
     flags.tls().map_err(|error| format!("Cannot use TLS: {error}"))?;
-    admin.check().map_err(|error| error.to_string())?;
+    admin.check(flags.listen).map_err(|error| error.to_string())?;
     webhook.check().map_err(|error| error.to_string())?;
     // Both at once, and one of them listened on: they may be one and the same.
     let listened = bind(flags.listen).and_then(|socket| socket.listen(1));

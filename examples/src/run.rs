@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
 use tokio::task::JoinHandle;
 
-use super::console::tell;
+use super::console::{tell, tell_failure, tell_warning};
 use super::data::Kept;
 use super::descriptors::Descriptors;
 use super::flags::Flags;
@@ -37,7 +37,7 @@ pub fn block_on(server: impl Future<Output = ExitCode>) -> ExitCode {
     match runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_BETWEEN_POLLS).build() {
         Ok(runtime) => runtime.block_on(server),
         Err(error) => {
-            tell(format_args!("Cannot start: {error}"));
+            tell_failure(format_args!("Cannot start: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -65,7 +65,7 @@ pub async fn run_with(
     let tls = match flags.tls() {
         Ok(tls) => tls,
         Err(error) => {
-            tell(format_args!("Cannot use TLS: {error}"));
+            tell_failure(format_args!("Cannot use TLS: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -73,7 +73,7 @@ pub async fn run_with(
     let (at, listener) = match bound {
         Ok(bound) => bound,
         Err(error) => {
-            tell(cannot_listen(flags.listen, &error));
+            tell_failure(cannot_listen(flags.listen, &error));
             return ExitCode::FAILURE;
         }
     };
@@ -82,7 +82,7 @@ pub async fn run_with(
     let descriptors = Descriptors::raise();
     tell(descriptors);
     if flags.is_in_the_open() {
-        tell(
+        tell_warning(
             "Other machines can reach this without TLS, and whoever is on the way can read it: give --tls-cert, or --trusted-proxy.",
         );
     }
@@ -105,7 +105,7 @@ pub async fn run_with(
                 asked = signals.next() => asked,
                 () = &mut drain => Asked::End,
                 why = &mut end => {
-                    tell(why);
+                    tell_warning(why);
                     break;
                 }
             };
@@ -168,7 +168,7 @@ impl Reloads {
         match self.0.try_send(()) {
             Ok(()) => {}
             Err(TrySendError::Full(())) => tell("The files of the reload before are still being read."),
-            Err(TrySendError::Disconnected(())) => tell("Cannot reload: there is no thread for it."),
+            Err(TrySendError::Disconnected(())) => tell_failure("Cannot reload: there is no thread for it."),
         }
     }
 }
@@ -182,12 +182,14 @@ fn reload(tls: Option<&Tls>, users: &UserFlags) {
     match tls {
         None => {}
         Some(Ok(())) => tell("The certificate was read again."),
-        Some(Err(error)) => tell(format_args!("Cannot use TLS anew: {error}; the old certificate stays.")),
+        Some(Err(error)) => tell_failure(format_args!("Cannot use TLS anew: {error}; the old certificate stays.")),
     }
     match key {
         None => {}
         Some(Ok(())) => tell("The key of tokens was read again."),
-        Some(Err(error)) => tell(format_args!("Cannot use the key of tokens anew: {error}; the old one stays.")),
+        Some(Err(error)) => {
+            tell_failure(format_args!("Cannot use the key of tokens anew: {error}; the old one stays."))
+        }
     }
 }
 

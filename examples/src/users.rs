@@ -12,6 +12,28 @@ use policy_jwt::{JwtConfig, JwtPolicy, KeyError};
 /// Holds what the backend at `--auth-url` knows the server by.
 pub const AUTH_SECRET_VARIABLE: &str = "CHAT_AUTH_SECRET";
 
+/// Parameters of the address that a transport reads itself: those of streams and what is posted to them, and of Engine.IO. `token` is none of
+/// them: it is a credential already.
+const OF_TRANSPORTS: [&str; 17] = [
+    "EIO",
+    "at",
+    "b64",
+    "catch_up",
+    "create",
+    "cursor",
+    "data",
+    "history",
+    "j",
+    "nick",
+    "positions",
+    "resume",
+    "room",
+    "secret",
+    "sid",
+    "t",
+    "transport",
+];
+
 /// Flags about who people are.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct UserFlags {
@@ -41,11 +63,11 @@ pub struct UserFlags {
     pub jwt_issuers: Vec<String>,
 
     /// Look for the token in this cookie too, of pages that may connect: beside `Authorization: Bearer` and what a client says first
-    #[arg(long, value_name = "NAME", requires = "known")]
+    #[arg(long, value_name = "NAME", requires = "known", value_parser = parse_cookie)]
     pub auth_cookie: Option<String>,
 
     /// Look for the token in this parameter of the address too. Addresses end up in the logs of proxies: it should be good for a minute
-    #[arg(long, value_name = "NAME", requires = "known")]
+    #[arg(long, value_name = "NAME", requires = "known", value_parser = parse_parameter)]
     pub auth_query: Option<String>,
 
     /// Once it is made: what is read again is its key.
@@ -132,6 +154,26 @@ impl UserFlags {
     }
 }
 
+/// The name of a cookie (RFC 6265): a token of HTTP.
+fn parse_cookie(name: &str) -> Result<String, String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    match !name.is_empty() && name.bytes().all(is_token) {
+        true => Ok(name.to_owned()),
+        false => Err("a cookie has no such name: it is of letters, digits and signs like - and _".to_owned()),
+    }
+}
+
+/// The name of a parameter that nothing else is read from.
+fn parse_parameter(name: &str) -> Result<String, String> {
+    match name {
+        "" => Err("a parameter has a name".to_owned()),
+        own if OF_TRANSPORTS.contains(&own) => {
+            Err("a transport reads this parameter itself; choose another, as ticket".to_owned())
+        }
+        name => Ok(name.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -169,5 +211,22 @@ mod tests {
         let flags = parse(&["--jwt-key", "key", "--auth-cookie", "pass", "--auth-query", "ticket"]).expect("right");
         assert_eq!(flags.credentials(), Credentials::default().cookie("pass").query("ticket"));
         assert_eq!(parse(&[]).expect("nothing is wrong").credentials(), Credentials::default());
+    }
+
+    #[test]
+    fn no_token_is_looked_for_where_a_transport_reads_something_else() {
+        let flags = |name| parse(&["--jwt-key", "key", "--auth-query", name]);
+        let document: serde_json::Value =
+            serde_json::from_str(include_str!("../../transport-sse/src/openapi.json")).expect("JSON");
+        let paths = document["paths"].as_object().expect("there are some").values();
+        let operations = paths.flat_map(|path| path.as_object().expect("of methods").values());
+        let parameters = operations.flat_map(|operation| operation["parameters"].as_array().into_iter().flatten());
+        let names = parameters.filter(|parameter| parameter["in"] == "query").map(|one| one["name"].as_str());
+        let names: Vec<&str> = names.map(|name| name.expect("it has one")).filter(|name| *name != "token").collect();
+        assert!(names.len() > 8, "{names:?}");
+        for name in names.into_iter().chain(OF_TRANSPORTS) {
+            assert!(flags(name).is_err(), "{name}");
+        }
+        assert!(flags("token").is_ok() && flags("ticket").is_ok());
     }
 }

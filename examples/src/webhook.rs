@@ -4,7 +4,7 @@ use chat_core::{Engine, FeedBounds, FeedError, FeedName};
 use chat_webhook::{BadSecret, Config, Secret, Webhook, WebhookError};
 use tokio::task::JoinHandle;
 
-use super::console::tell;
+use super::console::tell_failure;
 
 /// Holds the secret that deliveries are signed with, as Standard Webhooks write it.
 pub const WEBHOOK_SECRET_VARIABLE: &str = "CHAT_WEBHOOK_SECRET";
@@ -68,7 +68,7 @@ impl WebhookFlags {
             engine.feed_of(FeedName::parse(FEED).expect("a valid name")).await.map_err(WebhookStartError::Feed)?;
         Ok(Sending(Some(tokio::spawn(async move {
             let error = webhook.run(feed).await;
-            tell(format_args!("No webhook is sent any more: {error}"));
+            tell_failure(format_args!("No webhook is sent any more: {error}"));
         }))))
     }
 }

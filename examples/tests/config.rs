@@ -165,6 +165,33 @@ fn what_a_check_can_find_out_it_does() {
 }
 
 #[test]
+fn what_can_never_work_is_no_configuration() {
+    let refused = |arguments: &[&str], words: &str| {
+        let wrong = run(program().arg("--check-config").args(arguments));
+        let said = text(&wrong.stderr);
+        assert_eq!((wrong.status.code(), said.contains(words)), (Some(2), true), "{arguments:?}: {said}");
+    };
+    for (listen, admin) in [("6140", "6140"), ("0.0.0.0:6140", "6140"), ("[::1]:6140", "[::]:6140")] {
+        refused(&["--listen", listen, "--admin", admin], "for --admin: clients are listened to there");
+    }
+    for name in ["room", "nick", "resume", "cursor", "at", "EIO", "sid"] {
+        refused(&["--jwt-key", "key", "--auth-query", name], "a transport reads this parameter itself");
+    }
+    for flag in ["--auth-query", "--auth-cookie"] {
+        refused(&["--jwt-key", "key", flag, ""], flag);
+    }
+    refused(&["--jwt-key", "key", "--auth-cookie", "a b"], "a cookie has no such name");
+    for expiry in ["36h", "0s", "1ms"] {
+        refused(&["--data", "rooms", "--token-expiry", expiry], "whole days");
+    }
+    let admin = ["--listen", "127.0.0.1:6140", "--admin", "127.0.0.2:6140", "--data", "rooms", "--token-expiry", "48h"];
+    for right in [&admin[..], &["--listen", "0", "--admin", "0"]] {
+        let checked = run(program().env("CHAT_ADMIN_TOKEN", "0123456789abcdef").arg("--check-config").args(right));
+        assert!(checked.status.success(), "{right:?}: {}", text(&checked.stderr));
+    }
+}
+
+#[test]
 fn every_shell_is_given_every_flag() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let done = run(program().args(["completions", shell]));

@@ -26,6 +26,29 @@ fn the_help_says_that_a_port_alone_stays_on_this_machine() {
     assert!(words("--help").contains("write `0.0.0.0:8080`"), "{}", words("--help"));
 }
 
+#[test]
+fn what_keeps_a_server_from_its_work_is_an_error_to_whoever_reads_the_log_by_level() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().map(|at| (at.to_string(), taken)).expect("it listens");
+    let nowhere = ["--tls-cert", "/nowhere/cert.pem", "--tls-key", "/nowhere/key.pem"];
+    for (arguments, words) in [
+        (vec!["--listen", &taken.0], "Cannot listen on"),
+        ([&["--listen", "0"][..], &nowhere].concat(), "Cannot use TLS"),
+        (vec!["--listen", "0", "--data", "/dev/null/rooms"], "Cannot keep rooms"),
+        (vec!["--listen", "0", "--jwt-key", "/nowhere/key"], "Cannot use the key of tokens"),
+    ] {
+        let ended = server(&[&arguments[..], &["--log-format", "json"]].concat());
+        assert_eq!(ended.status.code(), Some(1), "{words}");
+        let said = String::from_utf8(ended.stderr).expect("text");
+        let lines = said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let levels: Vec<_> = lines
+            .filter(|line| line["message"].as_str().is_some_and(|message| message.starts_with(words)))
+            .map(|line| line["level"].clone())
+            .collect();
+        assert_eq!(levels, ["ERROR"], "{words}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn a_port_alone_is_listened_on_where_only_this_machine_can_reach_it() {
     for text in ["0", ":0", "localhost:0"] {

@@ -82,6 +82,12 @@ fn a_check_from_beside_finds_a_server_that_is_there() {
     assert!(by_flag.expect("it is built").status.success());
     let given = Command::new(env!("CARGO_BIN_EXE_server")).args(["healthcheck", &address]).output();
     assert!(given.expect("it is built").status.success());
+    // As --listen is written.
+    for written in [port.to_owned(), format!(":{port}"), format!("localhost:{port}")] {
+        let by_port = Command::new(env!("CARGO_BIN_EXE_server")).args(["healthcheck", &written]).output();
+        let by_port = by_port.expect("it is built");
+        assert!(by_port.status.success(), "{written}: {}", String::from_utf8_lossy(&by_port.stderr));
+    }
     server.kill();
     let (status, said) = check(&address);
     assert!(status == Some(1) && said.contains("does not answer"), "{said}");

@@ -58,8 +58,9 @@ fn parse(body: &[u8]) -> Result<(Admission, Option<Duration>), &'static str> {
     let said: Fields<'_> = serde_json::from_slice(body).map_err(|_| "its answer is no admission in JSON")?;
     let identity = said.identity.map(|identity| Identity::new(&identity).ok_or("identity is 1 to 128 bytes"));
     let mut admission = Admission::of(identity.transpose()?);
-    if let Some(nick) = said.nick.as_deref().and_then(Nick::of_name) {
-        admission = admission.with_nick(nick);
+    // An empty name says nothing. Whoever has chosen one that holds nothing to show would go by whatever they ask for here.
+    if let Some(name) = said.nick.as_deref().filter(|name| !name.trim_matches(' ').is_empty()) {
+        admission = admission.with_nick(Nick::of_name(name).ok_or("nick has nothing in it that may be shown")?);
     }
     if let Some(data) = said.data.filter(|data| data.get() != "null") {
         let data = PersonData::parse(data.get()).map_err(|_| "data is an object of at most 256 bytes")?;

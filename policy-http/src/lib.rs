@@ -42,7 +42,7 @@
 //! | field | means |
 //! |---|---|
 //! | `identity`, required | the [`Identity`](chat_core::Identity), of 1 to 128 bytes; `null` for a guest |
-//! | `nick` | what the person is called, wherever they are; shortened to what a nick holds |
+//! | `nick` | what the person is called, wherever they are, as far as a nick holds it ([`Nick::of_name`](chat_core::Nick::of_name)); absent where it is empty, and no answer where nothing is left of it |
 //! | `data` | an object of 256 bytes that is shown beside the name |
 //! | `role` | `owner`, `moderator` or `member`: [`Admission::with_role`](chat_core::Admission::with_role) |
 //! | `rooms` | the codes of the rooms that the person may enter, at most 1,024: [`Admission::with_rooms`](chat_core::Admission::with_rooms) |

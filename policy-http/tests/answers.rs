@@ -46,9 +46,14 @@ async fn who_the_backend_knows_comes_in_as_it_says() {
 
 #[tokio::test]
 async fn a_backend_may_know_somebody_as_a_guest_and_say_little_of_the_others() {
+    let named = |nick: &str| Admission::of(ann()).with_nick(nick.parse().expect("a nick"));
     for (said, guests, expected) in [
         (json!({"identity": "ann"}), Guests::Deny, Ok(Admission::of(ann()))),
-        (json!({"identity": null, "nick": "\u{7}", "data": null, "rooms": null}), Guests::Read, Ok(Admission::guest())),
+        (json!({"identity": null, "nick": "", "data": null, "rooms": null}), Guests::Read, Ok(Admission::guest())),
+        (json!({"identity": "ann", "nick": "\u{202e}evil"}), Guests::Deny, Ok(named("evil"))),
+        (json!({"identity": "ann", "nick": "a\nb"}), Guests::Deny, Ok(named("ab"))),
+        // Which is no name, and not none: they would be called what they ask for.
+        (json!({"identity": "ann", "nick": "\u{7}"}), Guests::Deny, Err(RejectCode::Unavailable)),
         (json!({"identity": null}), Guests::Deny, Err(RejectCode::BadToken)),
         (json!({"identity": "ann", "expires_at": u64::MAX}), Guests::Deny, Ok(Admission::of(ann()))),
         (json!({"identity": "ann", "rooms": []}), Guests::Deny, Ok(Admission::of(ann()).with_rooms([]))),

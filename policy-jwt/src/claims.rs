@@ -31,7 +31,7 @@ pub(crate) fn admission(claims: &Claims, config: &JwtConfig, now: Wall) -> Resul
         return Err(reject.retry_after(Duration::from_millis(begins - now.0)));
     }
     let mut admission = Admission::of(identity).with_expiry(Wall(expires_at));
-    if let Some(nick) = claims.get(&config.nick_claim).and_then(Value::as_str).and_then(Nick::of_name) {
+    if let Some(nick) = nick(claims, &config.nick_claim)? {
         admission = admission.with_nick(nick);
     }
     if let Some(said) = given(claims, &config.role_claim) {
@@ -50,6 +50,19 @@ pub(crate) fn admission(claims: &Claims, config: &JwtConfig, now: Wall) -> Resul
         admission = admission.with_rooms(rooms.ok_or_else(|| wrong("one of the rooms is no code"))?);
     }
     Ok(admission)
+}
+
+/// What somebody is called. An empty name says nothing; one that is there and holds nothing to show is wrong, or whoever has chosen it would go
+/// by whatever they ask for here.
+fn nick(claims: &Claims, claim: &str) -> Result<Option<Nick>, Reject> {
+    let Some(said) = given(claims, claim) else { return Ok(None) };
+    match said.as_str() {
+        Some(name) if name.trim_matches(' ').is_empty() => Ok(None),
+        Some(name) => {
+            Nick::of_name(name).map(Some).ok_or_else(|| wrong("the name has nothing in it that may be shown"))
+        }
+        None => Err(wrong("the name is a text")),
+    }
 }
 
 /// `null` counts as absent.

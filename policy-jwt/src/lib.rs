@@ -38,7 +38,7 @@
 //! | `exp`, required | until when the person stays; with the leeway behind it ([`Admission::expires_at`](chat_core::Admission::expires_at)) |
 //! | `nbf` | not before then |
 //! | `aud`, `iss` | as [`JwtConfig`] says. A token for an audience is refused where none is configured |
-//! | `name` | what the person is called; shortened to what a nick holds, and left out where nothing is left of it |
+//! | `name` | what the person is called, as far as a nick holds it ([`Nick::of_name`](chat_core::Nick::of_name)); absent where it is empty, and refused where nothing is left of it |
 //! | `chat_role` | `owner`, `moderator` or `member`: [`Admission::with_role`](chat_core::Admission::with_role) |
 //! | `chat_rooms` | the codes of the rooms that the person may enter: [`Admission::with_rooms`](chat_core::Admission::with_rooms) |
 //!

@@ -188,8 +188,14 @@ fn claims_say_what_a_person_is_called_and_may() {
         of(claims_with("name", "Ann of the very long and winding name")),
         called("Ann of the very long and winding")
     );
-    for none in [json!(""), json!("\u{200b}"), json!(7), json!(null)] {
+    for none in [json!(""), json!("  "), json!(null)] {
         assert_eq!(of(claims_with("name", none.clone())), Ok(admission()), "{none}");
+    }
+    // Whoever may choose their name elsewhere does not get out of having one.
+    assert_eq!(of(claims_with("name", "\u{202e}evil")), called("evil"));
+    assert_eq!(of(claims_with("name", "a\nb")), called("ab"));
+    for wrong in [json!("\u{200b}"), json!("\n"), json!(7), json!(["Ann"])] {
+        assert_eq!(of(claims_with("name", wrong.clone())), Err(RejectCode::BadToken), "{wrong}");
     }
     for (said, role) in [("owner", Role::Owner), ("moderator", Role::Moderator), ("member", Role::Member)] {
         assert_eq!(of(claims_with("chat_role", said)), Ok(admission().with_role(role)));

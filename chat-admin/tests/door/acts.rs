@@ -189,5 +189,8 @@ async fn a_drain_is_asked_of_whoever_can_end_the_program() {
     }));
     assert_eq!(door.ask("POST", "/drain", Value::Null).await, (StatusCode::ACCEPTED, json!({})));
     assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(door.ask("POST", "/drain", json!({})).await, (StatusCode::ACCEPTED, json!({})));
+    assert_eq!(door.refused("POST", "/drain", json!({ "at": "noon" })).await, (400, "bad_field".to_owned()));
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
     assert_eq!(Door::new().refused("POST", "/drain", Value::Null).await, (503, "unavailable".to_owned()));
 }

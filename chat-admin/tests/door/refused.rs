@@ -88,6 +88,9 @@ async fn a_page_of_elsewhere_may_not_act_even_where_no_token_is_asked_for() {
         let headers = [host.clone(), ("content-type", media.to_owned())];
         let (status, _) = door.send(request("POST", KICK, &headers, r#"{"member":1}"#)).await;
         assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media}");
+        // Nor is it where there is nothing to say.
+        let (status, _) = door.send(request("POST", "/drain", &headers, "a=b")).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media}");
     }
     let own =
         [host, json_body, ("origin", "http://127.0.0.1:9100".to_owned()), ("sec-fetch-site", "same-origin".to_owned())];

@@ -46,7 +46,8 @@ impl MemberChange {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Named {
-    /// Their name in every room, which others may have too; `None` where they choose it.
+    /// Their name in every room, which others may have too; `None` where they choose it. One that looks like a name of the host's
+    /// ([`EngineBuilder::host_names`](crate::EngineBuilder::host_names)) is nobody's, and counts as `None`.
     #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
     pub nick: Option<Nick>,
     /// Their data; `None` where they choose them.

@@ -127,8 +127,9 @@ impl EngineBuilder {
     }
 
     /// The names that the host speaks under ([`RoomHandle::say`](crate::RoomHandle::say)). From now on nobody takes one of them, or one that looks
-    /// like it: `nick_taken`. Whoever has it already keeps it until they leave or change, and whomever the policy gives it
-    /// ([`Admission::named`](crate::Admission::named)) has it. Servers that share their rooms have the same names.
+    /// like it: `nick_taken`. Whoever has it already keeps it until they leave or change. Where the policy gives it to somebody
+    /// ([`Admission::named`](crate::Admission::named)), that counts as not said: they are called what they ask for. Servers that share their rooms have the same
+    /// names.
     ///
     /// # Errors
     /// That of a nick which is none: `too_long` or `bad_field`.

@@ -18,7 +18,7 @@ impl Rules<'_> {
     pub(super) fn me(self, by: &Caller, asked: &MemberChange) -> Result<Decision, Reject> {
         let member = self.member(by)?;
         let named = by.named.as_deref();
-        let nick = asked.nick.as_ref().filter(|_| named.is_none_or(|named| named.nick.is_none()));
+        let nick = asked.nick.as_ref().filter(|_| self.nick_given(by).is_none());
         let data = asked.data.clone().filter(|_| named.is_none_or(|named| named.data.is_none()));
         let Some(changed) = difference(member, nick, data) else {
             return Ok(self.nothing_to_do());
@@ -51,7 +51,7 @@ impl Rules<'_> {
         (nick, data): (&Nick, Option<&PersonData>),
     ) -> (Nick, Option<PersonData>) {
         let named = by.named.as_deref();
-        let nick = named.and_then(|named| named.nick.as_ref()).unwrap_or(nick);
+        let nick = self.nick_given(by).unwrap_or(nick);
         let data = named.and_then(|named| named.data.as_ref()).or(data);
         (nick.clone(), data.filter(|_| self.writes >= RecordVersion::PERSONS).cloned())
     }
@@ -61,13 +61,13 @@ impl Rules<'_> {
     /// over, up to a later return.
     pub(super) fn named_otherwise(self, by: &Caller, member: &Member) -> Option<Event> {
         let named = by.named.as_deref().filter(|_| self.writes >= RecordVersion::PERSONS)?;
-        difference(member, named.nick.as_ref(), named.data.clone().map(Some))
+        difference(member, self.nick_given(by), named.data.clone().map(Some))
             .filter(|_| self.check_has_waited(member).is_ok())
     }
 
     /// Nobody takes a name that looks like that of another, unless it is the policy that gives it.
     pub(super) fn check_nick_is_free(self, by: &Caller, nick: &Nick, own: Option<MemberId>) -> Result<(), Reject> {
-        if by.named.as_deref().is_some_and(|named| named.nick.is_some()) {
+        if self.nick_given(by).is_some() {
             return Ok(());
         }
         self.check_is_not_hosts(by, nick)?;
@@ -77,10 +77,16 @@ impl Rules<'_> {
         }
     }
 
-    /// Nobody takes a name that looks like one of the host's, with the same exception.
+    /// What the policy calls somebody. A name that looks like one of the host's counts as not said: people often choose what the policy hears of
+    /// them, and nobody is the host by that, or kept out.
+    fn nick_given(self, by: &Caller) -> Option<&Nick> {
+        let given = by.named.as_deref()?.nick.as_ref();
+        given.filter(|nick| self.host_names.like(&nick.key()).is_none())
+    }
+
+    /// Nobody takes a name that looks like one of the host's. What those ask for whom the policy names does not count.
     pub(super) fn check_is_not_hosts(self, by: &Caller, nick: &Nick) -> Result<(), Reject> {
-        let is_given = by.named.as_deref().is_some_and(|named| named.nick.is_some());
-        match self.host_names.like(&nick.key()).filter(|_| !is_given) {
+        match self.host_names.like(&nick.key()).filter(|_| self.nick_given(by).is_none()) {
             Some(_) => {
                 let reject =
                     Reject::new(RejectCode::NickTaken, "the host of the room speaks under this nick, or one like it");

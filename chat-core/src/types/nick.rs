@@ -12,7 +12,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_properties::general_category::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::confusable_detection::skeleton;
 
-use self::allowed::{has_ink, refused};
+use self::allowed::{has_ink, is_refused, refused_at};
 use self::context::EMOJI_SELECTOR;
 use super::reject::Reject;
 
@@ -51,24 +51,40 @@ impl Nick {
         if chars.len() > Self::CHARS_MAX {
             return Err(Reject::too_long("nick", Self::CHARS_MAX as u64, "characters"));
         }
-        if let Some(c) = refused(&chars) {
-            let number = u32::from(c);
+        if let Some(at) = refused_at(&chars) {
+            let number = u32::from(chars[at]);
             return Err(Reject::bad_field("nick", format!("nick holds U+{number:04X}, which may not be there")));
         }
         if !chars.iter().any(|&c| has_ink(c)) {
             return Err(Reject::bad_field("nick", "nick has nothing to see"));
         }
-        let nick = Self(chars.into_iter().collect());
-        if marks_in_a_row(&nick.0) > Self::MARKS_MAX {
+        if surplus_mark_at(&chars).is_some() {
             return Err(Reject::bad_field("nick", "nick stacks more than 4 marks on one character"));
         }
-        Ok(nick)
+        Ok(Self(chars.into_iter().collect()))
     }
 
-    /// What somebody is called elsewhere, as far as a nick holds it: its first 32 characters; `None` where not even they are one.
+    /// What somebody is called elsewhere, as far as a nick holds it: the first 32 of the characters that may be in one, out of the first
+    /// 512 bytes; the others are left out. `None` where nothing is left that is seen.
+    ///
+    /// ```
+    /// use chat_core::Nick;
+    ///
+    /// assert_eq!(Nick::of_name("\u{202E}Ann").map(|nick| nick.to_string()), Some("Ann".to_owned()));
+    /// assert_eq!(Nick::of_name("\u{200B}"), None);
+    /// ```
     pub fn of_name(name: &str) -> Option<Self> {
-        let short: String = name.trim().chars().take(Self::CHARS_MAX).collect();
-        Self::parse(name).or_else(|_| Self::parse(&short)).ok()
+        let head = &name[..name.floor_char_boundary(Self::RAW_BYTES_MAX)];
+        let mut kept: String = normalized(head).chars().filter(|&c| !is_refused(c)).collect();
+        // What is left may normalise anew, and what stood by a character that is gone may have lost its reason. Each time there is one less.
+        for _ in 0..=Self::CHARS_MAX {
+            let mut chars: Vec<char> = normalized(&kept).chars().take(Self::CHARS_MAX).collect();
+            let Some(at) = refused_at(&chars).or_else(|| surplus_mark_at(&chars)) else { break };
+            chars.remove(at);
+            kept = chars.into_iter().collect();
+        }
+        let short: String = normalized(&kept).chars().take(Self::CHARS_MAX).collect();
+        Self::parse(&short).ok()
     }
 
     /// What this nick looks like. Stored with the join and never computed again: the tables change with Unicode.
@@ -138,14 +154,15 @@ fn without_lost_selectors(text: &str) -> impl Iterator<Item = char> {
     text.chars().zip(before).filter(move |&(c, before)| c != EMOJI_SELECTOR || !is_lost(before)).map(|(c, _)| c)
 }
 
-/// Counted decomposed: a mark that has melted into its base is ink all the same.
-fn marks_in_a_row(text: &str) -> usize {
-    let (mut longest, mut run) = (0, 0);
-    for c in text.nfd() {
-        run = if is_combining_mark(c) { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
+/// Where the first mark stands that is one too many on its base. Counted decomposed: a mark that has melted into its base is ink all the same.
+fn surplus_mark_at(chars: &[char]) -> Option<usize> {
+    let mut run = 0;
+    chars.iter().position(|&c| {
+        std::iter::once(c).nfd().any(|part| {
+            run = if is_combining_mark(part) { run + 1 } else { 0 };
+            run > Nick::MARKS_MAX
+        })
+    })
 }
 
 /// Without what cannot be seen, and each character as the one that it looks like.

@@ -183,7 +183,7 @@ fn join_of(
     role: Role,
     sees: Option<Seq>,
 ) -> Event {
-    let (nick, data) = people::shown(by, nick.clone(), data.cloned());
+    let (nick, data) = people::shown(model, by, nick.clone(), data.cloned());
     let data = data.filter(|_| says_floor(model));
     Event::Joined { nick_key: nick.key(), nick, color, role, scope: by.scope(), sees, data }
 }

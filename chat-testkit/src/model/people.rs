@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use chat_core::room::{Answer, Caller, Decision};
-use chat_core::{Event, MemberChange, MemberId, Nick, Now, PersonData, RecordVersion, RejectCode};
+use chat_core::{Event, MemberChange, MemberId, Named, Nick, Now, PersonData, RecordVersion, RejectCode};
 
 use super::facts::Person;
 use super::outcome::{decision, done, member, refusal};
 use super::{Model, Refusal, host};
 
+/// What the policy says of somebody. It calls nobody as the host is called: then it is as if it said no name.
+fn said_of(model: &Model, by: &Caller) -> Named {
+    let mut said = by.named.as_deref().cloned().unwrap_or_default();
+    said.nick = said.nick.filter(|nick| host::name_like(model, nick).is_none());
+    said
+}
+
 /// A name and data, after the policy.
-pub(super) fn shown(by: &Caller, nick: Nick, data: Option<PersonData>) -> (Nick, Option<PersonData>) {
-    match &by.named {
-        None => (nick, data),
-        Some(named) => (named.nick.clone().unwrap_or(nick), named.data.clone().or(data)),
-    }
+pub(super) fn shown(model: &Model, by: &Caller, nick: Nick, data: Option<PersonData>) -> (Nick, Option<PersonData>) {
+    let said = said_of(model, by);
+    (said.nick.unwrap_or(nick), said.data.or(data))
 }
 
 /// Whether somebody may be called so, beside all others than themselves.
@@ -25,7 +30,7 @@ pub(super) fn may_have(
     nick: &Nick,
     own: Option<MemberId>,
 ) -> Result<(), Refusal> {
-    let is_given = by.named.as_ref().is_some_and(|named| named.nick.is_some());
+    let is_given = said_of(model, by).nick.is_some();
     is_not_hosts(model, by, nick)?;
     let others = model.members().into_iter().filter(|person| Some(person.id) != own);
     let holder = others.into_iter().find(|person| person.nick_key.looks_like(&nick.key()));
@@ -35,9 +40,9 @@ pub(super) fn may_have(
     Err(Refusal { retry_after: left, ..refusal(RejectCode::NickTaken, Some("nick")) })
 }
 
-/// Nobody is called as the host is, unless the policy calls them so.
+/// Nobody is called as the host is; of those whom the policy names it does not matter what they ask for.
 pub(super) fn is_not_hosts(model: &Model, by: &Caller, nick: &Nick) -> Result<(), Refusal> {
-    let is_given = by.named.as_ref().is_some_and(|named| named.nick.is_some());
+    let is_given = said_of(model, by).nick.is_some();
     match host::name_like(model, nick).filter(|_| !is_given) {
         Some(_) => Err(refusal(RejectCode::NickTaken, Some("nick"))),
         None => Ok(()),
@@ -47,7 +52,7 @@ pub(super) fn is_not_hosts(model: &Model, by: &Caller, nick: &Nick) -> Result<()
 pub(super) fn me(model: &Model, now: Now, by: &Caller, change: &MemberChange) -> Result<Decision, Refusal> {
     let own = member(model, by)?;
     // What the policy says of them is not for them to change.
-    let owns = by.named.as_deref().cloned().unwrap_or_default();
+    let owns = said_of(model, by);
     let nick = change.nick.clone().filter(|_| owns.nick.is_none()).unwrap_or(own.nick.clone());
     let data = change.data.clone().filter(|_| owns.data.is_none()).unwrap_or(own.data.clone());
     let Some(event) = told(&own, &nick, &data) else { return Ok(nothing(model)) };
@@ -95,7 +100,7 @@ pub(super) fn change(model: &Model, now: Now, member: MemberId, change: &MemberC
 /// What is told of somebody who comes back, where the policy says something else of them by now.
 /// Once in so long, as if they had asked for it themselves.
 pub(super) fn named_anew(model: &Model, now: Now, by: &Caller, person: &Person) -> Option<Event> {
-    let (nick, data) = shown(by, person.nick.clone(), person.data.clone());
+    let (nick, data) = shown(model, by, person.nick.clone(), person.data.clone());
     let may_change = model.writes >= RecordVersion::PERSONS && wait(model, now, person.id).is_zero();
     told(person, &nick, &data).filter(|_| may_change)
 }

@@ -238,6 +238,8 @@ fn named(index: usize, generation: u64) -> Option<Named> {
         (3, 2) => Some(Named::new().nick(nick("Bob")).data(data)),
         (7, 1 | 2) => Some(Named::new().data(data)),
         (8, 1) => Some(Named::new().nick(nick("Dan"))),
+        (8, 2) => Some(Named::new().nick(nick("b\u{43E}t"))),
+        (8, 3) => Some(Named::new().nick(nick("Eve")).data(data)),
         _ => None,
     }
 }

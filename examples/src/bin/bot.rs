@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chat_core::{AppendError, Engine, FeedBounds, FeedError, FeedEvent, FeedName, FrameKind, Key, RejectCode};
 use clap::Parser;
-use examples::{Flags, block_on, run, say, tell};
+use examples::{Flags, block_on, run, say, tell_failure};
 use log_redb::{Options, RedbLog};
 
 /// Answers everybody who says `!ping`, in every room, for ever.
@@ -80,7 +80,7 @@ async fn serve() -> ExitCode {
     let log = match RedbLog::open(&data, options) {
         Ok(log) => Arc::new(log),
         Err(error) => {
-            tell(error);
+            tell_failure(error);
             return ExitCode::FAILURE;
         }
     };
@@ -89,7 +89,7 @@ async fn serve() -> ExitCode {
     let answering = answer_all(engine.clone());
     let bot = tokio::spawn(async move {
         if let Err(error) = answering.await {
-            tell(format_args!("The bot answers nobody any more: {error}"));
+            tell_failure(format_args!("The bot answers nobody any more: {error}"));
         }
     });
     let router = transport_ws::routes(engine.clone(), flags.ws());

@@ -14,7 +14,8 @@ use axum::Router;
 use chat_core::Engine;
 use examples::{
     Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept, LogFlags, Operator, UserFlags, backup,
-    block_on, command, configure, health, healthcheck, lobby, page, preflight, restore, run_with, say, tell,
+    block_on, command, configure, health, healthcheck, lobby, page, parse_listen, preflight, restore, run_with, say,
+    tell, tell_failure,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -59,9 +60,10 @@ enum Task {
         /// The folder that the server is to be given as --data
         dir: PathBuf,
     },
-    /// Ask the server that listens at --listen, or as CHAT_LISTEN or its file say, whether it is alive
+    /// Ask the server that listens where CHAT_LISTEN or its file say, or at this address, whether it is alive
     Healthcheck {
-        /// Where it listens, where that is neither in the environment nor in a file
+        /// Where it listens, written as for --listen (a port alone is of this machine), where that is neither in the environment nor in a file
+        #[arg(value_name = "ADDRESS:PORT", value_parser = parse_listen)]
         address: Option<SocketAddr>,
         /// The file that the server reads its flags from, where CHAT_CONFIG does not name it
         #[arg(long, value_name = "FILE")]
@@ -85,7 +87,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(wrong) => {
-            tell(wrong);
+            tell_failure(wrong);
             return ExitCode::from(WRONG_USAGE);
         }
     };
@@ -134,7 +136,7 @@ fn done(what: impl Display) -> ExitCode {
 }
 
 fn failed(what: impl Display) -> ExitCode {
-    tell(what);
+    tell_failure(what);
     ExitCode::FAILURE
 }
 
@@ -146,19 +148,19 @@ fn check(configured: &Configured<Arguments>) -> ExitCode {
         flags.tls().err().map(|error| format!("Cannot use TLS: {error}")),
         data.check_secrets().err().map(|error| error.to_string()),
         data.webhook.check().err().map(|error| error.to_string()),
-        admin.check().err().map(|error| error.to_string()),
+        admin.check(flags.listen).err().map(|error| error.to_string()),
         users.policy().err().map(|error| error.to_string()),
     ]
     .into_iter()
     .flatten()
     .collect();
-    wrong.iter().for_each(tell);
+    wrong.iter().for_each(tell_failure);
     if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(WRONG_USAGE) }
 }
 
 /// Leaves what the server had joined already, so that its rooms do not wait until it is found dead.
 async fn not_started(why: impl Display, kept: &Kept) -> ExitCode {
-    tell(why);
+    tell_failure(why);
     // Why it has not started is what matters.
     let _ = kept.close().await;
     ExitCode::FAILURE
@@ -168,7 +170,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let Arguments { flags, data, admin, log, users, .. } = arguments;
     log.begin();
     if let Err(error) = preflight(&flags, &admin, &data.webhook) {
-        tell(error);
+        tell_failure(error);
         return ExitCode::FAILURE;
     }
     let mut engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
@@ -177,7 +179,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
         Ok(None) => {}
         Ok(Some(policy)) => engine = engine.policy(policy),
         Err(error) => {
-            tell(error);
+            tell_failure(error);
             return ExitCode::FAILURE;
         }
     }
@@ -185,7 +187,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let (engine, kept) = match data.open(engine).await {
         Ok((engine, kept)) => (engine.build(), Arc::new(kept)),
         Err(error) => {
-            tell(error);
+            tell_failure(error);
             return ExitCode::FAILURE;
         }
     };
@@ -227,7 +229,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     drop(admin);
     sending.end().await;
     if let Err(error) = kept.close().await {
-        tell(format_args!("What is kept is whole, but was not closed properly: {error}"));
+        tell_failure(format_args!("What is kept is whole, but was not closed properly: {error}"));
         return ExitCode::FAILURE;
     }
     ended

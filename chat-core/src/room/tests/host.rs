@@ -79,7 +79,7 @@ fn a_key_of_the_hosts_is_said_once_whoever_else_uses_it_and_however_much_they_sa
 }
 
 #[test]
-fn nobody_takes_a_name_of_the_hosts_unless_the_policy_gives_it() {
+fn nobody_takes_a_name_of_the_hosts_and_the_policy_gives_none() {
     let mut world = world_of_bot();
     let named = |by: Caller, name: &str| Input::Join {
         by,
@@ -95,7 +95,9 @@ fn nobody_takes_a_name_of_the_hosts_unless_the_policy_gives_it() {
     assert_eq!(world.reject(&Input::Me { by: caller(1), change }), RejectCode::NickTaken);
     let given = crate::domain::Named::new().nick(nick("Bot"));
     let by = Caller { named: Some(Arc::new(given)), ..caller(3) };
+    assert_eq!(world.reject(&named(by.clone(), "Bot")), RejectCode::NickTaken);
     world.run(&named(by, "whatever")).expect("joined");
+    assert_eq!(world.room.members().last().map(|member| member.nick.to_string()), Some("whatever".to_owned()));
 
     let mut none = no_life(|_| {});
     none.room.keep_for_host(&HostNames::parse(["Ann"]).expect("a valid name"));

@@ -188,6 +188,31 @@ fn what_the_policy_says_stands_and_may_look_like_another() {
     assert_eq!(world.reject(&me(1, to("ANN"))), RejectCode::NickTaken, "somebody else has it too");
 }
 
+/// What people are called elsewhere is often theirs to choose. One such name counts as not said, so that nobody is kept out by it.
+#[test]
+fn a_name_of_the_policy_that_looks_like_one_of_the_hosts_counts_as_not_said() {
+    let mut world = world();
+    world.room.keep_for_host(&HostNames::parse(["Operator"]).expect("a valid name"));
+    for name in ["Operator", "0perator"] {
+        let known = || named(known(2, "bob"), name);
+        assert_eq!(world.reject(&join_as(known(), "Operator")), RejectCode::NickTaken, "{name}");
+        assert_eq!(world.reject(&join_as(known(), "Ann")), RejectCode::NickTaken, "{name}: they choose as others do");
+        let create = Input::Create { by: known(), nick: nick("operator"), data: None, epoch: Epoch(9), salt: 0 };
+        let mut other = no_life(|_| {});
+        other.room.keep_for_host(&HostNames::parse(["Operator"]).expect("a valid name"));
+        assert_eq!(other.reject(&create), RejectCode::NickTaken, "{name}");
+    }
+    let by = named(known(2, "bob"), "0perator");
+    world.run(&join_as(by.clone(), "Bob")).expect("joined");
+    world.pass(10_000);
+    assert_eq!(world.reject(&Input::Me { by: by.clone(), change: to("OPERATOR") }), RejectCode::NickTaken);
+    world.run(&Input::Me { by, change: to("Rob") }).expect("the name is theirs");
+    world.pass(10_000);
+    let back = named(Caller { generation: Generation(2), ..known(2, "bob") }, "Operator");
+    let resumed = world.run(&Input::Attach { by: back, after: None }).expect("attached");
+    assert_eq!((resumed.records.len(), names(&world)), (0, vec!["Ann".to_owned(), "Rob".to_owned()]));
+}
+
 /// It was told as they came in: nothing that they ask for tells it again, on none of their devices.
 #[test]
 fn what_the_policy_says_is_told_to_who_comes_in_and_asked_for_by_nobody() {

@@ -3,7 +3,7 @@
 use unicode_properties::general_category::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_script::{Script, UnicodeScript};
 
-use super::context::{self, EMOJI_SELECTOR, JOINER, NON_JOINER};
+use super::context::{self, EMOJI_SELECTOR, JOINER, KEYCAP, NON_JOINER};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
@@ -13,14 +13,19 @@ enum Class {
     Refused,
 }
 
-/// The first character of a nick, which is normalised already, that may not be where it is.
-pub(super) fn refused(nick: &[char]) -> Option<char> {
+/// Where in a nick, which is normalised already, the first character stands that may not be there.
+pub(super) fn refused_at(nick: &[char]) -> Option<usize> {
     let is_allowed = |at: usize| match class(nick[at]) {
         Class::Allowed => stands_on_its_script(nick, at),
         Class::InContext => context::fits(nick, at),
         Class::Refused => false,
     };
-    (0..nick.len()).find(|&at| !is_allowed(at)).map(|at| nick[at])
+    (0..nick.len()).find(|&at| !is_allowed(at))
+}
+
+/// Whether it may be in no nick, wherever it stands.
+pub(super) fn is_refused(c: char) -> bool {
+    class(c) == Class::Refused
 }
 
 /// Whether it shows something by itself, given that it is allowed: a mark or a joiner needs something to stand on.
@@ -40,7 +45,7 @@ pub(crate) fn is_seen(c: char) -> bool {
 /// In the order of RFC 8264, section 8; what is unassigned is so in the tables at hand, so that it comes in with them.
 fn class(c: char) -> Class {
     match c {
-        NON_JOINER | JOINER | EMOJI_SELECTOR => Class::InContext,
+        NON_JOINER | JOINER | EMOJI_SELECTOR | KEYCAP => Class::InContext,
         // Its exceptions: digits and signs that look like others, letters that make a word longer or repeat it.
         '\u{B7}' | '\u{375}' | '\u{5F3}' | '\u{5F4}' | '\u{30FB}' => Class::InContext,
         '\u{660}'..='\u{669}' | '\u{6F0}'..='\u{6F9}' => Class::InContext,
@@ -54,6 +59,8 @@ fn class(c: char) -> Class {
             | GeneralCategory::PrivateUse
             | GeneralCategory::Surrogate
             | GeneralCategory::Unassigned => Class::Refused,
+            // PRECIS has them. Many fonts draw them aside or not at all, and no skeleton leaves them out: a name with one looks like the name.
+            GeneralCategory::EnclosingMark => Class::Refused,
             _ => Class::Allowed,
         },
     }

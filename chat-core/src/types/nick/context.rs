@@ -14,7 +14,7 @@ pub(super) const EMOJI_SELECTOR: char = '\u{FE0F}';
 /// The combining class of the signs that silence a vowel, and of those that only join.
 const VIRAMA: u8 = 9;
 /// The mark around a digit that makes it an emoji.
-const KEYCAP: char = '\u{20E3}';
+pub(super) const KEYCAP: char = '\u{20E3}';
 
 /// Whether the character at this place may be there.
 pub(super) fn fits(nick: &[char], at: usize) -> bool {
@@ -25,6 +25,10 @@ pub(super) fn fits(nick: &[char], at: usize) -> bool {
         NON_JOINER => follows(is_virama) || keeps_letters_apart(before, after),
         JOINER => follows(is_virama) || joins_emoji(before, after),
         EMOJI_SELECTOR => follows(is_emoji) || (follows(is_key) && after.first() == Some(&KEYCAP)),
+        KEYCAP => match before {
+            [.., key, EMOJI_SELECTOR] | [.., key] => is_key(*key),
+            [] => false,
+        },
         '\u{B7}' => before.last() == Some(&'l') && after.first() == Some(&'l'),
         '\u{375}' => after.first().is_some_and(|c| c.script() == Script::Greek),
         '\u{5F3}' | '\u{5F4}' => follows(|c| c.script() == Script::Hebrew),

@@ -143,7 +143,14 @@ fn a_mark_stands_on_its_own_script() {
         "\u{1F642}\u{94D}",
         "Ann \u{94D}",
     ]);
-    assert_kept(&["\u{5D0}\u{5BF}", "\u{915}\u{94D}\u{937}\u{93F}", "\u{E01}\u{E4A}", "A\u{489}", "\u{644}\u{35C}"]);
+    assert_kept(&["\u{5D0}\u{5BF}", "\u{915}\u{94D}\u{937}\u{93F}", "\u{E01}\u{E4A}", "\u{644}\u{35C}"]);
+}
+
+/// Many fonts have no glyph for one or draw it aside, and no skeleton leaves it out: `Alice` with one behind it would pass for `Alice`.
+#[test]
+fn an_enclosing_mark_stands_around_a_key_alone() {
+    assert_refused(&["Alice\u{488}", "A\u{489}", "A\u{20DD}", "\u{436}\u{A670}", "A\u{20E3}", "\u{1F642}\u{20E3}"]);
+    assert_kept(&["1\u{20E3}", "1\u{FE0F}\u{20E3}", "Ann #\u{FE0F}\u{20E3}"]);
 }
 
 #[test]
@@ -234,6 +241,32 @@ fn marks_are_bounded_and_so_is_the_nick() {
     assert_eq!(Nick::parse(&"a".repeat(33)).map_err(|r| r.limit), Err(Some(32)));
     assert_eq!(Nick::parse(&"a".repeat(513)).map_err(|r| r.limit), Err(Some(32)));
     assert!(Nick::parse(&"ä".repeat(32)).is_ok(), "scalars are counted, not bytes");
+}
+
+/// What people are called elsewhere is often theirs to choose: whoever puts in a character that may not be there is called what is left.
+#[test]
+fn of_a_name_what_may_not_be_in_a_nick_is_left_out() {
+    let called = |name: &str| Nick::of_name(name).map(|nick| nick.to_string());
+    for (name, nick) in [
+        ("Ann", "Ann"),
+        ("\u{202E}evil", "evil"),
+        ("a\nb", "ab"),
+        ("\0Ann\u{7F} \u{2800} Lee\u{FEFF}", "Ann Lee"),
+        ("Ann\u{2D7F}", "Ann"),
+        ("Alice\u{488}", "Alice"),
+        ("a\u{200D}\u{301}", "\u{E1}"),
+        ("\u{1112}\u{1161}\u{11AB}", "\u{D55C}"),
+        ("\u{1F468}\u{200D}\u{1F469}\u{200D}", "\u{1F468}\u{200D}\u{1F469}"),
+        ("\u{1F3F4}\u{E0067}\u{E007F}", "\u{1F3F4}"),
+        ("a\u{323}\u{324}\u{325}\u{330}\u{331}b", "\u{1EA1}\u{324}\u{325}\u{330}b"),
+        ("Ann of the very long and winding name", "Ann of the very long and winding"),
+    ] {
+        assert_eq!(called(name).as_deref(), Some(nick), "{}", name.escape_unicode());
+    }
+    for nothing in ["", " ", "\u{202E}", "\u{301}", "\u{200B}\u{2800}", "\n\t"] {
+        assert_eq!(called(nothing), None, "{}", nothing.escape_unicode());
+    }
+    assert_eq!(called(&"\u{1F600}\u{200B}".repeat(10_000)).map(|nick| nick.chars().count()), Some(Nick::CHARS_MAX));
 }
 
 /// Each character by itself and behind a letter: what is shown is read the same again, and what cannot be seen is not in.
