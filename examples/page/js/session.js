@@ -146,7 +146,9 @@ export function createSession({ route, onChange }) {
       // Somebody else has made it first.
       if (type === 'create' && error.code === 'name_taken') enter(room, 'join', nick);
     });
-    room.bind(client.room(room.code));
+    // A client that is closed for good has none.
+    const held = client.room(room.code);
+    if (held) room.bind(held);
   }
 
   function request(asking) {
