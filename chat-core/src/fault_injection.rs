@@ -152,6 +152,8 @@ pub enum Bug {
     NumberByClock,
     /// What waits for a server that decides is not looked at again once there is one.
     ForgetParked,
+    /// What another server refuses is charged where it was asked, and once more with the answer.
+    ChargeTwice,
 }
 
 impl Bug {

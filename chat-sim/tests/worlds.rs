@@ -463,6 +463,11 @@ fn what_waits_for_a_server_that_decides_and_is_forgotten_is_found() {
 }
 
 #[test]
+fn a_refusal_by_another_server_that_is_charged_twice_is_found() {
+    is_found_in(Bug::ChargeTwice, Kind::Failover, 64, &[Promise::Patience]);
+}
+
+#[test]
 fn a_room_that_is_followed_for_ever_is_found() {
     is_found_in(Bug::FollowForEver, Kind::Servers, 8, &[Promise::Lifetime]);
 }
