@@ -16,7 +16,6 @@ pub(crate) struct AddAsked {
     #[schemars(length(min = 1, max = 128))]
     identity: String,
     /// What they are called, where the policy does not say it; without it what they are called in the room, or were when they left.
-    #[schemars(length(min = 1, max = 32))]
     nick: Option<String>,
 }
 

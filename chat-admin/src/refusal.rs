@@ -82,7 +82,7 @@ pub(crate) fn status(code: RejectCode) -> StatusCode {
     use RejectCode::*;
     match code {
         BadToken => StatusCode::UNAUTHORIZED,
-        Forbidden => StatusCode::FORBIDDEN,
+        Forbidden | Banned => StatusCode::FORBIDDEN,
         RoomNotFound | MemberNotFound | MessageNotFound | BanNotFound => StatusCode::NOT_FOUND,
         NameTaken | NickTaken | KeyConflict | RolesFull | BansFull => StatusCode::CONFLICT,
         RateLimited | Busy => StatusCode::TOO_MANY_REQUESTS,

@@ -1,9 +1,10 @@
 //! Bugs on purpose, one at a time: what the simulator must find. Compiled in by the feature `fault_injection` alone.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use crate::domain::{Event, Record};
-use crate::types::{Body, Seq};
+use crate::types::{Body, Mono, Now, Seq};
 
 /// A bug that can be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,11 +155,15 @@ pub enum Bug {
     ForgetParked,
     /// What another server refuses is charged where it was asked, and once more with the answer.
     ChargeTwice,
+    /// Whoever was connected to a server that died has no grace left once another one decides.
+    ForgetFreshGrace,
+    /// A server that has a room again takes what it knows of it for what the room is, under the term that the table says now.
+    BelieveTable,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 59] = [
+    pub const ALL: [Bug; 61] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -218,6 +223,8 @@ impl Bug {
         Self::KeepForbidden,
         Self::RevokeHereAlone,
         Self::KeepRole,
+        Self::ForgetFreshGrace,
+        Self::BelieveTable,
     ];
 }
 
@@ -265,6 +272,12 @@ pub(crate) fn misread(mut record: Record) -> Record {
 /// The floor of what somebody sees, or none where that is the bug.
 pub(crate) fn floor(sees: Seq) -> Seq {
     if is(Bug::IgnoreFloor) { Seq(0) } else { sees }
+}
+
+/// A moment of which a grace has passed by now.
+pub(crate) fn a_grace_ago(now: Now, grace: Duration) -> Now {
+    let ago = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    Now { mono: Mono(now.mono.0.saturating_sub(ago)), ..now }
 }
 
 thread_local! {

@@ -59,7 +59,7 @@ pub use domain::{
 #[cfg(feature = "engine")]
 pub use engine::{
     Add, Added, Answered, BansPage, Busy, CommandSender, Connection, Engine, EngineBuilder, Feed, FeedDeliveries,
-    FeedEvent, FeedPage, Fill, Frame, FrameMark, FrameRef, Framing, HistoryPage, MembersPage, Moderation,
+    FeedEvent, FeedPage, Fill, Frame, FrameMark, FrameRef, Framing, HistoryPage, MembersPage, Moderation, PARCELS,
     PersonSessions, Positions, Receipt, Refusal, Reply, RoomEntry, RoomHandle, RoomInfo, RoomMember, RoomTag,
     RoomsPage, Say, SessionEntry, Stats,
 };

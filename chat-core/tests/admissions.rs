@@ -36,6 +36,8 @@ impl Clock for VirtualClock {
 #[derive(Default)]
 struct Passes {
     admissions: Mutex<BTreeMap<&'static str, Admission>>,
+    /// Where credentials were shown that it was asked about.
+    places: Mutex<Vec<&'static str>>,
     /// What `check` saw.
     seen: Mutex<Vec<(SessionView, Command)>>,
 }
@@ -54,6 +56,7 @@ impl Passes {
 impl Policy for Passes {
     async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
         let Some(token) = request.credentials.as_deref() else { return Ok(Admission::guest()) };
+        self.places.lock().expect("nobody panics with it").push(request.shown_in);
         let known = self.admissions.lock().expect("nobody panics with it").get(token).cloned();
         known.ok_or_else(|| Reject::new(RejectCode::BadToken, "nobody's"))
     }
@@ -111,6 +114,20 @@ async fn a_client_is_told_a_minute_before_and_the_end_comes_when_it_is_due() {
     pass(secs(20)).await;
     assert_eq!(client.told().await, ["closing 4007"]);
     assert_eq!(client.session.ended(), Some(CloseReason::AuthExpired));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_is_told_where_a_credential_was_shown() {
+    let (engine, passes) = engine();
+    passes.put("ann", ann());
+    let hello = || Hello { token: Some(AccessToken::parse("ann").expect("a token")), ..Hello::default() };
+    let cookie =
+        ConnectRequest { credentials: Some("ann".to_owned()), shown_in: "cookie", ..ConnectRequest::default() };
+    engine.connect(ConnectRequest::default(), hello()).await.expect("let in");
+    engine.connect(cookie.clone(), hello()).await.expect("they are the same");
+    let session = engine.connect(cookie, Hello::default()).await.expect("let in");
+    session.call(auth("ann")).await.expect("hers");
+    assert_eq!(*passes.places.lock().expect("no panic"), ["message", "cookie", "cookie", "message"]);
 }
 
 /// The end cannot be told to a client that reads nothing; it is nobody who may speak all the same.

@@ -75,7 +75,7 @@ async fn an_address_that_guesses_with_one_session_after_the_other_gets_the_rate_
     let mut let_through = 0;
     for _ in 0..200 {
         let address = "192.0.2.1".parse().ok();
-        let request = ConnectRequest { transport: "test", address, credentials: None };
+        let request = ConnectRequest { transport: "test", address, ..ConnectRequest::default() };
         let eve = Client::with_request(&engine, request, Hello::default()).await;
         let_through += usize::from(eve.refused(join("GUESS", "Eve")).await.code == RejectCode::RoomNotFound);
         pass(millis(10)).await;

@@ -1,6 +1,6 @@
 //! Where a client's credentials are looked for, and what is found: who it is, a policy says.
 
-use std::collections::HashSet;
+use std::fmt;
 
 use axum::extract::Query;
 use axum::http::request::Parts;
@@ -42,6 +42,30 @@ pub struct Credentials {
     message: bool,
     cookies: Vec<String>,
     parameters: Vec<String>,
+}
+
+/// What was found, and where: `bearer`, `cookie` or `query`; the first of these where it is in several.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shown {
+    /// The credential.
+    pub credential: String,
+    /// Where it was.
+    pub place: &'static str,
+}
+
+impl Shown {
+    /// The credential, and where it was; nothing in no place where there is none.
+    pub fn parts(shown: Option<Self>) -> (Option<String>, &'static str) {
+        shown.map_or((None, ""), |Self { credential, place }| (Some(credential), place))
+    }
+}
+
+impl fmt::Debug for Shown {
+    /// Without the credential: it is secret, and this may go to a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 /// Credentials that cannot be used. Never repeats them.
@@ -112,7 +136,7 @@ impl Credentials {
     ///
     /// # Errors
     /// Where it shows some that cannot be used.
-    pub fn find(&self, request: &Parts) -> Result<Option<String>, BadCredentials> {
+    pub fn find(&self, request: &Parts) -> Result<Option<Shown>, BadCredentials> {
         self.find_beside(request, |_| false)
     }
 
@@ -124,15 +148,20 @@ impl Credentials {
         &self,
         request: &Parts,
         is_own: impl FnOnce(&str) -> bool,
-    ) -> Result<Option<String>, BadCredentials> {
-        let mut found: HashSet<String> = HashSet::new();
+    ) -> Result<Option<Shown>, BadCredentials> {
+        let mut found: Option<Shown> = None;
+        let mut differ = false;
+        let mut find = |credential: &str, place| match &found {
+            Some(found) => differ |= found.credential != credential,
+            None => found = Some(Shown { credential: credential.to_owned(), place }),
+        };
         if let Some(token) = bearer(&request.headers).filter(|token| !is_own(token)) {
             if !self.bearer {
                 return Err(BadCredentials::Unread);
             }
-            found.insert(token.to_owned());
+            find(token, "bearer");
         }
-        found.extend(self.cookies.iter().flat_map(|name| cookies(&request.headers, name)).map(str::to_owned));
+        self.cookies.iter().flat_map(|name| cookies(&request.headers, name)).for_each(|value| find(value, "cookie"));
         let parameters = match Query::<Vec<(String, String)>>::try_from_uri(&request.uri) {
             Ok(Query(parameters)) => parameters,
             Err(_) => Vec::new(),
@@ -143,15 +172,15 @@ impl Credentials {
                 if value.is_empty() {
                     return Err(BadCredentials::Empty);
                 }
-                found.insert(value);
+                find(&value, "query");
             } else {
                 unread |= WELL_KNOWN.contains(&name.as_str());
             }
         }
-        match (found.len(), unread) {
-            (0, true) => Err(BadCredentials::Unread),
-            (0 | 1, _) => Ok(found.into_iter().next()),
-            _ => Err(BadCredentials::Differ),
+        match (found, unread) {
+            _ if differ => Err(BadCredentials::Differ),
+            (None, true) => Err(BadCredentials::Unread),
+            (found, _) => Ok(found),
         }
     }
 

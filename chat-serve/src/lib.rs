@@ -67,7 +67,7 @@ use request_service::{RequestService, Source};
 
 pub use address::ClientAddress;
 pub use bearer::bearer;
-pub use credentials::{BadCredentials, Credentials};
+pub use credentials::{BadCredentials, Credentials, Shown};
 pub use elsewhere::{Elsewhere, PeerStream};
 pub use hosts::Hosts;
 pub use long_lived::LongLived;

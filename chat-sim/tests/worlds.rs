@@ -471,3 +471,24 @@ fn a_refusal_by_another_server_that_is_charged_twice_is_found() {
 fn a_room_that_is_followed_for_ever_is_found() {
     is_found_in(Bug::FollowForEver, Kind::Servers, 8, &[Promise::Lifetime]);
 }
+
+#[test]
+fn who_was_at_a_server_that_died_and_has_no_grace_left_is_found() {
+    is_found_in(Bug::ForgetFreshGrace, Kind::Failover, 32, &[Promise::Patience]);
+}
+
+#[test]
+fn a_server_that_takes_what_it_knew_for_what_the_room_is_under_a_later_term_is_found() {
+    // What was shown meanwhile, and who was attached at the server in between, is not known to what goes on.
+    let promises = [
+        Promise::Patience,
+        Promise::Attendance,
+        Promise::Lifetime,
+        Promise::Fold,
+        Promise::Interval,
+        Promise::CatchUp,
+        Promise::Agreement,
+        Promise::NoPanic,
+    ];
+    is_found_in(Bug::BelieveTable, Kind::Failover, 64, &promises);
+}

@@ -267,7 +267,7 @@ async fn a_room_whose_founder_was_sent_away_keeps_its_place_at_their_address() {
     let log = log();
     let engine = engine_with(&log, |limits| limits.engine.rooms_per_address_max = 1);
     let address = Some("192.0.2.1".parse().expect("an address"));
-    let request = ConnectRequest { transport: "test", address, credentials: None };
+    let request = ConnectRequest { transport: "test", address, ..ConnectRequest::default() };
     let ann = engine.connect(request, Hello::default()).await.expect("everybody is let in");
     let create = |room: &str| {
         let room = RoomCode::parse(room).expect("valid");

@@ -22,7 +22,8 @@ fn root() -> PathBuf {
 /// Every crate of the workspace that has a library, with its files by module path.
 fn crates() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut crates = BTreeMap::new();
-    for entry in fs::read_dir(root()).expect("the workspace is readable").flatten() {
+    let clients = fs::read_dir(root().join("clients")).expect("the clients are readable");
+    for entry in fs::read_dir(root()).expect("the workspace is readable").chain(clients).flatten() {
         let src = entry.path().join("src");
         if src.is_dir() {
             let mut files = BTreeMap::new();

@@ -11,7 +11,8 @@ fn root() -> PathBuf {
 /// Every Rust source file below a `src` folder of the workspace's crates, by its path from the root.
 fn sources() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(root()).expect("the workspace is readable").flatten() {
+    let clients = fs::read_dir(root().join("clients")).expect("the clients are readable");
+    for entry in fs::read_dir(root()).expect("the workspace is readable").chain(clients).flatten() {
         let src = entry.path().join("src");
         if src.is_dir() {
             collect(&src, &mut found);

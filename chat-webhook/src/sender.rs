@@ -94,7 +94,7 @@ impl Webhook {
         let of = Of { feed, page, deliveries: &deliveries };
         if let Some(gap) = page.gap {
             self.stats.missed(gap.batches);
-            let delivery = Delivery::gap(gap.batches, &page.cursor.to_string());
+            let delivery = Delivery::gap(gap.batches, page.restored, &page.cursor.to_string());
             self.deliver(&mut lanes[0], &delivery, of).await?;
         }
         let mut events: Vec<Vec<&FeedEvent>> = vec![Vec::new(); lanes.len()];
@@ -103,7 +103,7 @@ impl Webhook {
         }
         let sending = lanes.iter_mut().zip(events).map(|(lane, events)| async move {
             for batch in events.chunks(self.config.batch_max.max(1)) {
-                self.deliver(lane, &Delivery::of(batch), of).await?;
+                self.deliver(lane, &Delivery::of(batch, page.restored), of).await?;
             }
             Ok(())
         });
@@ -162,22 +162,29 @@ fn lane_of(event: &FeedEvent, lanes: usize) -> usize {
 }
 
 impl Delivery {
-    fn of(events: &[&FeedEvent]) -> Self {
+    fn of(events: &[&FeedEvent], restored: u64) -> Self {
         let (first, last) = (events[0], events[events.len() - 1]);
         let place = |event: &FeedEvent| format!("{}_{}", event.epoch, event.offset.0);
-        let id = format!("evt_{}_{}_{}", place(first), place(last), events.len());
+        // Of a log that was put back other events have the places that were told before.
+        let (of, field) = match restored {
+            0 => (String::new(), String::new()),
+            restored => (format!("{restored:016x}_"), format!("\"restored\":\"{restored:016x}\",")),
+        };
+        let id = format!("evt_{of}{}_{}_{}", place(first), place(last), events.len());
         let data = events.iter().map(|event| event.json.as_str()).collect::<Vec<_>>().join(",");
-        let body =
-            format!("{{\"type\":\"room.events\",\"timestamp\":\"{}\",\"data\":{{\"events\":[{data}]}}}}", last.at);
+        let body = format!(
+            "{{\"type\":\"room.events\",\"timestamp\":\"{}\",\"data\":{{{field}\"events\":[{data}]}}}}",
+            last.at
+        );
         Self { id, body: body.into(), events: events.len() }
     }
 
-    fn gap(batches: u64, cursor: &str) -> Self {
+    fn gap(batches: u64, restored: u64, cursor: &str) -> Self {
         let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
         let at = Wall(millis);
         let body = format!("{{\"type\":\"room.gap\",\"timestamp\":\"{at}\",\"data\":{{\"batches\":{batches}}}}}");
         // A cursor may be longer than servers take headers.
-        let digest = Sha256::digest(cursor);
+        let digest = Sha256::digest(format!("{restored} {cursor}"));
         let id = digest[..16].iter().fold("gap_".to_owned(), |id, byte| id + &format!("{byte:02x}"));
         Self { id, body: body.into(), events: 0 }
     }

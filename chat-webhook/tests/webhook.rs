@@ -1,7 +1,7 @@
 //! A backend that fails, hangs, hangs up and comes back: it is told everything, signed, and in the order of each room.
 
 #[path = "../../chat-testkit/tests/support/bent.rs"]
-#[allow(dead_code, reason = "others bend what is read")]
+#[allow(dead_code, unreachable_pub, reason = "others bend what is read")]
 mod bent;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -259,7 +259,7 @@ async fn a_server_that_has_lost_the_feed_leaves_what_it_was_delivering() {
         let log: Arc<dyn Log> = Arc::new(BentLog::new(&memory));
         Engine::builder().log(log).expect("nobody else has it").cluster(Arc::clone(end) as _).build()
     });
-    let (refusing, url) = Backend::start([Fate::Refused(503); 10_000]).await;
+    let (refusing, url) = Backend::start(std::iter::repeat_n(Fate::Refused(503), 10_000)).await;
     let left = webhook(&url);
     let stats = left.stats();
     let first = tokio::spawn(left.run(engines[0].feed_of(name()).await.expect("there is one")));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{Cluster, ClusterEvent, NodeId, NotSent, Owner, Slot};
-use log_postgres::{Changed, Member, MemberOptions, Members, OpenError, Options, PgLog};
+use log_postgres::{Changed, Member, MemberOptions, Members, OpenError, Options, PgLog, Setup};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsStream;
@@ -33,6 +33,8 @@ pub struct JoinOptions {
     pub address: Option<String>,
     /// See [`MemberOptions::lease`].
     pub lease: Duration,
+    /// See [`MemberOptions::setup`].
+    pub setup: Setup,
 }
 
 /// Why a server could not join.
@@ -89,7 +91,7 @@ impl PgCluster {
     /// # Errors
     /// See [`JoinError`].
     pub async fn join(database: &str, options: JoinOptions) -> Result<(PgLog, Self), JoinError> {
-        let JoinOptions { log, listen, address, lease } = options;
+        let JoinOptions { log, listen, address, lease, setup } = options;
         let cannot = |error| JoinError::Listen(listen, error);
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = match address {
@@ -97,7 +99,7 @@ impl PgCluster {
             None => listener.local_addr().map_err(cannot)?.to_string(),
         };
         let identity = Identity::draw(&log.name)?;
-        let member = MemberOptions { address, certificate: identity.certificate_der().to_vec(), lease };
+        let member = MemberOptions { address, certificate: identity.certificate_der().to_vec(), lease, setup };
         let (log, members) = PgLog::join(database, log, member).await?;
         let silence = SILENCE_MAX.min(lease * 3 / 5);
         let links = Links::start(listener, identity, LinkOptions { ping: silence / 3, silence });

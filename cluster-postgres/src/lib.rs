@@ -4,7 +4,7 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use chat_core::Engine;
+//! use chat_core::{Engine, Limits};
 //! use cluster_postgres::{JoinOptions, PgCluster};
 //!
 //! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,6 +13,7 @@
 //!     listen: "10.0.0.5:7000".parse()?,
 //!     address: None,
 //!     lease: Duration::from_secs(5),
+//!     setup: log_postgres::Setup::of(&Limits::default()),
 //! };
 //! let (log, cluster) = PgCluster::join("postgres://chat@db.internal/chat", options).await?;
 //! let (log, cluster) = (Arc::new(log), Arc::new(cluster));

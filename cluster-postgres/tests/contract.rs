@@ -41,6 +41,7 @@ impl Service for OnPostgres {
             listen: "127.0.0.1:0".parse().expect("an address"),
             address: None,
             lease: Duration::from_secs(2),
+            setup: log_postgres::Setup::default(),
         };
         let (log, cluster) = PgCluster::join(&self.postgres.address, options).await.expect("it joins");
         Box::new(Seat { id: cluster.id(), log, cluster: Arc::new(cluster) })

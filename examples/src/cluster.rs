@@ -11,7 +11,7 @@ use chat_core::Engine;
 use chat_serve::{Elsewhere, PeerStream, ServeConfig, ServerName, serve_passed_on};
 use cluster_postgres::links::HttpConnection;
 use cluster_postgres::{JoinError, JoinOptions, PgCluster, Standing};
-use log_postgres::{Options, PgLog};
+use log_postgres::{Options, PgLog, Setup};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -44,13 +44,18 @@ pub struct ClusterFlags {
 }
 
 impl ClusterFlags {
-    /// Joins the other servers, with rooms kept as `log` says.
+    /// Joins the other servers, with rooms kept as `log` says, where `setup` agrees with theirs.
     ///
     /// # Errors
     /// See [`JoinError`].
-    pub(crate) async fn join(&self, database: &str, log: Options) -> Result<(Arc<PgLog>, Arc<PgCluster>), JoinError> {
+    pub(crate) async fn join(
+        &self,
+        database: &str,
+        log: Options,
+        setup: Setup,
+    ) -> Result<(Arc<PgLog>, Arc<PgCluster>), JoinError> {
         let listen = self.node.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let options = JoinOptions { log, listen, address: None, lease: self.lease };
+        let options = JoinOptions { log, listen, address: None, lease: self.lease, setup };
         let (log, cluster) = PgCluster::join(database, options).await?;
         Ok((Arc::new(log), Arc::new(cluster)))
     }

@@ -13,7 +13,7 @@ use chat_serve::{PassOn, ServeConfig};
 use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use cluster_postgres::{JoinError, PgCluster, Standing};
-use log_postgres::PgLog;
+use log_postgres::{PgLog, Setup};
 use log_redb::{OpenError, Options, RedbLog, Retention};
 
 #[cfg(target_os = "linux")]
@@ -275,7 +275,8 @@ impl DataFlags {
     /// See [`DataError`].
     pub async fn open(&self, engine: EngineBuilder) -> Result<(EngineBuilder, Kept), DataError> {
         let from_environment = secret_in(SECRET_VARIABLE)?;
-        let engine = secret_in(OLD_SECRET_VARIABLE)?.into_iter().fold(engine, EngineBuilder::old_secret);
+        let old = secret_in(OLD_SECRET_VARIABLE)?;
+        let engine = old.into_iter().fold(engine, EngineBuilder::old_secret);
         if self.data.is_none() && self.cluster.database.is_none() {
             return Ok((from_environment.into_iter().fold(engine, EngineBuilder::secret), Kept::Nowhere));
         }
@@ -301,7 +302,10 @@ impl DataFlags {
             if self.cluster.node.is_none() && !log_postgres::is_local(address)? {
                 return Err(DataError::Node);
             }
-            let (log, cluster) = self.cluster.join(address, self.database_options()).await?;
+            let mut setup = Setup::of(&self.limits(Limits::default()));
+            setup = from_environment.iter().fold(setup, Setup::secret);
+            setup = old.iter().fold(setup, Setup::old_secret);
+            let (log, cluster) = self.cluster.join(address, self.database_options(), setup).await?;
             let engine = in_database(engine, &log).await?.cluster(Arc::clone(&cluster) as _);
             return Ok((engine, Kept::Cluster(log, cluster)));
         }

@@ -13,6 +13,7 @@ mod descriptors;
 mod flags;
 mod health;
 mod healthcheck;
+mod lobby;
 mod logging;
 mod operator;
 mod page;
@@ -32,6 +33,7 @@ pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Plac
 pub use flags::Flags;
 pub use health::health;
 pub use healthcheck::healthcheck;
+pub use lobby::lobby;
 pub use logging::{LogFlags, LogFormat, LogLevel};
 pub use operator::Operator;
 pub use page::page;

@@ -18,6 +18,23 @@ pub enum OpenError {
     /// A lease that is too short or too long.
     #[error("a lease of {0:?}: it is 1 to 60 seconds")]
     Lease(Duration),
+    /// A server that shares the log signs session tokens with another secret, and those of one would be void at the other. Which server it is.
+    #[error(
+        "the server {0} signs sessions with another secret, and those of one would be void at the other: give all of them the same"
+    )]
+    Secret(String),
+    /// A server that shares the log writes what this program does not read, or the other way round: one of the two is older than the version before.
+    #[error(
+        "the server {server} speaks version {theirs} with others, and this program version {ours}, and one does not read the other: go through the versions in between, or end all servers first"
+    )]
+    Parcels {
+        /// Which server.
+        server: String,
+        /// What it writes.
+        theirs: u8,
+        /// What this program writes.
+        ours: u8,
+    },
     /// The database does not answer, or not as it should.
     #[error("the database cannot be used now: {0}")]
     Database(String),

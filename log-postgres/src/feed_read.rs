@@ -84,7 +84,8 @@ pub(crate) async fn since(pool: &Pool, cursor: Option<&FeedCursor>, max: usize) 
     }
     let behind = behind.saturating_sub(batches.len() as u64);
     let gap = (missed > 0).then_some(FeedGap { batches: missed });
-    Ok(FeedSlice { gap, batches, next: next.cursor(), behind })
+    // What is put back here the database alone knows.
+    Ok(FeedSlice { gap, batches, next: next.cursor(), behind, restored: 0 })
 }
 
 fn position(row: &Row) -> Position {

@@ -28,7 +28,7 @@ use crate::patience::patiently;
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;
 use crate::slots::UnderWay;
-use crate::{feed, read, schema, secret};
+use crate::{feed, read, schema, secret, setup};
 
 /// A durable log of many rooms in a schema of a PostgreSQL database.
 ///
@@ -93,14 +93,15 @@ impl PgLog {
     pub async fn join(address: &str, options: Options, member: MemberOptions) -> Result<(Self, Members), OpenError> {
         member.check()?;
         let (connector, connection, copies) = prepare(address, &options).await?;
-        let node = Arc::new(Node::join(connector, &connection, &options.name, &member).await?);
+        let said = setup::said(&connection, &options, &member).await?;
+        let node = Arc::new(Node::join(connector, &connection, &options.name, &member, &said).await?);
         if let Some(bounds) = &options.feed
             && let Err(error) = feed::begin(&connection, bounds).await
         {
             node.leave_failed().await;
             return Err(error);
         }
-        let (members, tasks) = Members::begin(Arc::clone(&node), options.name.clone(), member).await?;
+        let (members, tasks) = Members::begin(Arc::clone(&node), options.name.clone(), member, said).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let log = Self::begin(node, connection, copies, &options, clock, tasks).await?;
         Ok((log, members))

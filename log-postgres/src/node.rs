@@ -17,6 +17,7 @@ use crate::error::{NoAnswer, OpenError};
 use crate::id::Id;
 use crate::options::MemberOptions;
 use crate::outage::Outage;
+use crate::setup;
 use crate::slots::{Held, Slots};
 
 /// How often a server says that it is there, and looks whether it is.
@@ -87,17 +88,24 @@ impl Node {
     /// Comes in beside the others that share the log, and has no slots yet.
     ///
     /// # Errors
-    /// [`OpenError::Database`].
+    /// [`OpenError::Secret`], [`OpenError::Parcels`] and [`OpenError::Database`].
     pub(crate) async fn join(
         connector: Arc<Connector>,
         connection: &Connection,
         name: &str,
         member: &MemberOptions,
+        said: &str,
     ) -> Result<Self, OpenError> {
+        let silent = setup::agree(connection, said, member).await?;
         let id = Id::draw();
-        register(connection, id, name, member).await?;
+        register(connection, id, name, member, said).await?;
         let nobody = vec![Held::default(); Slot::COUNT.into()];
-        Ok(Self::new(connector, connection, id, nobody, true))
+        let node = Self::new(connector, connection, id, nobody, true);
+        if let Err(error) = setup::agree_still(connection, said, id, &silent).await {
+            node.leave_failed().await;
+            return Err(error);
+        }
+        Ok(node)
     }
 
     fn new(connector: Arc<Connector>, connection: &Connection, id: Id, held: Vec<Held>, is_member: bool) -> Self {
@@ -259,11 +267,12 @@ pub(crate) async fn register(
     id: Id,
     name: &str,
     member: &MemberOptions,
+    said: &str,
 ) -> Result<(), NoAnswer> {
     let insert = "with ghost as (delete from nodes where certificate = $4 and id <> $1) \
-                  insert into nodes (id, name, address, certificate, lease_ms) values ($1, $2, $3, $4, $5)";
+                  insert into nodes (id, name, address, certificate, lease_ms, setup) values ($1, $2, $3, $4, $5, $6)";
     let lease = i64::try_from(member.lease.as_millis()).unwrap_or(i64::MAX);
-    connection.execute(insert, &[&id, &name, &member.address, &member.certificate, &lease]).await.map(drop)
+    connection.execute(insert, &[&id, &name, &member.address, &member.certificate, &lease, &said]).await.map(drop)
 }
 
 /// Ends the backends that the rows of other servers' writers name: by pid and start, because a pid alone is somebody else's after a restart.

@@ -6,6 +6,7 @@ use chat_core::FeedBounds;
 pub use chat_core::Retention;
 
 use crate::error::OpenError;
+use crate::setup::Setup;
 
 /// What an answered append has survived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -63,8 +64,11 @@ pub struct MemberOptions {
     /// The certificate by which they know it, in DER.
     pub certificate: Vec<u8>,
     /// How long it may believe that its slots are its own without having heard from the database; its beat comes five times as often, and whoever
-    /// is silent for a fifth longer is deposed. 1 to 60 s. Links count a peer as down by it, too: give all servers the same.
+    /// is silent for a fifth longer is deposed. 1 to 60 s. Each server is judged by its own; links count a peer as down by it, too: give all the same.
     pub lease: Duration,
+    /// What all servers are to do alike, as far as it is known here. Who joins beside a server with other limits is told so in its log, and beside one whose
+    /// tokens would be void here, or the other way round, it does not join.
+    pub setup: Setup,
 }
 
 impl MemberOptions {

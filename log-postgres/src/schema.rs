@@ -14,7 +14,7 @@ const TABLES: &str = "
 create table if not exists meta (key text collate \"C\" primary key, value text not null);
 create table if not exists nodes (
     id uuid primary key, name text not null, started timestamptz not null default now(), beat bigint not null default 0,
-    address text, certificate bytea, lease_ms bigint, draining boolean not null default false, reaches uuid[]);
+    address text, certificate bytea, lease_ms bigint, draining boolean not null default false, reaches uuid[], setup text);
 create table if not exists writers (
     id uuid primary key, node uuid not null references nodes on delete cascade, pid int not null, started timestamptz not null);
 create index if not exists writers_node on writers (node);
@@ -42,16 +42,16 @@ insert into meta (key, value) values ('format', '2') on conflict do nothing;
 /// What makes tables of version 1 those of version 2.
 const FROM_1: &str = "
 alter table nodes add column if not exists address text, add column if not exists certificate bytea, add column if not exists lease_ms bigint,
-    add column if not exists draining boolean not null default false, add column if not exists reaches uuid[];
+    add column if not exists draining boolean not null default false, add column if not exists reaches uuid[], add column if not exists setup text;
 alter table tails add column if not exists about bytea;
 update meta set value = '2' where key = 'format' and value = '1';
 ";
 
-/// What tables of version 2 lack that were made before servers said whom they reach, and before a room's tail said what is known of the room. Who
-/// knows nothing of it says nothing.
-const REACHES: &str = "alter table nodes add column if not exists reaches uuid[]; alter table tails add column if not exists about bytea;";
-const HAS_REACHES: &str = "select count(*) = 2 from pg_attribute where not attisdropped and \
-    (attrelid, attname) in ((to_regclass('nodes'), 'reaches'), (to_regclass('tails'), 'about'))";
+/// What tables of version 2 lack that were made before servers said whom they reach and what they do alike, and before a room's tail said what is
+/// known of the room. Who knows nothing of it says nothing.
+const REACHES: &str = "alter table nodes add column if not exists reaches uuid[], add column if not exists setup text; alter table tails add column if not exists about bytea;";
+const HAS_REACHES: &str = "select count(*) = 3 from pg_attribute where not attisdropped and \
+    (attrelid, attname) in ((to_regclass('nodes'), 'reaches'), (to_regclass('nodes'), 'setup'), (to_regclass('tails'), 'about'))";
 
 /// The feed, which is empty where nobody asked for one. What tables lack that were made before there were any.
 const FEED: &str = "

@@ -7,14 +7,19 @@ mod support;
 use std::time::Duration;
 
 use lines::Lines;
-use log_postgres::{MemberOptions, OpenError, PgLog};
+use log_postgres::{MemberOptions, OpenError, PgLog, Setup};
 use support::Cluster;
 use tokio::time::Instant;
 
 const WAITED_FOR: &str = "takes no connection yet";
 
 fn member() -> MemberOptions {
-    MemberOptions { address: "127.0.0.1:1".to_owned(), certificate: vec![1], lease: Duration::from_secs(5) }
+    MemberOptions {
+        address: "127.0.0.1:1".to_owned(),
+        certificate: vec![1],
+        lease: Duration::from_secs(5),
+        setup: Setup::default(),
+    }
 }
 
 /// Waits until a log has said that it waits.

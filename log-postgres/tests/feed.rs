@@ -10,7 +10,7 @@ use chat_core::{
 };
 use chat_testkit::lives::{aged, code, fill, open_life, read_all, tail_of};
 use chat_testkit::records::Scribe;
-use log_postgres::{Durability, MemberOptions, Members, Options, PgLog};
+use log_postgres::{Durability, MemberOptions, Members, Options, PgLog, Setup};
 use support::Cluster;
 
 /// The longest that anything here may take.
@@ -47,7 +47,7 @@ fn records(batches: &[FeedBatch]) -> Vec<Record> {
 async fn join(cluster: &Cluster, options: &Options, number: u8) -> (PgLog, Members) {
     drop(cluster.connect().await);
     let (address, certificate) = (format!("10.0.0.{number}:7000"), vec![number]);
-    let member = MemberOptions { address, certificate, lease: Duration::from_secs(1) };
+    let member = MemberOptions { address, certificate, lease: Duration::from_secs(1), setup: Setup::default() };
     PgLog::join(&cluster.address, options.clone(), member).await.expect("it joins")
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chat_core::{Amend, AppendError, Log, Owner, RoomCode, Seq, Slot, Term};
 use chat_testkit::lives::{code, open_life, read_all, texts};
 use lines::Lines;
-use log_postgres::{MemberOptions, Members, OpenError, Options, PgLog};
+use log_postgres::{MemberOptions, Members, OpenError, Options, PgLog, Setup};
 use proxy::Proxy;
 use support::Cluster;
 
@@ -21,7 +21,12 @@ const LONG: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(1);
 
 fn member(number: u8) -> MemberOptions {
-    MemberOptions { address: format!("10.0.0.{number}:7000"), certificate: vec![number], lease: LEASE }
+    MemberOptions {
+        address: format!("10.0.0.{number}:7000"),
+        certificate: vec![number],
+        lease: LEASE,
+        setup: Setup::default(),
+    }
 }
 
 async fn join(cluster: &Cluster, options: &Options, number: u8) -> (PgLog, Members) {
@@ -331,7 +336,7 @@ async fn tables_of_the_version_before_are_brought_up_to_date() {
     open_life(&log, &room, 3).await;
     log.close().await.expect("it is closed");
     let client = cluster.connect_to(&options).await;
-    let back = "alter table nodes drop address, drop certificate, drop lease_ms, drop draining, drop reaches; alter table tails drop about; update meta set value = '1' where key = 'format'";
+    let back = "alter table nodes drop address, drop certificate, drop lease_ms, drop draining, drop reaches, drop setup; alter table tails drop about; update meta set value = '1' where key = 'format'";
     client.batch_execute(back).await.expect("as the version before made them");
     let (log, members) = join(cluster, &options, 1).await;
     assert!(owns_all(&members) && !read_all(&log, &room).await.is_empty());

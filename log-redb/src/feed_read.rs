@@ -4,7 +4,7 @@ use chat_core::{FeedBatch, FeedChange, FeedCursor, FeedError, FeedGap, FeedName,
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::feed_rows::{FEED, FEED_NAMES, FeedRow, META_FEED, META_FEED_FLOOR, META_FEED_SUM, Mark, mark, sum_of};
-use crate::format::{self, Fault, META, RECORDS, RecordRow};
+use crate::format::{self, Fault, META, META_RESTORED, RECORDS, RecordRow};
 
 /// What a reader is told, where the file could be read.
 type Told<T> = Result<T, FeedError>;
@@ -12,6 +12,7 @@ type Told<T> = Result<T, FeedError>;
 /// The feed as of one moment.
 struct Feed {
     id: u64,
+    restored: u64,
     rows: ReadOnlyTable<u64, &'static [u8]>,
     floor: Mark,
     /// The last batch that is there.
@@ -30,7 +31,7 @@ impl Feed {
         let rows = read.open_table(FEED)?;
         let last = rows.last()?.map_or(floor.number, |(last, _)| last.value());
         let fed = fed.min(last).max(floor.number);
-        Ok(Some(Self { id, rows, floor, last, fed }))
+        Ok(Some(Self { id, restored: number(META_RESTORED)?, rows, floor, last, fed }))
     }
 
     /// The cursor behind a batch.
@@ -91,7 +92,7 @@ pub(crate) fn since(
         end += 1;
     }
     let behind = feed.fed.saturating_sub(end);
-    Ok(Ok(FeedSlice { gap, batches, next: feed.cursor(end)?, behind }))
+    Ok(Ok(FeedSlice { gap, batches, next: feed.cursor(end)?, behind, restored: feed.restored }))
 }
 
 /// The records of a batch, as they are now.

@@ -120,9 +120,7 @@ pub(crate) fn turn(database: &Database, is_on: bool) -> Result<(), Fault> {
         let mut meta = write.open_table(META)?;
         let format = meta.get(META_FORMAT)?.map_or(0, |format| format.value()) % WITH_FEED;
         if is_on {
-            let drawn = SysRng.try_next_u64();
-            let id = drawn.map_err(|error| Fault::Storage(StorageError::Io(std::io::Error::other(error))))?;
-            meta.insert(META_FEED, id)?;
+            meta.insert(META_FEED, drawn()?)?;
             meta.insert(META_FORMAT, format + WITH_FEED)?;
             write.open_table(FEED)?;
             write.open_table(FEED_NAMES)?;
@@ -146,6 +144,11 @@ pub(crate) fn turn(database: &Database, is_on: bool) -> Result<(), Fault> {
         write.delete_table(FEED_GRAVES)?;
     }
     Ok(write.commit()?)
+}
+
+/// A number that nobody could have foreseen.
+pub(crate) fn drawn() -> Result<u64, Fault> {
+    SysRng.try_next_u64().map_err(|error| Fault::Storage(StorageError::Io(std::io::Error::other(error))))
 }
 
 #[cfg(test)]

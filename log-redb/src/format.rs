@@ -51,6 +51,8 @@ pub(crate) const META_SCRUBBED: &str = "scrubbed";
 /// In [`META`]: the wall clock, in milliseconds since the Unix epoch, when the file was made or last looked through for records that
 /// are too old.
 pub(crate) const META_CLOCK: &str = "clock";
+/// In [`META`]: a number that is drawn when a backup is put back; none where that never was.
+pub(crate) const META_RESTORED: &str = "restored";
 /// In [`META`]: bytes removed since the last compaction.
 pub(crate) const META_REMOVED: &str = "removed";
 

@@ -7,6 +7,8 @@ use std::path::Path;
 use chat_core::Wall;
 
 use crate::backup::{BackupError, copy_secret, create_anew, io, secret_to_copy};
+use crate::feed_rows::drawn;
+use crate::format::{Fault, META, META_RESTORED};
 use crate::options::{Options, Verify};
 use crate::store::{FILE_NAME, LOCK_NAME, OpenError, Store, make_private, private, sync_folder};
 
@@ -88,6 +90,15 @@ fn copy_and_verify(backup: &Path, new: &Path) -> Result<(), RestoreError> {
     drop(into);
     let options = Options { verify: Verify::Always, ..Options::default() };
     let store = Store::open_file(new, &options, Wall(0))?;
+    let noted = note_restored(&store).map_err(|fault| BackupError::Copy(fault.to_string()));
     store.end().map_err(|what| OpenError::Damaged { name: backup.display().to_string(), what })?;
-    Ok(())
+    Ok(noted?)
+}
+
+/// Draws another number: what comes after the backup is told under places that may have been told before, of something else.
+fn note_restored(store: &Store) -> Result<(), Fault> {
+    let shared = store.shared();
+    let write = shared.as_ref().ok_or_else(|| Fault::Damaged("it is closed".into()))?.begin_write()?;
+    write.open_table(META)?.insert(META_RESTORED, drawn()?.max(1))?;
+    Ok(write.commit()?)
 }

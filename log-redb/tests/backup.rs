@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chat_core::{Amend, Epoch, Log, ReadError, RoomCode, Seq};
+use chat_core::{Amend, Epoch, FeedBounds, Log, ReadError, RoomCode, Seq};
 use chat_testkit::lives::{code, fill, open_life, read_all, texts};
 use log_redb::redb::{self, ReadableTable, TableDefinition};
 use log_redb::{BackupError, BackupFolder, FILE_NAME, Options, RedbLog, RestoreError, restore};
@@ -161,6 +161,34 @@ async fn a_folder_with_another_secret_is_refused_before_anything_is_copied() {
     log_redb::backup(dir.path(), &backup).expect("there is room");
     let refused = restore(&backup, into.path());
     assert!(matches!(refused, Err(RestoreError::Exists { .. })) && is_empty(into.path()), "{refused:?}");
+}
+
+/// What comes after a backup has the places of what came after it the first time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_says_by_which_restoration_it_is_told() {
+    let (dir, backups) = (folder(), folder());
+    let options = Options { feed: Some(FeedBounds::default()), ..Options::default() };
+    let restored = async |log: &RedbLog| {
+        let feed = log.feed().expect("it was opened with one");
+        feed.since(None, 10).await.expect("it can be read").restored
+    };
+    let log = RedbLog::open(dir.path(), options).expect("nobody else has it open");
+    fill(&log, &code("LUNCH"), 3).await;
+    assert_eq!(restored(&log).await, 0, "it never was");
+    let mut drawn = Vec::new();
+    let mut log = log;
+    for round in 0..3 {
+        let (backup, into) = (backups.path().join(format!("b{round}")), backups.path().join(format!("r{round}")));
+        log.backup(&backup).await.expect("there is room");
+        restore(&backup, &into).expect("it is whole");
+        log = RedbLog::open(&into, options).expect("nobody else has it open");
+        drawn.push(restored(&log).await);
+        assert_eq!(restored(&log).await, drawn[round], "for as long as it is this one");
+    }
+    drawn.push(0);
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn.len(), 4, "another each time: {drawn:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

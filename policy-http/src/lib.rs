@@ -21,10 +21,11 @@
 //! is asked: [`Guests`] says what they may.
 //!
 //! ```json
-//! {"transport":"ws","address":"192.0.2.7","credential":"what the client has shown"}
+//! {"transport":"ws","address":"192.0.2.7","credential":"what the client has shown","shown_in":"cookie"}
 //! ```
 //!
-//! `address` is `null` where it is not known. The server says who it is by `Authorization: Bearer` and the [`Secret`] that both know.
+//! `address` is `null` where it is not known. `shown_in` is `bearer`, `cookie`, `query`, or `message` for the `token` of a first message or of an `auth`: a
+//! session's cookie is looked up otherwise than a token. The server says who it is by `Authorization: Bearer` and the [`Secret`] that both know.
 //!
 //! # What the backend answers
 //!

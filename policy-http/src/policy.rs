@@ -70,7 +70,9 @@ impl HttpPolicy {
             return Err(Reject::new(RejectCode::BadToken, "the token is longer than any of ours"));
         }
         let address = request.address.map(|address| address.to_string());
-        let question = json!({"transport": request.transport, "address": address, "credential": credential});
+        let place = Some(request.shown_in).filter(|place| !place.is_empty());
+        let question =
+            json!({"transport": request.transport, "address": address, "credential": credential, "shown_in": place});
         let question = Bytes::from(question.to_string());
         let key: Key = Sha256::digest(&question).into();
         let now = self.config.clock.now();

@@ -34,7 +34,10 @@ async fn who_the_backend_knows_comes_in_as_it_says() {
         .with_expiry(Wall(4_000_000_000_000));
     assert_eq!(admit(&policy, "pass \"1\"").await, Ok(expected));
     let (head, question) = backend.asked.lock().expect("no panic").remove(0);
-    assert_eq!(question, json!({"transport": "ws", "address": "192.0.2.7", "credential": "pass \"1\""}));
+    assert_eq!(
+        question,
+        json!({"transport": "ws", "address": "192.0.2.7", "credential": "pass \"1\"", "shown_in": "cookie"})
+    );
     assert!(head.starts_with("POST /auth?v=1 HTTP/1.1\r\n"), "{head}");
     for line in ["authorization: Bearer 0123456789abcdef\r\n", "content-type: application/json\r\n"] {
         assert!(head.contains(line), "{head}");

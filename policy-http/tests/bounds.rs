@@ -171,17 +171,18 @@ async fn an_admission_that_was_remembered_and_has_run_out_is_asked_about() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_is_of_one_address_and_transport() {
+async fn what_is_remembered_is_of_one_address_transport_and_place() {
     let backend = naming().await;
     let policy = policy(&backend, HttpConfig::default());
     admit(&policy, "pass").await.expect("known");
-    for (transport, address) in [("sse", "192.0.2.7"), ("ws", "192.0.2.8")] {
+    let others = [("sse", "192.0.2.7", "cookie"), ("ws", "192.0.2.8", "cookie"), ("ws", "192.0.2.7", "bearer")];
+    for (transport, address, shown_in) in others {
         let address = Some(address.parse().expect("an address"));
         let credentials = Some("pass".to_owned());
-        let request = chat_core::ConnectRequest { transport, address, credentials };
+        let request = chat_core::ConnectRequest { transport, address, credentials, shown_in };
         chat_core::Policy::admit(&policy, &request).await.expect("known");
     }
-    assert_eq!(backend.count(), 3);
+    assert_eq!(backend.count(), 4);
 }
 
 #[tokio::test]

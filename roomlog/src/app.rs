@@ -7,7 +7,7 @@ pub use chat_core::{
     DeliveryOutcome, Engine, EngineBuilder, EngineLimits, Epoch, Event, Extent, Feed, FeedBounds, FeedCursor,
     FeedDeliveries, FeedError, FeedEvent, FeedGap, FeedMeter, FeedName, FeedPage, FrameKind, Guests, Hello, Histogram,
     HistoryAnchor, HistoryPage, Identity, Key, LeaveReason, Limits, LogInUse, MemberChange, MemberId, MembersPage,
-    Meters, Moderation, Mono, Named, NewcomersSee, Nick, NickKey, NodeId, Now, Observer, ObserverEvent, Offset, Params,
+    Meters, Moderation, Mono, Named, NewcomersSee, Nick, NickKey, Now, Observer, ObserverEvent, Offset, Params,
     PersonData, PersonSessions, Policy, Position, Reaction, ReactionName, Receipt, Record, Refusal, Reject, RejectCode,
     Resume, Revocation, Role, RoomAbout, RoomCloseReason, RoomCode, RoomEntry, RoomHandle, RoomInfo, RoomLimits,
     RoomMember, RoomOptions, RoomSecret, RoomTag, RoomsPage, Say, Seq, ServerFrame, SessionEntry, SessionId,

@@ -2,7 +2,7 @@
 
 #[doc(inline)]
 pub use chat_serve::{
-    BadCredentials, BadNetwork, ClientAddress, Credentials, Hosts, Network, OVERFLOW_MAX, Origins, ServeConfig,
+    BadCredentials, BadNetwork, ClientAddress, Credentials, Hosts, Network, OVERFLOW_MAX, Origins, ServeConfig, Shown,
     TrustedProxies, bearer, serve,
 };
 #[cfg(feature = "tls")]

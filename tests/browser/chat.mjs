@@ -12,6 +12,9 @@ import WebSocket from 'ws';
 
 const HERE = import.meta.dirname;
 const SERVER = process.env.CHAT_SERVER ?? resolve(HERE, '../../target/release/server');
+const PAGE = resolve(HERE, '../../examples/page');
+/** `CHAT_PAGE_FROM_DISK=1` tries the page as it is in the folder, without building the server anew. */
+const FROM_DISK = Boolean(process.env.CHAT_PAGE_FROM_DISK);
 const CHROMIUM_FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 /** The browsers as distributions ship them. */
@@ -126,12 +129,28 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
     if (['error', 'warning'].includes(message.type()) && !meant) page.problems.push(message.text());
   });
   chat.pages.push(page);
+  if (FROM_DISK && chat.server.port) await page.route(/\/(page\/.*|\?.*)?$/, fromDisk);
   if (session) await page.addInitScript(saved => {
     // Firefox runs it in the empty page before this one, too, which has no storage.
     if (location.protocol === 'http:') sessionStorage.setItem('chat.client', saved);
   }, session);
   await page.goto(url + path);
   return page;
+}
+
+/** Sends what the server would, as the folder has it now. */
+async function fromDisk(route) {
+  const path = new URL(route.request().url()).pathname;
+  const file = path === '/' ? 'index.html' : path.replace('/page/', '');
+  const { headers } = await fetch(new URL(path, route.request().url()));
+  const policy = headers.get('content-security-policy');
+  await route.fulfill({ path: join(PAGE, file), headers: policy ? { 'content-security-policy': policy } : {} });
+}
+
+/** Opens the menu of the message with exactly this text, by keyboard, and chooses in it. */
+export async function chooseFor(page, text, name) {
+  await page.locator('.message').filter({ has: page.getByText(text, { exact: true }) }).last().press('Enter');
+  await page.getByRole('menuitem', { name }).click();
 }
 
 /** Fills in the form to make a room; answers its code. */
@@ -176,10 +195,13 @@ export async function choose(page, name) {
     .filter({ has: page.getByText(name, { exact: true }) }).click();
 }
 
-/** Writes a message and sends it with Enter. */
+/** Writes a message and sends it. */
 export async function say(page, text) {
-  await page.getByLabel('Message', { exact: true }).fill(text);
-  await page.getByLabel('Message', { exact: true }).press('Enter');
+  const field = page.getByLabel('Message', { exact: true });
+  await field.fill(text);
+  // On glass that key makes a new line.
+  if (await field.getAttribute('enterkeyhint') === 'enter') await page.getByRole('button', { name: 'Send', exact: true }).click();
+  else await field.press('Enter');
 }
 
 /** Waits for a message with exactly this text, from the server. */

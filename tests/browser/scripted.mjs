@@ -18,6 +18,7 @@ export async function serveScript() {
   let made = 0;
   const http = createServer(async ({ url }, answer) => {
     const path = new URL(url, 'http://host').pathname;
+    if (path === '/lobby') return answer.writeHead(200, { 'content-type': 'application/json' }).end('{"rooms":[]}');
     const file = path === '/' ? 'index.html' : path.replace(/^\/page\//, '');
     const body = await readFile(resolve(PAGE, file)).catch(() => null);
     answer.writeHead(body ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'text/plain' }).end(body);
@@ -65,11 +66,11 @@ export async function serveScript() {
 }
 
 /** Bob's page in the room LAB as `told` by its `joined`, and the connection of it. */
-export async function enterLab(chat, told, options) {
+export async function enterLab(chat, { features = [], ...told } = {}, options = undefined) {
   const bob = await chat.open('/', options);
   const line = await chat.server.connection();
   await line.next('hello');
-  line.send(welcome());
+  line.send({ ...welcome(), features });
   await tryToEnter(bob, 'Bob', 'lab');
   const { id } = await line.next('join');
   line.send(joined({ id, ...told }));

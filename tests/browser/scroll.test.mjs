@@ -116,7 +116,7 @@ withBrowser('scroll', chat => {
     const { bob, line } = await inLab();
     line.send(gap(LAST + 1, LAST + 20), ...lines(LAST + 21, LAST + 60));
     await hear(bob, `line ${LAST + 60}`);
-    await bob.locator('#log').evaluate(log => { log.scrollTop = document.querySelector('.gap').offsetTop; });
+    await bob.locator('#log').evaluate(log => { document.querySelector('.gap').scrollIntoView({ block: 'start' }); });
     await bob.locator('#jump').waitFor();
     const { id } = await line.next('history');
     const stood = await topOf(bob, `line ${LAST + 21}`);
@@ -154,7 +154,7 @@ withBrowser('scroll', chat => {
     const told = lines(1, LAST).map((line, index) => ({ ...line, text: 'word '.repeat(1 + index * 37 % 400) }));
     const { bob } = await enterLab(chat, { seq: LAST, history: told });
     await bob.waitForFunction(() =>
-      [...document.querySelectorAll('#rows > li')].every(row => getComputedStyle(row).contentVisibility === 'auto'));
+      [...document.querySelectorAll('#rows > .block')].every(block => getComputedStyle(block).contentVisibility === 'auto'));
     await stands(bob);
     const drawn = await bob.evaluate(() => [...document.querySelectorAll('.message .text')]
       .filter(node => node.checkVisibility({ contentVisibilityAuto: true })).length);

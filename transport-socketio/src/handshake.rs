@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use chat_core::{ClientFrame, CloseReason, ConnectRequest, Engine, Hello, Refusal, Reject, RejectCode, Request};
-use chat_serve::BadCredentials;
+use chat_serve::{BadCredentials, Shown};
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::handler::{ConnectHandler, ConnectMiddleware};
 use socketioxide::socket::Socket;
@@ -49,10 +49,9 @@ impl Handshake {
             }
             _ => self.config.credentials.find(request),
         };
-        let asked = credentials.map(|credentials| ConnectRequest {
-            transport: "socketio",
-            address: self.config.address.find(request),
-            credentials,
+        let asked = credentials.map(|shown| {
+            let (credentials, shown_in) = Shown::parts(shown);
+            ConnectRequest { transport: "socketio", address: self.config.address.find(request), credentials, shown_in }
         });
         let asked = asked.map_err(|bad| Reject::bad_field("token", bad.to_string()));
         let engineio = engineio(socket);

@@ -42,8 +42,11 @@ pub(crate) async fn submit(
     match take_in(&shared, session, &head.headers, body).await {
         Ok(Taken::Command(sender, frame)) => answer::response(hand_in(&sender, frame).await),
         Ok(Taken::End { session, token, id, extent }) => {
-            let from =
-                ConnectRequest { transport: "sse", address: shared.config.address.find(&head), credentials: None };
+            let from = ConnectRequest {
+                transport: "sse",
+                address: shared.config.address.find(&head),
+                ..ConnectRequest::default()
+            };
             let ended = shared.engine.end_by_token(&from, session, &token, extent).await;
             answer::response(ended.map_or_else(|reject| answer::refusal(id, reject), |()| answer::ended(id)))
         }

@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
 use chat_core::{Answered, ConnectRequest, Hello, Refusal};
+use chat_serve::Shown;
 
 use super::answer;
 use super::entry;
@@ -28,8 +29,9 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
     };
     let address = shared.config.address.find(&head);
     drop(head);
-    let StreamRequest { resume, entry, catch_up, credentials } = asked;
-    let request = ConnectRequest { transport: "sse", address, credentials };
+    let StreamRequest { resume, entry, catch_up, shown } = asked;
+    let (credentials, shown_in) = Shown::parts(shown);
+    let request = ConnectRequest { transport: "sse", address, credentials, shown_in };
     let connection = match shared.engine.connect(request, Hello { resume, catch_up, ..Hello::default() }).await {
         Ok(connection) => connection,
         Err(Refusal { reject, reconnect_after, .. }) => {

@@ -6,7 +6,7 @@ use axum::extract::Query;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
 use chat_core::{Command, Credential, Nick, PersonData, Reject, Resume, RoomCode, RoomSecret};
-use chat_serve::{Credentials, bearer};
+use chat_serve::{Credentials, Shown, bearer};
 
 use super::cursor;
 
@@ -23,7 +23,7 @@ pub(crate) struct StreamRequest {
     /// Where more events than this are due, one gap is told instead.
     pub(crate) catch_up: Option<u32>,
     /// What the policy is shown.
-    pub(crate) credentials: Option<String>,
+    pub(crate) shown: Option<Shown>,
 }
 
 impl StreamRequest {
@@ -67,10 +67,10 @@ impl StreamRequest {
             }
             (None, None) => None,
         };
-        let credentials = credentials
+        let shown = credentials
             .find_beside(request, has_shape_of_token)
             .map_err(|bad| Reject::bad_field("token", bad.to_string()))?;
-        Ok(Self { resume, entry, catch_up, credentials })
+        Ok(Self { resume, entry, catch_up, shown })
     }
 }
 

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chat_core::{ConnectRequest, Engine};
-use chat_serve::reclaim;
+use chat_serve::{Shown, reclaim};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
@@ -55,10 +55,9 @@ async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Request) -> Res
     let upgrading = hyper::upgrade::on(&mut request);
     let (head, _) = request.into_parts();
     // What is wrong in it is told once the client listens: no page sees how an upgrade is refused.
-    let asked = shared.config.credentials.find(&head).map(|credentials| ConnectRequest {
-        transport: "ws",
-        address: shared.config.address.find(&head),
-        credentials,
+    let asked = shared.config.credentials.find(&head).map(|shown| {
+        let (credentials, shown_in) = Shown::parts(shown);
+        ConnectRequest { transport: "ws", address: shared.config.address.find(&head), credentials, shown_in }
     });
     tokio::spawn(async move {
         // A client that goes away before the answer has reached it has lost nothing yet.

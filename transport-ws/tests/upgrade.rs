@@ -193,6 +193,7 @@ async fn the_policy_learns_who_asks() {
         transport: "ws",
         address: Some(address.parse::<IpAddr>().expect("an address")),
         credentials: Some("s3cret".to_owned()),
+        shown_in: "bearer",
     };
     assert_eq!(*book.0.lock().expect("not poisoned"), [asked("127.0.0.1"), asked("2001:db8::7")]);
 }

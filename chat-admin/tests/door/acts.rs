@@ -171,6 +171,8 @@ async fn a_person_is_added_to_a_room() {
     let add = |body| door.refused("POST", "/rooms/LUNCH/add", body);
     assert_eq!(add(json!({ "identity": "" })).await, (400, "bad_field".to_owned()));
     assert_eq!(add(json!({ "identity": "user:17", "nick": "" })).await, (400, "bad_field".to_owned()));
+    door.done("POST", "/rooms/LUNCH/ban", json!({ "member": 2 })).await;
+    assert_eq!(add(json!({ "identity": "user:17" })).await, (403, "banned".to_owned()));
     let nowhere = door.refused("POST", "/rooms/NOWHERE/add", json!({ "identity": "user:17" })).await;
     assert_eq!(nowhere, (404, "room_not_found".to_owned()));
 }

@@ -64,6 +64,9 @@ pub struct FeedPage {
     pub cursor: FeedCursor,
     /// How many batches of records there are after that.
     pub behind: u64,
+    /// Which restoration of the log from a backup tells it; 0 where none was, or the log does not know. Events of two restorations may have one room, epoch and
+    /// offset and be different ones.
+    pub restored: u64,
     /// Which page of its feed it is, from 1 on.
     number: u64,
 }
@@ -303,7 +306,7 @@ impl FeedDeliveries {
 
 impl PartialEq for FeedPage {
     fn eq(&self, other: &Self) -> bool {
-        let told = |page: &Self| (page.gap, page.behind);
+        let told = |page: &Self| (page.gap, page.behind, page.restored);
         told(self) == told(other) && self.events == other.events && self.cursor == other.cursor
     }
 }
@@ -311,7 +314,7 @@ impl PartialEq for FeedPage {
 impl Eq for FeedPage {}
 
 fn page(slice: FeedSlice, number: u64) -> FeedPage {
-    let FeedSlice { gap, mut batches, next, behind } = slice;
+    let FeedSlice { gap, mut batches, next, behind, restored } = slice;
     mask(&mut batches);
     let mut events = Vec::new();
     for FeedBatch { room, epoch, change } in batches {
@@ -325,7 +328,7 @@ fn page(slice: FeedSlice, number: u64) -> FeedPage {
             events.push(FeedEvent { room, epoch, offset, seq: record.seq, at: record.at, kind, json });
         }
     }
-    FeedPage { gap, events, cursor: next, behind, number }
+    FeedPage { gap, events, cursor: next, behind, restored, number }
 }
 
 /// What is changed further on in a page is told as it is after that, whether or not the log has been amended for it.

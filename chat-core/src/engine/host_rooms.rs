@@ -47,14 +47,14 @@ impl Engine {
             let drawn = Drawn { shared: &self.shared, code: &code, epoch, is_known: false };
             match room.found(options.clone(), epoch).await {
                 Ok(()) => {
-                    drawn.is_over();
+                    drawn.settle();
                     return Ok(room);
                 }
-                Err(reject) if reject.code == RejectCode::NameTaken => drawn.is_over(),
+                Err(reject) if reject.code == RejectCode::NameTaken => drawn.settle(),
                 // It may have been made, and its code is nobody's: whoever asked asks again, and is given another.
                 Err(reject) if reject.code == RejectCode::Unavailable => return Err(reject),
                 Err(reject) => {
-                    drawn.is_over();
+                    drawn.settle();
                     return Err(reject);
                 }
             }
@@ -73,7 +73,7 @@ struct Drawn<'a> {
 
 impl Drawn<'_> {
     /// It is known what became of it.
-    fn is_over(mut self) {
+    fn settle(mut self) {
         self.is_known = true;
     }
 }

@@ -32,6 +32,7 @@ pub use client::connection::{Connection, Fill, Frame, FrameMark, Framing};
 pub use client::pull::{FrameRef, Positions};
 pub use client::sessions_of::{PersonSessions, SessionEntry};
 pub use engine::{Engine, Moderation, Stats};
+pub use parcel::PARCELS;
 pub use people::Add;
 pub use room_handle::{Receipt, RoomHandle, Say};
 pub use rooms::host_view::{BansPage, HistoryPage, MembersPage, RoomInfo, RoomMember};

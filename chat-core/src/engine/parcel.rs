@@ -3,6 +3,8 @@
 //! A follower of a room says whom it has there and what they ask; the owner says what has come of it. Nothing here is the truth of a room:
 //! that is its log, and whoever misses a parcel reads it there.
 
+use std::ops::RangeInclusive;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
@@ -280,6 +282,10 @@ pub(crate) enum BadParcel {
 
 /// How parcels are written; another way has another number.
 const VERSION: u8 = 1;
+
+/// Versions of what servers tell each other that this program reads; it writes the last of them. A program that writes a later one reads the one
+/// before for as long as servers of both may be side by side.
+pub const PARCELS: RangeInclusive<u8> = VERSION..=VERSION;
 
 impl Parcel {
     /// The most bytes of one. 32 MiB: a batch of the largest messages, and everybody who is attached to a room of 20,000 with eight devices each.

@@ -1,12 +1,13 @@
 //! The task that takes in what other servers send, and sees to it that rooms hear of links and owners.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::engine::parcel::{Parcel, ParcelWho};
+use crate::engine::parcel::{BadParcel, PARCELS, Parcel, ParcelWho};
 use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::guest_reply::GuestReply;
 use crate::engine::rooms::inbox::InboxItem;
@@ -14,14 +15,17 @@ use crate::engine::shared::Shared;
 use crate::engine::work::sweep;
 use crate::ports::{ClusterEvent, Ended, EndedWho, ObserverEvent, Owner, Slot};
 use crate::room::Input;
-use crate::types::{CloseReason, Generation, NodeId, RoomCode, SessionId};
+use crate::types::{CloseReason, Generation, Mono, NodeId, RoomCode, SessionId};
 
+/// Before it is said once more of the same server that what it sends cannot be read. A minute: it sends much.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// Before a cluster is asked again that has panicked.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// Takes in what happens among the servers, until the engine is gone.
 pub(crate) async fn run(engine: Weak<Shared>) {
     let Some(cluster) = engine.upgrade().and_then(|shared| shared.cluster.clone()) else { return };
+    let mut unread = Unread::default();
     loop {
         let event = AssertUnwindSafe(cluster.next()).catch_unwind().await;
         let Some(shared) = engine.upgrade() else { return };
@@ -35,7 +39,11 @@ pub(crate) async fn run(engine: Weak<Shared>) {
             ClusterEvent::Parcel { from, parcel } => match Parcel::decode(&parcel) {
                 Ok(read) => shared.take_in(from, read, parcel.len()),
                 Err(error) => {
-                    tracing::warn!(%from, "what another server has sent cannot be read");
+                    if unread.is_to_be_said(from, shared.clock.now().mono) {
+                        // Its words may be somebody's.
+                        let version = if let BadParcel::Version(version) = error { Some(version) } else { None };
+                        tracing::warn!(%from, version, reads = ?PARCELS, "what another server has sent cannot be read");
+                    }
                     shared.observe(ObserverEvent::BadParcel { from, error: error.to_string() });
                 }
             },
@@ -61,6 +69,22 @@ pub(crate) async fn run(engine: Weak<Shared>) {
                 shared.tell_rooms(|code| slots.contains(&Slot::of(code)), || InboxItem::Tick).await;
             }
         }
+    }
+}
+
+/// Of whom it was said, and when, that what they send cannot be read. All that a server of another version sends is that.
+#[derive(Default)]
+struct Unread(BTreeMap<NodeId, Mono>);
+
+impl Unread {
+    fn is_to_be_said(&mut self, from: NodeId, now: Mono) -> bool {
+        if self.0.get(&from).is_some_and(|at| now < at.after(SAY_AGAIN)) {
+            return false;
+        }
+        // Who was not heard of since then is told of anew.
+        self.0.retain(|_, at| now < at.after(SAY_AGAIN));
+        self.0.insert(from, now);
+        true
     }
 }
 

@@ -156,6 +156,9 @@ pub struct FeedSlice {
     pub next: FeedCursor,
     /// How many batches there are after that, as far as is known.
     pub behind: u64,
+    /// Which restoration of the log tells it: a number that is drawn anew each time that a backup is put back. 0 where none was, and where the log does
+    /// not know of them.
+    pub restored: u64,
 }
 
 /// A call of a feed that did not succeed.

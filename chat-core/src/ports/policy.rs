@@ -24,6 +24,9 @@ pub struct ConnectRequest {
     /// Where an engine has no policy ([`Engine::reads_credentials`](crate::Engine::reads_credentials)) nobody reads it, and the transports refuse a
     /// client that shows something.
     pub credentials: Option<String>,
+    /// Where it showed them: `bearer`, `cookie`, `query`, or `message` for the `token` of a [`Hello`](crate::Hello), of Socket.IO's `auth` or of an
+    /// [`auth`](crate::Command::Auth); a place of an embedder's own, or nothing where its transport does not say. Shown in two places it is the first of these.
+    pub shown_in: &'static str,
 }
 
 impl fmt::Debug for ConnectRequest {
@@ -32,7 +35,7 @@ impl fmt::Debug for ConnectRequest {
         let shown = self.credentials.is_some();
         let mut request = f.debug_struct("ConnectRequest");
         request.field("transport", &self.transport).field("address", &self.address);
-        request.field("shows_credentials", &shown).finish()
+        request.field("shows_credentials", &shown).field("shown_in", &self.shown_in).finish()
     }
 }
 

@@ -6,6 +6,7 @@ pub use self::engine::EngineLimits;
 pub use self::room::{NewcomersSee, RoomLimits};
 pub use self::session::SessionLimits;
 
+mod agreed;
 mod engine;
 mod room;
 mod session;

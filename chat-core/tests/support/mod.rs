@@ -257,12 +257,16 @@ pub fn session_of(credential: &str) -> SessionId {
 
 /// A request of whoever shows these credentials.
 pub fn shown(credentials: &str) -> ConnectRequest {
-    ConnectRequest { transport: "test", address: None, credentials: Some(credentials.to_owned()) }
+    ConnectRequest { transport: "test", credentials: Some(credentials.to_owned()), ..ConnectRequest::default() }
 }
 
 /// A request from this address.
 pub fn from(address: &str) -> ConnectRequest {
-    ConnectRequest { transport: "test", address: Some(address.parse().expect("an address")), credentials: None }
+    ConnectRequest {
+        transport: "test",
+        address: Some(address.parse().expect("an address")),
+        ..ConnectRequest::default()
+    }
 }
 
 pub fn parse(json: &[u8]) -> ServerFrame {

@@ -13,7 +13,7 @@ fn request(uri: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 fn found(credentials: &Credentials, uri: &str, headers: &[(&str, &str)]) -> Result<Option<String>, BadCredentials> {
-    credentials.find(&request(uri, headers))
+    Ok(Shown::parts(credentials.find(&request(uri, headers))?).0)
 }
 
 fn some(text: &str) -> Result<Option<String>, BadCredentials> {
@@ -33,7 +33,7 @@ fn credentials_are_found_where_they_are_looked_for() {
     for line in ["name=J\u{fc}rgen; pass=ann".as_bytes(), b"name=\xff; pass=ann"] {
         let mut parts = request("/ws", &[]);
         parts.headers.insert(header::COOKIE, axum::http::HeaderValue::from_bytes(line).expect("browsers send it"));
-        assert_eq!(all.find(&parts), some("ann"), "{line:?}");
+        assert_eq!(all.find(&parts).map(|shown| Shown::parts(shown).0), some("ann"), "{line:?}");
     }
     // HTTP/2 may send each cookie in a line of its own.
     assert_eq!(found(&all, "/ws", &[("cookie", "a=1"), ("cookie", "pass=ann")]), some("ann"));
@@ -76,10 +76,26 @@ fn what_nothing_reads_is_an_error_unless_the_browser_sends_it_by_itself() {
 #[test]
 fn a_bearer_of_the_transports_own_is_no_credential() {
     let of = |credentials: &Credentials, uri: &str| {
-        credentials.find_beside(&request(uri, &[("authorization", "Bearer own")]), |token| token == "own")
+        let request = request(uri, &[("authorization", "Bearer own")]);
+        credentials.find_beside(&request, |token| token == "own").map(|shown| Shown::parts(shown).0)
     };
     assert_eq!(of(&Credentials::off(), "/sse"), Ok(None));
     assert_eq!(of(&Credentials::default().query("ticket"), "/sse?ticket=ann"), some("ann"));
+}
+
+#[test]
+fn where_a_credential_was_is_said_and_the_first_place_of_several() {
+    let all = Credentials::default().cookie("pass").query("ticket");
+    for (uri, headers, place) in [
+        ("/ws?ticket=ann", &[][..], "query"),
+        ("/ws?ticket=ann", &[("cookie", "pass=ann")], "cookie"),
+        ("/ws?ticket=ann", &[("cookie", "pass=ann"), ("authorization", "Bearer ann")], "bearer"),
+    ] {
+        let shown = all.find(&request(uri, headers)).expect("it can be used").expect("there is one");
+        assert_eq!((shown.credential.as_str(), shown.place), ("ann", place));
+        assert!(!format!("{shown:?}").contains("ann"), "{shown:?}");
+    }
+    assert_eq!(Shown::parts(None), (None, ""));
 }
 
 #[test]

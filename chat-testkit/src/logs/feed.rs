@@ -150,7 +150,8 @@ impl MemoryFeed {
             batches.push(FeedBatch { room: row.room.clone(), epoch: row.epoch, change });
         }
         let end = start + batches.len() as u64;
-        Ok(FeedSlice { gap, batches, next: FeedCursor::numbered(self.id, end, 0), behind: self.last() - end })
+        let (next, behind) = (FeedCursor::numbered(self.id, end, 0), self.last() - end);
+        Ok(FeedSlice { gap, batches, next, behind, restored: 0 })
     }
 }
 

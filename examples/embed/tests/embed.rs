@@ -3,14 +3,11 @@
 use std::net::SocketAddr;
 use std::process::Stdio;
 
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
+use chat_client::{Client, Events, Message, Options, RoomEvent, RoomState};
+use futures_util::StreamExt;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
 async fn start() -> (Child, SocketAddr) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_embed"));
@@ -40,29 +37,17 @@ async fn log_in(server: SocketAddr, name: &str) -> String {
     cookie.unwrap_or_else(|| panic!("no cookie: {answer}")).to_owned()
 }
 
-type Socket = WebSocketStream<TcpStream>;
-
-async fn connect(server: SocketAddr, cookie: Option<&str>) -> Socket {
-    let mut request = format!("ws://{server}/chat/ws").into_client_request().expect("a request");
-    if let Some(cookie) = cookie {
-        request.headers_mut().insert("cookie", cookie.parse().expect("a header value"));
-    }
-    let stream = TcpStream::connect(server).await.expect("accepted");
-    client_async(request, stream).await.expect("upgraded").0
+/// A client of whoever this cookie is of.
+fn connect(server: SocketAddr, cookie: Option<&str>) -> Client {
+    let options = cookie.map_or_else(Options::new, |cookie| Options::new().with_header("cookie", cookie));
+    Client::connect(&format!("http://{server}/chat"), options).expect("an address")
 }
 
-async fn say(socket: &mut Socket, frame: Value) {
-    socket.send(Message::text(frame.to_string())).await.expect("sent");
-}
-
-/// The next frame of this type.
-async fn hear(socket: &mut Socket, kind: &str) -> Value {
+/// The next message that is told, past what else happens.
+async fn next_message(events: &mut Events) -> Message {
     loop {
-        if let Message::Text(text) = socket.next().await.expect("it is open").expect("a frame") {
-            let frame: Value = serde_json::from_str(&text).expect("JSON");
-            if frame["type"] == kind {
-                return frame;
-            }
+        if let RoomEvent::Message(message) = events.next().await.expect("in the room") {
+            return message;
         }
     }
 }
@@ -76,14 +61,12 @@ async fn people_are_who_they_have_logged_in_as_and_the_bot_and_the_news_speak() 
 
     let cookie = log_in(server, "Ann").await;
     assert!(ask(server, "GET /me", &format!("Cookie: {cookie}\r\n"), "").await.ends_with("Ann"));
-    let mut ann = connect(server, Some(&cookie)).await;
-    say(&mut ann, json!({"type": "create", "room": "LOBBY", "nick": "Boss"})).await;
-    let joined = hear(&mut ann, "joined").await;
-    assert_eq!(joined["you"]["nick"], "Ann", "{joined}");
+    let room = connect(server, Some(&cookie)).create(Some("LOBBY"), "Boss").await.expect("a room");
+    let mut events = room.events();
+    assert_eq!(room.state().you.as_ref().map(|you| &*you.nick), Some("Ann"));
 
-    let mut stranger = connect(server, None).await;
-    say(&mut stranger, json!({"type": "join", "room": "LOBBY", "nick": "Eve"})).await;
-    assert_eq!(hear(&mut stranger, "error").await["message"], "log in first");
+    let refused = connect(server, None).join("LOBBY", "Eve").await.expect_err("a stranger");
+    assert_eq!(refused.refusal().map(|refusal| &*refusal.message), Some("log in first"));
 
     // Over SSE the cookie comes with the request as well.
     let bob = log_in(server, "Bob").await;
@@ -91,20 +74,20 @@ async fn people_are_who_they_have_logged_in_as_and_the_bot_and_the_news_speak() 
     let request =
         format!("GET /chat/sse?room=LOBBY&nick=x HTTP/1.1\r\nHost: {server}\r\nCookie: theme=dark; {bob}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
-    assert_eq!(hear(&mut ann, "member_joined").await["nick"], "Bob");
+    room.until(|state| state.members.iter().any(|member| member.nick == "Bob")).await.expect("in the room");
 
-    say(&mut ann, json!({"type": "send", "room": "LOBBY", "text": "hello"})).await;
-    hear(&mut ann, "message").await;
-    say(&mut ann, json!({"type": "send", "room": "LOBBY", "text": "see http://example.org"})).await;
-    let said = hear(&mut ann, "message").await;
-    assert_eq!(hear(&mut ann, "redacted").await["target"], said["seq"]);
-    let why = hear(&mut ann, "message").await;
-    assert_eq!((&why["nick"], &why["host"]), (&json!("Bot"), &json!(true)), "{why}");
+    room.send("hello").await.expect("said");
+    let said = room.send("see http://example.org").await.expect("said");
+    let is_taken_back = |state: &RoomState| state.message(said.seq).is_some_and(|message| message.redacted);
+    room.until(is_taken_back).await.expect("in the room");
+    let (_own, _address) = (next_message(&mut events).await, next_message(&mut events).await);
+    let why = next_message(&mut events).await;
+    assert_eq!((&*why.nick, why.host), ("Bot", true), "{why:?}");
 
     // Another service has news, and nobody is called as it is.
     assert!(ask(server, "POST /news/LOBBY", "", "Version 2 is out").await.starts_with("HTTP/1.1 204"));
-    let news = hear(&mut ann, "message").await;
-    assert_eq!((&news["nick"], &news["text"]), (&json!("News"), &json!("Version 2 is out")));
+    let news = next_message(&mut events).await;
+    assert_eq!((&*news.nick, &*news.text), ("News", "Version 2 is out"));
     assert!(ask(server, "POST /news/NOWHERE", "", "x").await.starts_with("HTTP/1.1 422"));
 }
 

@@ -1,7 +1,7 @@
 // Where a message is written; and, once a membership has ended or the room is another, why, and what may be done about it.
 
 import { byId, isComposing, keepFocus, setText, setWords } from './dom.js';
-import { composerWords, endedWords, typingWords } from './words.js';
+import { composerWords, count, endedWords, theirs, typingWords } from './words.js';
 
 /** What each offer is called. */
 const OFFERS = { create: 'Create it again', rejoin: 'Rejoin', retry: 'Try again', stay: 'Stay here' };
@@ -12,10 +12,13 @@ const PLACEHOLDER = 'Write a message';
 /** From this many characters left on, they are counted down. */
 const HINT_FROM = 200;
 
+/** Where one writes on glass: the key for a new line makes one, and the button sends. */
+const TOUCH = matchMedia('(hover: none) and (pointer: coarse)');
+
 /** What a message may hold: no control characters but newline and tab. */
 const sendable = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
 
-/** Makes the composer. `actions` are `send`, `typing`, `setDraft`, `rejoin`, `recreate`, `stay`, `leave`, with a code first. */
+/** Makes the composer. `actions` are `send`, `edit`, `lastOwn`, `typing`, `setDraft`, `rejoin`, `recreate`, `stay`, `leave`, with a code first. */
 export function createComposer(actions) {
   const form = byId('composer');
   const text = byId('text');
@@ -28,6 +31,9 @@ export function createComposer(actions) {
   let shownEnd = null;
   /** What the end offered has been asked for, and may be refused. */
   let isTaken = false;
+  /** What is written is an answer to a message, or stands in place of it: `{ seq, isEdit }`. */
+  let about = null;
+  let slowTimer = null;
 
   form.addEventListener('submit', event => {
     event.preventDefault();
@@ -35,15 +41,32 @@ export function createComposer(actions) {
   });
   keepFocus(form);
   text.addEventListener('keydown', event => {
-    if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return;
+    if (isComposing(event)) return;
+    if (event.key === 'Escape' && about !== null) {
+      event.preventDefault();
+      return forget();
+    }
+    if (event.key === 'ArrowUp' && text.value === '' && about === null) {
+      const message = actions.lastOwn(room.code);
+      if (message === null) return;
+      event.preventDefault();
+      return edit(message);
+    }
+    const isNewLine = event.shiftKey || (TOUCH.matches && !event.ctrlKey && !event.metaKey);
+    if (event.key !== 'Enter' || isNewLine) return;
     event.preventDefault();
     submit();
   });
   text.addEventListener('input', () => {
-    actions.setDraft(room.code, text.value);
+    if (!about?.isEdit) actions.setDraft(room.code, text.value);
     actions.typing(room.code, text.value.trim() !== '');
     fit();
   });
+  byId('about-stop').addEventListener('click', forget);
+  keepFocus(byId('about'));
+  const showKey = () => text.setAttribute('enterkeyhint', TOUCH.matches ? 'enter' : 'send');
+  TOUCH.addEventListener('change', showKey);
+  showKey();
   text.addEventListener('blur', () => room && actions.typing(room.code, false));
   end.addEventListener('submit', event => {
     event.preventDefault();
@@ -57,9 +80,51 @@ export function createComposer(actions) {
   function submit() {
     const written = sendable(text.value);
     if (written.trim() === '' || [...written].length > charsMax || text.disabled) return;
-    text.value = '';
+    const { seq, isEdit } = about ?? {};
+    forget();
+    text.value = isEdit ? room.draft : '';
     fit();
-    actions.send(room.code, written);
+    if (isEdit) actions.edit(room.code, seq, written);
+    else actions.send(room.code, written, seq);
+  }
+
+  /** Answers a message from now on. */
+  function reply({ seq, nick: by, text: said }) {
+    forget();
+    about = { seq, isEdit: false };
+    showAbout(['Answer to ', theirs(by), ': ', theirs(said.slice(0, 80))]);
+    text.focus();
+  }
+
+  /** Writes a message of one's own anew. */
+  function edit({ seq, text: said }) {
+    forget();
+    about = { seq, isEdit: true };
+    showAbout('Change your message');
+    text.value = said;
+    fit();
+    text.focus();
+    text.setSelectionRange(said.length, said.length);
+  }
+
+  function forget() {
+    if (about?.isEdit) text.value = room.draft;
+    about = null;
+    byId('about').hidden = true;
+    fit();
+  }
+
+  function showAbout(words) {
+    setWords(byId('about-words'), words);
+    byId('about').hidden = false;
+  }
+
+  /** In slow mode the time is counted down until one may write again; what is written before waits. */
+  function countDown() {
+    clearTimeout(slowTimer);
+    const seconds = Math.ceil(((room?.slowUntil ?? 0) - Date.now()) / 1_000);
+    setText(byId('slow'), seconds > 0 ? `You can write again in ${count(seconds, 'second')}` : '');
+    if (seconds > 0) slowTimer = setTimeout(countDown, 1_000);
   }
 
   /** The field grows with its text, up to what the style allows. */
@@ -97,7 +162,9 @@ export function createComposer(actions) {
       const refused = !other && reason !== null && isTaken && form.contains(document.activeElement);
       room = shown;
       charsMax = limits.text_chars;
-      if (other || (room.draft !== text.value && document.activeElement !== text)) text.value = room.draft;
+      if (other) forget();
+      if (other || (!about?.isEdit && room.draft !== text.value && document.activeElement !== text)) text.value = room.draft;
+      countDown();
       form.hidden = reason !== null;
       const held = composerWords(room);
       const muted = held?.isMuted ?? false;
@@ -118,6 +185,8 @@ export function createComposer(actions) {
       setWords(byId('typing'), room.ended ? '' : typingWords(nicks));
       byId('typing').classList.toggle('on', nicks.length > 0 && !room.ended);
     },
+    reply,
+    edit,
     focus,
   };
 }

@@ -7,6 +7,9 @@ import { plain } from './words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
+/** Where the page and the server are: the origin, or a path below it, with a slash at the end. */
+export const base = () => location.origin + location.pathname.replace(/[^/]*$/, '');
+
 /** The element of the page with this id. */
 export const byId = id => document.getElementById(id);
 
@@ -77,27 +80,4 @@ export async function copyText(text) {
     back?.focus();
     return done;
   }
-}
-
-const LINK = /\bhttps?:\/\/[^\s<>"']+/gi;
-
-/** Fills `node` with text in which http and https addresses are links. */
-export function setTextWithLinks(node, text) {
-  const parts = [];
-  let done = 0;
-  for (const match of text.matchAll(LINK)) {
-    const address = withoutTail(match[0]);
-    if (!URL.canParse(address)) continue;
-    parts.push(text.slice(done, match.index));
-    parts.push(el('a', { href: address, target: '_blank', rel: 'noopener noreferrer', dir: 'auto', text: address }));
-    done = match.index + address.length;
-  }
-  node.replaceChildren(...parts, text.slice(done));
-}
-
-/** Punctuation at the end belongs to the sentence, a closing bracket too unless the address has its opening one. */
-function withoutTail(address) {
-  let kept = address.replace(/[.,:;!?]+$/, '');
-  if (kept.endsWith(')') && !kept.includes('(')) kept = kept.slice(0, -1);
-  return kept;
 }

@@ -1,7 +1,7 @@
 // The head of a room: its code and link to pass on, its topic, and the way out.
 
 import { ask } from './dialog.js';
-import { byId, copyText, keepFocus, setText } from './dom.js';
+import { base, byId, copyText, keepFocus, setText } from './dom.js';
 import { moderates } from './room.js';
 import { count } from './words.js';
 
@@ -27,7 +27,11 @@ export function createHead({ act, leave, say }) {
   }
 
   function share() {
-    copy(new URL(`/#${room.code}`, location.href).href, 'Link copied');
+    const url = `${base()}#${room.code}`;
+    // Where people pass things on by other apps, they do so here.
+    if (navigator.share === undefined || !matchMedia('(pointer: coarse)').matches) return copy(url, 'Link copied');
+    navigator.share({ title: room.code, text: room.topic || `Come to the room ${room.code}`, url })
+      .catch(error => error.name === 'AbortError' || copy(url, 'Link copied'));
   }
 
   return {

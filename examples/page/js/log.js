@@ -2,7 +2,10 @@
 
 import { byId, el, icon, keepFocus, setText } from './dom.js';
 import { rowElement, updateRow } from './message.js';
-import { rowsOf, sameRow } from './timeline.js';
+import { createBlocks } from './blocks.js';
+import { createKeys } from './keys.js';
+import { createMenu } from './menu.js';
+import { rowsOf } from './timeline.js';
 import { count, newsWords } from './words.js';
 
 /** This close to the end counts as being there. */
@@ -11,15 +14,19 @@ const END_PX = 48;
 const QUIET_MS = 300;
 /** This close to the start, earlier messages are asked for. */
 const START_PX = 240;
+/** So many pages are read to find the place that one was at. */
+const SOUGHT_PAGES = 10;
 /** The rows that are held on to. The others move, or go: a day stands above whatever is loaded of it, a gap is filled. */
-const LINES = new Set(['message', 'notice']);
+const LINES = new Set(['message', 'notice', 'folded']);
 /** What a room has beside its log. */
 const ELSEWHERE = new Set(['following', 'unread', 'draft', 'typing', 'topic', 'members', 'membersTotal', 'listedTo', 'presence']);
 
-/** Makes the log. `actions` are `redact`, `retry`, `discard`, `share`, `loadEarlier` and `scrolled`. */
-export function createLog(actions) {
+/**
+ * Makes the log. `actions` are `may`, `reply`, `react`, `edit`, `redact`, `retry`, `discard`, `share`, `loadEarlier`, `scrolled`, `say` and
+ * `leave`; `kept` says where each room was left before the page was loaded again.
+ */
+export function createLog(actions, kept = []) {
   const scroller = byId('log');
-  const list = byId('rows');
   const jump = byId('jump');
   const jumpWords = el('span');
   jump.append(icon('down'), jumpWords);
@@ -27,27 +34,37 @@ export function createLog(actions) {
   const backWords = el('span');
   back.append(icon('above'), backWords);
 
-  const places = new Map();
+  const places = new Map(kept);
+  /** The place that is looked for among earlier messages: `{ place, pages }`. */
+  let sought = null;
   let shown = null;
-  let rows = new Map();
   let following = true;
   /** When that began which is new, and whose beginning one has seen. */
   let seenNews = null;
+  /** The next scroll is of a place that is found again, and nobody's wish. */
+  let isRestoring = false;
   let height = 0;
   let width = 0;
 
   const rowActions = {
     share: actions.share,
     loadEarlier: () => actions.loadEarlier(),
-    redact: node => actions.redact(rows.get(node.dataset.row).row),
+    react: (node, name) => actions.react(rowOf(node), name),
     retry: node => actions.retry(node.dataset.row.slice(1)),
     discard: node => actions.discard(node.dataset.row.slice(1)),
   };
+
+  const rows = createBlocks(byId('rows'), { make: row => rowElement(row, rowActions), update: updateRow });
+  const rowOf = node => rows.itemOf(node).row;
+  const menu = createMenu({ scroller, rowOf, may: actions.may, actions, say: actions.say });
+  createKeys({ scroller, rows, open: menu.open, leave: actions.leave });
 
   scroller.addEventListener('scroll', () => {
     // The browser scrolled because the height changed: that is nobody's wish to be elsewhere.
     if (scroller.clientHeight !== height) return resized();
     following = isAtEnd();
+    if (!isRestoring) sought = null;
+    isRestoring = false;
     actions.scrolled();
     loadWhenNear();
   }, { passive: true });
@@ -62,18 +79,12 @@ export function createLog(actions) {
     if ([back, document.body].includes(document.activeElement)) scroller.focus();
   });
   new ResizeObserver(resized).observe(scroller);
-  const firstDrawn = new ResizeObserver(entries => {
-    for (const { target } of entries) {
-      firstDrawn.unobserve(target);
-      target.classList.add('drawn');
-    }
-  });
 
   /** A phone's keyboard, a banner or a growing text field takes height: at the end it stays at the end. */
   function resized() {
     height = scroller.clientHeight;
     // At another width the rows have other heights.
-    if (width !== scroller.clientWidth) for (const { node } of rows.values()) drawOnce(node);
+    if (width !== scroller.clientWidth) rows.measureAgain();
     width = scroller.clientWidth;
     if (following) toEnd();
   }
@@ -109,10 +120,30 @@ export function createLog(actions) {
     if (changed || (before.loading !== null && room.loading === null)) fillQuietly();
     const sentNow = !changed && room.pending.length > before.pending.length;
     const place = changed ? places.get(room.code) ?? null : following || sentNow ? null : placeNow();
-    reconcile(rowsOf(room));
-    if (place === null || !restore(place)) toEnd();
+    rows.reconcile(rowsOf(room));
+    if (changed) sought = place === null ? null : { place, pages: 0 };
+    settle(place);
+    menu.hide();
     scroller.setAttribute('aria-busy', String(room.loading !== null));
     loadWhenNear();
+  }
+
+  /** A place that is not among what is loaded, as after the page was loaded again, is looked for in what was said earlier. */
+  function settle(place) {
+    const wanted = sought?.place ?? place;
+    if (wanted !== null && restore(wanted)) {
+      if (sought !== null) isRestoring = true;
+      if (shown.loading === null && shown.live) sought = null;
+      return;
+    }
+    if (sought === null) return toEnd();
+    if (!shown.live || shown.loading !== null) return;
+    if (shown.more && !shown.loadError && sought.pages < SOUGHT_PAGES) {
+      sought.pages += 1;
+      return actions.loadEarlier();
+    }
+    sought = null;
+    toEnd();
   }
 
   /** Another room is to be shown: where this one was left is remembered, and its rows go. */
@@ -121,9 +152,8 @@ export function createLog(actions) {
       if (following) places.delete(left.code);
       else places.set(left.code, placeNow());
     }
-    if (left?.code === next.code) places.delete(next.code);
-    rows = new Map();
-    list.replaceChildren();
+    if (left?.code === next.code && left.epoch !== null) places.delete(next.code);
+    rows.clear();
     following = !places.has(next.code);
   }
 
@@ -133,56 +163,23 @@ export function createLog(actions) {
     setTimeout(() => scroller.setAttribute('aria-live', 'polite'), QUIET_MS);
   }
 
-  function reconcile(wanted) {
-    const kept = new Map();
-    // First what goes: a row that stays is then never moved, and never read out a second time.
-    const ids = new Set(wanted.map(row => row.id));
-    for (const [id, { node }] of rows) if (!ids.has(id)) node.remove();
-    let next = list.firstElementChild;
-    for (const row of wanted) {
-      const known = rows.get(row.id);
-      const node = known?.node ?? newRow(row);
-      if (known && !sameRow(known.row, row)) {
-        updateRow(node, row, known.row);
-        drawOnce(node);
-      }
-      kept.set(row.id, { row, node });
-      if (node === next) next = next.nextElementSibling;
-      else list.insertBefore(node, next);
-    }
-    rows = kept;
-  }
-
-  function newRow(row) {
-    const node = rowElement(row, rowActions);
-    node.dataset.row = row.id;
-    drawOnce(node);
-    return node;
-  }
-
-  /** What is out of view is not drawn, but for once: then the browser knows its height, and nothing moves by a guess. */
-  function drawOnce(node) {
-    node.classList.remove('drawn');
-    firstDrawn.observe(node);
-  }
-
   /** The lines in view, each with how far its end is below the upper edge; the next best where there are none. */
   function placeNow() {
     const { top, bottom } = scroller.getBoundingClientRect();
-    const lines = [...rows.values()].filter(({ row }) => LINES.has(row.kind)).map(({ node }) => node);
-    const first = lines.findIndex(node => endOf(node) > top);
-    const below = first < 0 ? lines.slice(-1) : lines.slice(first);
-    const out = below.findIndex(node => node.getBoundingClientRect().top >= bottom);
-    const seen = out < 0 ? below : below.slice(0, Math.max(out, 1));
-    return seen.length > 0 ? seen.map(node => ({ row: node.dataset.row, end: endOf(node) - top })) : null;
+    const seen = rows.between(top, bottom);
+    const below = rows.next(seen.at(-1), 1, LINES) ?? rows.next(undefined, -1, LINES);
+    const lines = seen.filter(({ row }) => LINES.has(row.kind)).concat(below ?? []);
+    return lines.length > 0 ? lines.map(({ row, node }) => ({ row: row.id, seq: row.seq ?? null, end: endOf(node) - top })) : null;
   }
 
   /** Puts the first of these lines that is still there where it was. */
   function restore(place) {
-    const held = place.find(({ row }) => rows.has(row));
+    // One's own message has another name after a reload.
+    const itemOf = ({ row, seq }) => rows.get(row) ?? (seq === null ? undefined : rows.get(`s${seq}`));
+    const held = place.find(line => itemOf(line) !== undefined);
     if (!held) return false;
     const { top } = scroller.getBoundingClientRect();
-    scroller.scrollTop += endOf(rows.get(held.row).node) - top - held.end;
+    scroller.scrollTop += endOf(itemOf(held).node) - top - held.end;
     return true;
   }
 
@@ -214,6 +211,16 @@ export function createLog(actions) {
       shown = null;
     },
     isFollowing: () => following,
+    /** Where each room was left, for the page after this one. */
+    get places() {
+      const all = new Map(places);
+      if (shown !== null && shown.epoch !== null) {
+        const place = following ? null : placeNow();
+        if (place === null) all.delete(shown.code);
+        else all.set(shown.code, place);
+      }
+      return [...all];
+    },
     focus: () => scroller.focus(),
   };
 }

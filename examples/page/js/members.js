@@ -2,12 +2,13 @@
 
 import { ask } from './dialog.js';
 import { byId, el, icon, setText } from './dom.js';
-import { isAbove } from './room.js';
+import { isAbove, moderates } from './room.js';
 import { count, theirs } from './words.js';
 
-/** Makes the list. `actions` are `act(frame)` and `more(code)`. */
-export function createMembers({ act, more }) {
+/** Makes the list. `actions` are `act(frame)`, `more(code)`, `settings(room)`, and `has(feature)` of the server. */
+export function createMembers({ act, more, settings, has }) {
   let room = null;
+  byId('open-settings').addEventListener('click', () => settings(room));
   byId('more-members').addEventListener('click', () => more(room.code));
 
   function memberRow(member) {
@@ -20,11 +21,29 @@ export function createMembers({ act, more }) {
       el('bdi', { class: 'name', text: member.nick }),
       own ? el('span', { class: 'note', text: 'you' }) : null,
       member.role === 'owner' ? ownerMark() : null,
+      member.role === 'moderator' ? el('span', { class: 'note', title: 'Moderator', text: 'mod' }) : null,
       member.online ? null : el('span', { class: 'note', text: 'offline' }),
+      mayKick && room.you.role === 'owner' && has('role') ? el('button', {
+        class: 'icon-button role', type: 'button', 'aria-label': `The role of ${member.nick}`, title: `The role of ${member.nick}`,
+        on: { click: () => askRole(member) },
+      }, icon('crown')) : null,
       mayKick ? el('button', {
         class: 'icon-button kick', type: 'button', 'aria-label': remove, title: remove,
         on: { click: () => askKick(member) },
       }, icon('out')) : null);
+  }
+
+  function askRole({ member, nick, role }) {
+    const { code } = room;
+    const make = wanted => act({ type: 'role', room: code, member, role: wanted });
+    const other = role === 'moderator'
+      ? { label: 'No moderator any more', style: 'primary', run: () => make('member') }
+      : { label: 'Make a moderator', style: 'primary', run: () => make('moderator') };
+    ask({
+      title: ['The role of ', theirs(nick)],
+      text: 'Moderators put members out, take back what they said, and change the settings. To hand the room over makes you a moderator.',
+      choices: [other, { label: 'Hand the room over', style: 'secondary', run: () => make('owner') }],
+    });
   }
 
   function askKick({ member, nick }) {
@@ -47,6 +66,7 @@ export function createMembers({ act, more }) {
       const online = room.presence ? `, ${room.presence.online} online` : '';
       setText(byId('members-title'), `${count(total, 'member')}${online}`);
       byId('more-members').hidden = room.members.length >= total || room.members.length === 0;
+      byId('open-settings').hidden = !moderates(room) || !room.live || !has('settings');
       const same = before && before.members === room.members && before.you === room.you && before.live === room.live;
       if (same) return;
       const focused = document.activeElement?.closest?.('.member')?.dataset.member;

@@ -1,6 +1,7 @@
 // Makes the rows of a log as elements, and brings an element up to date with its row.
 
-import { el, icon, setText, setTextWithLinks, wordNodes } from './dom.js';
+import { el, icon, setText, wordNodes } from './dom.js';
+import { setRichText } from './text.js';
 import { clock, dayName, fullTime } from './time.js';
 
 const STATES = {
@@ -43,19 +44,21 @@ const MAKERS = {
   notice: row => el('li', { class: 'notice' },
     el('span', {}, ...wordNodes(row.words)), ' ', timeElement(row.at)),
 
+  folded: () => el('li', { class: 'notice folded' },
+    el('details', {}, el('summary', {}, el('span'), ' ', el('time')), el('ul'))),
+
+  again: () => el('li', { class: 'new' }, el('span', { text: 'Made again' })),
+
   gap: () => el('li', { class: 'gap' }, el('span', { text: 'Loading what was missed while you were away…' })),
 
-  message: (row, actions) => el('li', { class: `message ${row.host ? 'host' : `c${row.color % 16}`}` },
+  message: (row, actions) => el('li', { class: `message ${row.host ? 'host' : `c${row.color % 16}`}`, tabindex: '-1' },
     el('span', { class: 'avatar', 'aria-hidden': 'true', text: initial(row.nick) }),
     el('div', { class: 'bubble' },
       el('bdi', { class: 'nick' }),
       el('span', { class: 'reply', dir: 'auto' }),
       el('span', { class: 'text', dir: 'auto' }),
       el('span', { class: 'meta' }, el('span', { class: 'edited' }), timeElement(row.at), el('span', { class: 'state', role: 'img' }))),
-    el('button', {
-      class: 'redact', type: 'button', 'aria-label': 'Remove this message', title: 'Remove this message',
-      on: { click: event => actions.redact(event.currentTarget.closest('li')) },
-    }, icon('trash')),
+    el('div', { class: 'reactions', on: { click: event => react(event, actions) } }),
     el('div', { class: 'failed' },
       el('span', { class: 'why' }),
       el('button', {
@@ -79,6 +82,13 @@ const UPDATERS = {
     empty.hidden = !row.empty || row.fresh || !row.live;
   },
 
+  folded(node, row) {
+    const [summary, list] = node.firstElementChild.children;
+    setText(summary.querySelector('span'), row.words);
+    summary.querySelector('time').replaceWith(timeElement(row.at));
+    list.replaceChildren(...row.lines.map(({ words, at }) => el('li', {}, el('span', {}, ...wordNodes(words)), ' ', timeElement(at))));
+  },
+
   message(node, row, before) {
     node.classList.toggle('mine', row.mine);
     node.classList.toggle('first', row.first);
@@ -88,7 +98,7 @@ const UPDATERS = {
     // Those who listen hear it once it is whole.
     node.setAttribute('aria-busy', row.growing);
     node.classList.toggle('pending', row.state === 'waiting' || row.state === 'sent');
-    node.querySelector('.redact').hidden = !row.mayRedact;
+    node.classList.toggle('names', row.names);
     const nick = node.querySelector('.nick');
     // Those who listen hear who speaks with every message; those who look see it once a group.
     nick.classList.toggle('visually-hidden', row.mine || !row.first);
@@ -96,12 +106,13 @@ const UPDATERS = {
     if (before?.text !== row.text || before.redacted !== row.redacted) {
       const text = node.querySelector('.text');
       if (row.redacted) setText(text, 'This message was removed');
-      else setTextWithLinks(text, row.text);
+      else setRichText(text, row.text);
     }
     const reply = node.querySelector('.reply');
     reply.hidden = !row.reply || row.redacted;
     setText(reply, row.reply ?? '');
     setText(node.querySelector('.edited'), row.edited && !row.redacted ? 'edited ' : '');
+    if (before?.reactions !== row.reactions) showReactions(node.querySelector('.reactions'), row.reactions);
     if (before?.at !== row.at) node.querySelector('time').replaceWith(timeElement(row.at));
     node.querySelector('.retry').disabled = !row.mayRetry;
     if (STATE_FIELDS.some(field => before?.[field] !== row[field])) showState(node, row);
@@ -117,6 +128,19 @@ function showState(node, row) {
   const failed = node.querySelector('.failed');
   failed.hidden = row.state !== 'failed';
   setText(failed.querySelector('.why'), row.error ?? '');
+}
+
+function showReactions(node, reactions) {
+  node.hidden = reactions.length === 0;
+  node.replaceChildren(...reactions.map(({ name, count, isMine, who }) => el('button', {
+    class: 'reaction', type: 'button', tabindex: '-1', 'data-name': name, 'aria-pressed': String(isMine),
+    'aria-label': `${name} ${count}`, title: who,
+  }, el('bdi', { text: name }), ` ${count}`)));
+}
+
+function react({ target }, actions) {
+  const button = target.closest('button');
+  if (button) actions.react(button.closest('li'), button.dataset.name);
 }
 
 function timeElement(at) {

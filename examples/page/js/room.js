@@ -1,7 +1,7 @@
 // A room of the page: what the client holds of it, and what this page alone knows, as its notices, a draft, and what was not sent.
 
 import { newRoom } from './client.js';
-import { endingOf, errorWords, noticeWords, refusedWords } from './words.js';
+import { comingOf, endingOf, errorWords, noticeWords, refusedWords } from './words.js';
 
 /** Messages held while the reader is at the newest one; older ones are paged in again. */
 const HELD = 2_000;
@@ -50,6 +50,8 @@ export class PageRoom {
   #acked = [];
   /** What was taken back while a page was being read, which may be older than that: numbers, and ranges of a member's. */
   #taken = [];
+  /** What was said in the room before one made it again. */
+  #past = [];
   #pending = [];
   /** When each message was written that is not told yet, by its key. */
   #written;
@@ -71,6 +73,7 @@ export class PageRoom {
   #epoch;
   #ended;
   #draft;
+  #slowUntil = 0;
   /** Another life of the room than the one known before, in which the person has not said that they stay. */
   #isRenewed;
   #left = null;
@@ -150,11 +153,14 @@ export class PageRoom {
       selves: this.#selves,
       keys: this.#keys,
       notices: this.#notices,
+      past: this.#past,
       pending: this.#pending,
       /** What is being read: null, 'earlier' messages or those that were 'missed'; and the words when that failed. */
       loading: this.#isFilling ? 'missed' : this.#loading,
       loadError: this.#loadError,
       draft: this.#draft,
+      /** When slow mode lets one write again. */
+      slowUntil: this.#slowUntil,
       following: this.#following,
       unread: this.#unread,
       news: this.#news ?? this.#unreadNews(),
@@ -201,7 +207,7 @@ export class PageRoom {
     const waiting = (this.#held?.pending ?? []).filter(({ frame }) => frame.type === 'send').map(({ key, frame }, index) => {
       if (!this.#written.has(key)) this.#written.set(key, new Date().toISOString());
       this.#keys.add(key);
-      return { key, text: frame.text, at: this.#written.get(key), state: index === 0 && status === 'live' ? 'sent' : 'waiting' };
+      return { key, text: frame.text, replyTo: frame.reply_to, at: this.#written.get(key), state: index === 0 && status === 'live' ? 'sent' : 'waiting' };
     });
     const all = [...this.#failed, ...this.#acked, ...waiting].sort((a, b) => a.at < b.at ? -1 : a.at > b.at ? 1 : 0);
     const isSame = all.length === this.#pending.length
@@ -214,7 +220,7 @@ export class PageRoom {
   #notice(frame) {
     const { members, settings } = this.#before;
     const words = noticeWords({ selves: this.#selves, members, settings, messages: this.#state.messages }, frame);
-    if (words) this.#notices = [...this.#notices, { seq: frame.seq, at: frame.at, words }];
+    if (words) this.#notices = [...this.#notices, { seq: frame.seq, at: frame.at, words, coming: comingOf(frame) }];
     if (frame.type === 'member_changed') this.nick = this.#state.you.nick;
     if (frame.type === 'notices_changed') this.listMembers();
     const isTakingBack = frame.type === 'swept' || frame.type === 'redacted';
@@ -227,6 +233,8 @@ export class PageRoom {
       // One who has made it oneself knows that it is another one.
       this.#isRenewed = this.#epoch !== null && !this.#isMaking;
       [this.#epoch, this.#readSeq, this.#selves, this.#acked, this.#taken] = [epoch, null, [], [], []];
+      // Whoever makes it anew goes on reading what was said.
+      if (!this.#isMaking) this.#past = [];
       // Also of the life before it, which has gone with its messages.
       this.#notices = [];
     }
@@ -250,7 +258,7 @@ export class PageRoom {
   #refused({ key, frame, error }) {
     if (frame.type !== 'send') return;
     const at = this.#written.get(key) ?? new Date().toISOString();
-    this.#failed = [...this.#failed, { key, text: frame.text, at, state: 'failed', error: refusedWords(error) }];
+    this.#failed = [...this.#failed, { key, text: frame.text, replyTo: frame.reply_to, at, state: 'failed', error: refusedWords(error) }];
     this.#arrange();
     this.#changed();
   }
@@ -302,12 +310,19 @@ export class PageRoom {
   /** It is asked for, as this nick; with `isMaking` it is made anew. */
   enter(nick, isMaking) {
     [this.nick, this.#ended, this.#isMaking] = [nick, null, isMaking];
+    if (isMaking) this.#past = [...this.#past, ...this.#messages().map(message => ({ ...message, mine: isMine(this.view, message) }))].slice(-HELD);
     this.#changed();
   }
 
   /** One stays in another life of the room. What was written for the one before is sent only when that is said of it. */
   stay() {
     this.#isRenewed = false;
+    this.#changed();
+  }
+
+  /** It is about to be left, and not shown any more; or stays after all. */
+  depart(isLeaving) {
+    this.isLeaving = isLeaving;
     this.#changed();
   }
 
@@ -321,17 +336,40 @@ export class PageRoom {
     return this.#left;
   }
 
-  send(text) {
+  /** Says something, as an answer to the message `replyTo` where there is one. */
+  send(text, replyTo) {
     const key = newKey();
     this.#written.set(key, new Date().toISOString());
     this.#keys.add(key);
     [this.#draft, this.#news, this.#readSeq] = ['', null, this.#state.seq];
-    this.#held.send(text, { key }).then(({ seq }) => {
-      this.#acked.push({ key, text, at: this.#written.get(key) ?? new Date().toISOString(), state: 'acked', seq });
+    this.#held.send(text, { key, replyTo }).then(({ seq }) => {
+      this.#slow();
+      this.#acked.push({ key, text, replyTo, at: this.#written.get(key) ?? new Date().toISOString(), state: 'acked', seq });
       this.#arrange();
       this.#changed();
     }, () => {});
     this.#changed();
+  }
+
+  /** Writes a message anew; fails where it may not be changed any more. */
+  edit(target, text) {
+    return this.#held.edit(target, text);
+  }
+
+  react(target, name, on) {
+    return this.#held.react(target, name, on);
+  }
+
+  /** In slow mode the next message has to wait. */
+  #slow() {
+    const { settings, you } = this.#state;
+    if (settings.slow_ms && rank(you?.role) === 0) this.#slowUntil = Date.now() + settings.slow_ms;
+  }
+
+  /** One's newest message that can be changed, or null. */
+  get lastOwn() {
+    const { messages } = this.#state;
+    return messages.findLast(message => !message.redacted && message.text !== '' && isMine(this.view, message)) ?? null;
   }
 
   /** Once more, in the room as it is now, under a new key: the refused one may be bound to another text. */
@@ -339,7 +377,7 @@ export class PageRoom {
     const refused = this.#failed.find(message => message.key === key);
     if (refused === undefined) return;
     this.discard(key);
-    this.send(refused.text);
+    this.send(refused.text, refused.replyTo);
   }
 
   discard(key) {

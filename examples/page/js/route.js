@@ -1,5 +1,7 @@
 // Which transport the next connection takes: the one that was chosen, or SSE where WebSocket does not get through.
 
+import { base } from './dom.js';
+
 /** Longer than this for the first frame over WebSocket, and something on the way may swallow it. */
 const HUNG_MS = 4_000;
 /** Longer than this for the first frame over any other transport, and the attempt has failed. */
@@ -142,7 +144,7 @@ function openOver(route, transports, hello, { onOpen, onFrame, onClose }) {
 export async function reachesServer(patienceMs) {
   try {
     const signal = AbortSignal.timeout(patienceMs);
-    const { ok, headers } = await fetch('/sse', { method: 'HEAD', cache: 'no-store', signal });
+    const { ok, headers } = await fetch(`${base()}sse`, { method: 'HEAD', cache: 'no-store', signal });
     // Not the page of a captive portal, nor that of a proxy with nobody behind it.
     return ok && (headers.get('content-type') ?? '').startsWith('text/event-stream');
   } catch {

@@ -6,7 +6,9 @@ import { clientStorage, loadPage, savePage } from './storage.js';
 import { errorWords, fallbackWords } from './words.js';
 
 /** In force until `welcome` names others. */
-const LIMITS = { text_chars: 4_000, nick_chars: 32, members: 500 };
+const LIMITS = { text_chars: 4_000, nick_chars: 32, members: 500, grace_ms: 30_000 };
+/** A room is left so long after one has said so, unless one thinks better of it. */
+const UNDO_MS = 5_000;
 /** Changes are saved together after this time, and when the page goes away. */
 const SAVE_PAUSE_MS = 200;
 
@@ -16,10 +18,14 @@ export function createSession({ route, onChange }) {
   const storage = clientStorage();
   /** What was written and not sent in a session that ended, by room. */
   const drafts = new Map();
+  /** The timers of rooms that are about to be left, by code. */
+  const departures = new Map();
   let saveTimer = null;
   let rooms = [];
   let state = {
     connection: { name: 'connecting' },
+    /** The browser says that there is no network, and nothing has come since. */
+    isOffline: false,
     /** The transport: `{ choice, via, isFallback }`. */
     transport: route.state(),
     limits: LIMITS,
@@ -27,6 +33,7 @@ export function createSession({ route, onChange }) {
     active: saved.active,
     /** What the form has asked for: null, or `{ frame, error }`. */
     asking: null,
+    /** Words to show in passing; `{ words, undo }` where that takes back that a room is left. */
     toast: null,
   };
   let client = null;
@@ -84,6 +91,7 @@ export function createSession({ route, onChange }) {
   }
 
   function onFrame(frame) {
+    if (state.isOffline) set({ isOffline: false });
     if (frame.type === 'welcome') onWelcome(frame);
     if (frame.type === 'joined') onJoined(frame);
   }
@@ -107,7 +115,27 @@ export function createSession({ route, onChange }) {
     if (asked === code) set({ asking: null, active: code });
   }
 
+  /** Leaves a room in a moment: until then others are told of nothing. */
+  function depart(room) {
+    room.depart(true);
+    departures.set(room.code, setTimeout(() => leave(room), UNDO_MS));
+    set({ toast: { words: `You have left ${room.code}.`, undo: room.code } });
+  }
+
+  function undo(code) {
+    if (!departures.has(code)) return;
+    forgetDeparture(code);
+    roomOf(code).depart(false);
+    set({ active: code, asking: null });
+  }
+
+  function forgetDeparture(code) {
+    clearTimeout(departures.get(code));
+    departures.delete(code);
+  }
+
   function leave(room) {
+    forgetDeparture(room.code);
     room.leave().then(() => roomOf(room.code) === room && remove(room));
   }
 
@@ -125,6 +153,11 @@ export function createSession({ route, onChange }) {
     const { type, room = null, ...entrance } = asking.frame;
     client[type](room, entrance).catch(error => state.asking === asking && set({ asking: { ...asking, error } }));
   }
+
+  /** A refusal is shown in passing. */
+  const tried = asked => asked.catch(error => {
+    if (!['left', 'closed', 'disconnected'].includes(error.code)) set({ toast: errorWords(error) });
+  });
 
   return {
     start() {
@@ -153,15 +186,25 @@ export function createSession({ route, onChange }) {
       if (room?.view.membersTotal <= state.limits.members) room.listMembers();
     },
     save,
+    /** The page goes: what is about to be left is left. */
+    goAway() {
+      for (const code of [...departures.keys()]) leave(roomOf(code));
+      save();
+    },
+    /** What the browser says of the network. */
+    offline: isOffline => set({ isOffline }),
+    undo,
     state: () => ({ ...state, rooms: rooms.map(room => room.view) }),
 
     /** Creates or joins: `{ type, nick, room? }`; a room one is in already is shown instead. */
     ask(frame) {
       const known = roomOf(frame.room);
       if (frame.type === 'join' && known && !known.isLeaving) return set({ active: known.code, asking: null });
+      if (frame.type === 'join' && known?.nick === frame.nick.trim() && departures.has(known.code)) return undo(known.code);
       const asking = { frame, error: null };
       set({ asking });
       if (!known?.isLeaving) return request(asking);
+      forgetDeparture(known.code);
       known.leave().then(() => {
         if (roomOf(known.code) === known) remove(known);
         if (state.asking === asking) request(asking);
@@ -170,7 +213,12 @@ export function createSession({ route, onChange }) {
     show(code) {
       set({ active: code, asking: null });
     },
-    send: (code, text) => roomOf(code).send(text),
+    send: (code, text, replyTo) => roomOf(code).send(text, replyTo),
+    edit: (code, seq, text) => tried(roomOf(code).edit(seq, text)),
+    react: (code, seq, name, on) => tried(roomOf(code).react(seq, name, on)),
+    lastOwn: code => client.has('edit') ? roomOf(code).lastOwn : null,
+    /** Whether the server takes a command of this name. */
+    has: name => client.has(name),
     retry: (code, key) => roomOf(code).retry(key),
     discard: (code, key) => roomOf(code).discard(key),
     setDraft: (code, draft) => roomOf(code).setDraft(draft),
@@ -186,15 +234,19 @@ export function createSession({ route, onChange }) {
     moreMembers: code => roomOf(code).moreMembers(),
     /** One of redact, kick, ban and topic; a refusal is shown in passing. */
     act({ room, ...frame }) {
-      roomOf(room).command(frame).catch(error => set({ toast: errorWords(error) }));
+      return tried(roomOf(room).command(frame));
     },
+    /** Any command of a room, with its answer. */
+    answer: ({ room, ...frame }) => roomOf(room).command(frame),
     rejoin: (code, nick) => enter(roomOf(code), 'join', nick),
     recreate: code => enter(roomOf(code), 'create'),
     stay: code => roomOf(code).stay(),
     leave(code) {
       const room = roomOf(code);
       set({ active: nextTo(room) });
-      leave(room);
+      // What is over, or was never begun, leaves nothing to come back to.
+      if (room.isEnded || room.view.renewed) leave(room);
+      else depart(room);
     },
     dropToast() {
       set({ toast: null });
@@ -202,6 +254,7 @@ export function createSession({ route, onChange }) {
     /** A new session in this page, after the old one ended. What was written and not sent is kept for its room. */
     startAnew() {
       for (const room of rooms) {
+        forgetDeparture(room.code);
         if (room.unsent !== '') drafts.set(room.code, { draft: room.unsent, epoch: room.epoch });
         room.unbind();
       }

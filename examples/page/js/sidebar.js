@@ -1,6 +1,7 @@
 // The rooms one is in, with what is unread in them, and the state of the connection; on a phone in a drawer.
 
 import { byId, el, setText, setWords } from './dom.js';
+import { openLayer } from './layers.js';
 import { connectionWords, theirs } from './words.js';
 
 /** Makes the sidebar. `show(code)` shows a room, `show(null)` the form for another one. */
@@ -14,9 +15,10 @@ export function createSidebar({ show }) {
       name: el('span', { class: 'name' }),
       preview: el('span', { class: 'preview' }),
       badge: el('span', { class: 'badge' }),
+      words: el('span', { class: 'visually-hidden', text: ' unread' }),
     };
     const button = el('button', { type: 'button', class: 'room-item', on: { click: () => show(code) } },
-      el('span', { class: 'lines' }, parts.name, parts.preview), parts.badge);
+      el('span', { class: 'lines' }, parts.name, parts.preview), parts.badge, parts.words);
     return { ...parts, button, node: el('li', {}, button) };
   }
 
@@ -26,7 +28,7 @@ export function createSidebar({ show }) {
     setText(item.badge, badgeOf(room.unread));
     item.badge.hidden = room.unread === 0;
     item.button.classList.toggle('dead', room.ended !== null);
-    item.button.setAttribute('aria-label', room.unread > 0 ? `${room.code}, ${room.unread} unread` : room.code);
+    item.words.hidden = item.badge.hidden;
     if (room.code === active) item.button.setAttribute('aria-current', 'true');
     else item.button.removeAttribute('aria-current');
   }
@@ -83,7 +85,8 @@ export function createDrawers(narrow) {
     byId(id).classList.toggle('open', shown);
     for (const button of buttonsOf(id)) button.setAttribute('aria-expanded', String(shown));
     shade.hidden = !shown;
-    open = shown ? { id, back: document.activeElement } : null;
+    open?.closed();
+    open = shown ? { id, back: document.activeElement, closed: openLayer(() => close({ focusBack: true })) } : null;
   }
 
   function close({ focusBack = false } = {}) {

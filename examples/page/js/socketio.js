@@ -1,5 +1,7 @@
 // Socket.IO as a transport of the client: the stock one, fetched when it is wanted. Each frame is an event of its type.
 
+import { base } from './dom.js';
+
 const CLIENT = '../vendor/socket.io.esm.min.js';
 /** What the server's final refusals mean as close codes; every other may pass. */
 const CLOSE_CODES = { forbidden: 4502, bad_frame: 4500, bad_field: 4500, too_long: 4500 };
@@ -28,7 +30,7 @@ export function openSocketIo(hello, { onOpen, onFrame, onClose }) {
     if (isOver) return;
     onOpen();
     // Coming back is the client's affair: it is the same over every transport.
-    socket = io(location.origin, { auth, reconnection: false, forceNew: true });
+    socket = io(location.origin, { path: new URL('socket.io', base()).pathname, auth, reconnection: false, forceNew: true });
     socket.onAny((_, frame) => isOver || onFrame(frame));
     socket.on('connect_error', ({ message }) => end(CLOSE_CODES[message] ?? 1006, message));
     socket.on('disconnect', reason => end(1006, reason));

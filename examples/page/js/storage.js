@@ -2,9 +2,13 @@
 
 const CLIENT = 'chat.client';
 const PAGE = 'chat.page';
+const PLACES = 'chat.places';
 const NICK = 'chat.nick';
 const TRANSPORT = 'chat.transport';
 const BLOCKED = 'chat.websocket-blocked';
+const ALERTS = 'chat.alerts';
+/** What makes a tab's session: what the client keeps first. */
+export const SESSION_KEYS = [CLIENT, PAGE, PLACES];
 /** For how long it is remembered that WebSocket did not get through; then it is tried again. */
 const BLOCKED_MS = 10 * 60_000;
 
@@ -36,6 +40,14 @@ export function savePage(page) {
   attempt(() => page === null ? sessionStorage.removeItem(PAGE) : sessionStorage.setItem(PAGE, JSON.stringify(page)));
 }
 
+/** Where each room was left, as the log says it. */
+export const loadPlaces = () => {
+  const saved = attempt(() => JSON.parse(sessionStorage.getItem(PLACES)));
+  return Array.isArray(saved) ? saved : [];
+};
+
+export const savePlaces = places => attempt(() => sessionStorage.setItem(PLACES, JSON.stringify(places)));
+
 /** Storage may be full or switched off: a reload then starts anew. */
 function attempt(use) {
   try {
@@ -50,6 +62,11 @@ export const loadNick = () => load(NICK) ?? '';
 
 /** Remembers the name for the next visit. */
 export const saveNick = nick => keep(NICK, nick);
+
+/** Whether somebody wants to be told of what is new while they look elsewhere. */
+export const loadAlerts = () => load(ALERTS) !== null;
+
+export const saveAlerts = isOn => keep(ALERTS, isOn ? 'on' : null);
 
 /** The transport chosen last, or null. */
 export const loadTransport = () => load(TRANSPORT);

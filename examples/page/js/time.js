@@ -3,8 +3,16 @@
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 const UNTIL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
-const DAY = new Intl.DateTimeFormat('en', { weekday: 'long', day: 'numeric', month: 'long' });
-const DAY_OF_YEAR = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'long', year: 'numeric' });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const DAY_OF_YEAR = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+
+const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
+
+/** `Today` and `Yesterday`, as the reader's language has them at the beginning of a line. */
+function near(days) {
+  const words = RELATIVE.format(days, 'day');
+  return words[0].toLocaleUpperCase() + words.slice(1);
+}
 
 /** Hours and minutes, as the reader's locale writes them. */
 export const clock = at => CLOCK.format(new Date(at));
@@ -24,10 +32,10 @@ export function dayOf(at) {
 
 /** What a day is called, seen from `now`. */
 export function dayName(day, now = Date.now()) {
-  if (day === dayOf(now)) return 'Today';
+  if (day === dayOf(now)) return near(0);
   const yesterday = new Date(now);
   yesterday.setDate(yesterday.getDate() - 1);
-  if (day === dayOf(yesterday)) return 'Yesterday';
+  if (day === dayOf(yesterday)) return near(-1);
   const date = new Date(`${day}T12:00:00`);
   return (date.getFullYear() === new Date(now).getFullYear() ? DAY : DAY_OF_YEAR).format(date);
 }

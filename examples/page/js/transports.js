@@ -1,11 +1,13 @@
 // How the page is connected, and the choice of another transport; small, because hardly anybody needs it.
 
 import { byId, el, icon, setText } from './dom.js';
+import { popoverLayer } from './layers.js';
 import { onFallbackWords, transportWords } from './words.js';
 
 /** Makes the menu behind the buttons marked `data-transport`. `choose(name)` hears what was chosen. */
 export function createTransportMenu({ choose }) {
   const menu = byId('transports');
+  popoverLayer(menu);
   const buttons = document.querySelectorAll('[data-transport]');
   const items = new Map(Object.entries(transportWords).map(([name, words]) => [name, itemOf(name, words)]));
   byId('transport-list').append(...[...items.values()].map(item => el('li', {}, item)));

@@ -54,6 +54,13 @@ export function errorWords({ code, message, field, limit, until }) {
   return words.replace('{message}', () => message ?? 'it gave no reason');
 }
 
+/** A name that somebody has, who is away and may be oneself. */
+export function nickTakenWords(error) {
+  if (error.retryAfterMs === undefined) return errorWords(error);
+  return `Somebody with this name, or one that looks like it, has just lost the connection. That may be you, still leaving: `
+    + `try again in ${count(Math.ceil(error.retryAfterMs / 1_000), 'second')}, or choose another name.`;
+}
+
 /** Why a message was not sent. */
 export function refusedWords(error) {
   switch (error.code) {
@@ -98,6 +105,20 @@ export function noticeWords(room, frame) {
         : 'Joins and leaves are told again';
     default: return null;
   }
+}
+
+/** How many came and went. */
+export function comingWords(comings) {
+  const joined = comings.filter(how => how === 'joined').length;
+  const left = comings.length - joined;
+  return [joined > 0 && `${count(joined, 'person', 'people')} joined`, left > 0 && `${joined > 0 ? left : count(left, 'person', 'people')} left`]
+    .filter(Boolean).join(', ');
+}
+
+/** Whether somebody came or went of their own accord: `joined`, `left`, or null. */
+export function comingOf({ type, reason }) {
+  if (type === 'member_joined') return 'joined';
+  return type === 'member_left' && ['left', 'timeout'].includes(reason) ? 'left' : null;
 }
 
 /** That somebody is called something else; of data, which only other pages show, nothing is said. */
@@ -148,7 +169,7 @@ function leftWords(room, frame) {
 }
 
 /** Until when a ban holds; one without an end says nothing of it. */
-const untilWords = until => until ? ` until ${untilTime(until)}` : '';
+export const untilWords = until => until ? ` until ${untilTime(until)}` : '';
 
 const own = (room, member) => room.selves.includes(member);
 
@@ -235,6 +256,7 @@ export function lostWords(code) {
     case 4005: return 'The server is full.';
     case 4006: return 'Something went wrong in the server.';
     case 4007: return 'Your sign-in has run out.';
+    case 'offline': return 'This device is offline.';
     default: return 'No connection.';
   }
 }

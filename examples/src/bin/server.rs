@@ -14,7 +14,7 @@ use axum::Router;
 use chat_core::Engine;
 use examples::{
     Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept, LogFlags, Operator, UserFlags, backup,
-    block_on, command, configure, health, healthcheck, page, preflight, restore, run_with, say, tell,
+    block_on, command, configure, health, healthcheck, lobby, page, preflight, restore, run_with, say, tell,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -198,6 +198,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let socketio = SocketIoConfig { pass_on: kept.pass_on(), credentials, ..flags.socketio() };
     let router = Router::new()
         .merge(page())
+        .merge(lobby(engine.clone()))
         .merge(transport_ws::routes(engine.clone(), ws))
         .merge(transport_sse::routes(engine.clone(), sse))
         .merge(transport_socketio::routes(engine.clone(), socketio))

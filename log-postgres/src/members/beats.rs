@@ -203,7 +203,7 @@ impl Inner {
         let id = Id::draw();
         self.node.set_id(id);
         self.news.members();
-        Ok(node::register(open, id, &self.name, &self.options).await?)
+        Ok(node::register(open, id, &self.name, &self.options, &self.said).await?)
     }
 
     /// Tells when the lease is over without a beat: nothing is this server's then, until one is answered.

@@ -67,6 +67,8 @@ struct Inner {
     /// What the server is called, and how it shares the log.
     name: String,
     options: MemberOptions,
+    /// What it says of itself in its row, for those who join.
+    said: String,
     lease: Lease,
     /// Told when a lease holds that did not.
     held_again: Notify,
@@ -107,6 +109,7 @@ impl Members {
         node: Arc<Node>,
         name: String,
         options: MemberOptions,
+        said: String,
     ) -> Result<(Self, Vec<AbortHandle>), OpenError> {
         let inner = Arc::new(Inner {
             lease: Lease::new(options.lease),
@@ -114,6 +117,7 @@ impl Members {
             node,
             name,
             options,
+            said,
             held_again: Notify::new(),
             seen: Mutex::default(),
             news: News::default(),

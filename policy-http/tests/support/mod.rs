@@ -137,7 +137,8 @@ pub fn policy(backend: &Backend, config: HttpConfig) -> HttpPolicy {
 /// What a policy says of who shows this, from 192.0.2.7 over WebSocket.
 pub async fn admit(policy: &HttpPolicy, credential: &str) -> Result<Admission, Reject> {
     let address = Some(IpAddr::from([192, 0, 2, 7]));
-    let request = ConnectRequest { transport: "ws", address, credentials: Some(credential.to_owned()) };
+    let request =
+        ConnectRequest { transport: "ws", address, credentials: Some(credential.to_owned()), shown_in: "cookie" };
     policy.admit(&request).await
 }
 

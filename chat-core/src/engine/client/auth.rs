@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::client::credentials::IN_A_MESSAGE;
 use crate::engine::client::end::caller;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::admitted::Expiry;
@@ -74,7 +75,8 @@ async fn admit(
     let revocations = shared.revocations.count();
     let admitted = connection.admitted.as_ref().expect("whoever comes to an engine with a policy is admitted by it");
     let credentials = Some(token.expose().to_owned());
-    let request = ConnectRequest { transport: connection.transport, address: admitted.address, credentials };
+    let (transport, address) = (connection.transport, admitted.address);
+    let request = ConnectRequest { transport, address, credentials, shown_in: IN_A_MESSAGE };
     let admission = shared.ask_policy(async { policy.admit(&request).await }).await.map_err(of_policy)?;
     if admission.identity != cell.lock().identity {
         return Err(Reject::new(RejectCode::Forbidden, "this is for somebody else: begin a new session with it"));

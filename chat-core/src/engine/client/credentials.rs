@@ -4,6 +4,9 @@ use crate::engine::shared::Refusal;
 use crate::ports::ConnectRequest;
 use crate::types::{AccessToken, CloseReason, Reject};
 
+/// Where a credential is that the client itself says.
+pub(super) const IN_A_MESSAGE: &str = "message";
+
 /// The request with what the first message shows beside it.
 ///
 /// # Errors
@@ -22,7 +25,11 @@ pub(super) fn shown(
         (Some(found), Some(said)) if found != said.expose() => {
             return Err(refusal(Reject::bad_field("token", "two credentials were sent that are not the same")));
         }
-        (found, said) => found.or_else(|| said.map(|said| said.expose().to_owned())),
+        (None, Some(said)) => {
+            request.shown_in = IN_A_MESSAGE;
+            Some(said.expose().to_owned())
+        }
+        (found, _) => found,
     };
     match &request.credentials {
         Some(shown) if shown.len() > AccessToken::BYTES_MAX => {

@@ -21,6 +21,9 @@ pub(crate) struct Part {
     /// Under which term what is here was decided here, if it was: nobody else has decided under it, so that it is still true after a while in
     /// which nobody did.
     pub(crate) own: Option<Term>,
+    /// Whether it was decided here before.
+    #[cfg(feature = "fault_injection")]
+    pub(crate) has_decided: bool,
     /// A term under which the log takes nothing, whatever is said of the slot, and until when that is believed: what was refused was perhaps not the
     /// term, but something that is mended by then.
     pub(crate) over: Option<(Term, Mono)>,

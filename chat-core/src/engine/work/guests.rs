@@ -115,6 +115,12 @@ impl RoomTask {
     /// Nobody has said that these are attached there, since this server decides: they went with the server that decided before.
     fn let_unclaimed_go(&mut self, now: Now) {
         let Some(part) = self.state.part.as_mut().filter(|part| part.claimed_until <= now.mono) else { return };
+        #[cfg(feature = "fault_injection")]
+        let now = if fault_injection::is(Bug::ForgetFreshGrace) {
+            fault_injection::a_grace_ago(now, self.shared.limits.room.grace)
+        } else {
+            now
+        };
         for (session, generation) in std::mem::take(&mut part.unclaimed) {
             self.state.note(now, Note::Detached { session, generation });
         }

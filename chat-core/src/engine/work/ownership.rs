@@ -138,6 +138,11 @@ impl RoomTask {
         }
         match now {
             Owner::Me(term) if part.own == Some(term) => self.go_on_deciding(),
+            #[cfg(feature = "fault_injection")]
+            Owner::Me(term) if part.has_decided && fault_injection::is(Bug::BelieveTable) => {
+                (part.own, part.fed_by) = (Some(term), None);
+                self.go_on_deciding();
+            }
             // Nobody else can have decided.
             Owner::Nobody if part.own.is_some() => {}
             Owner::Me(_) | Owner::Other(..) if part.own.is_some() => self.become_copy(),

@@ -12,6 +12,8 @@ use crate::engine::session::subscription::End;
 use crate::engine::work::guests::DOWN_MAX;
 use crate::engine::work::play::PAGE;
 use crate::engine::work::task::RoomTask;
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{self, Bug};
 use crate::ports::{ReadError, Term};
 use crate::room::Note;
 use crate::types::{CloseReason, Generation, Now, Offset};
@@ -109,6 +111,10 @@ impl RoomTask {
         let part = self.state.part.get_or_insert_default();
         (part.own, part.pause) = (Some(term), Backoff::default());
         part.doubt = Doubt::default();
+        #[cfg(feature = "fault_injection")]
+        {
+            part.has_decided = true;
+        }
         (part.fed_by, part.follow_at, part.silent_since) = (None, None, None);
         part.guests.clear();
         part.notes.clear();
@@ -123,7 +129,13 @@ impl RoomTask {
             self.state.debts.make().note_read(now.mono.after(self.shared.limits.room.reads_interval));
         }
         // Nobody could come back meanwhile.
-        self.state.note(now, Note::Recovered);
+        #[cfg(feature = "fault_injection")]
+        let is_noted = !fault_injection::is(Bug::ForgetFreshGrace);
+        #[cfg(not(feature = "fault_injection"))]
+        let is_noted = true;
+        if is_noted {
+            self.state.note(now, Note::Recovered);
+        }
         let mut batch = Batch::default();
         self.tell_decided_late(now, &mut batch);
         self.publish(batch);

@@ -192,7 +192,7 @@ fn who_may_come_in_once_is_stored() {
     let newest = Snapshot::from(life.ledger.clone());
     assert_eq!(serde_json::to_string(&newest).expect("it can be stored"), stored.trim_end(), "what is written now");
     let read = Ledger::from(Snapshot::read(stored.as_bytes()).expect("it can be read"));
-    assert_eq!((&read == &life.ledger, read.needs()), (true, RecordVersion::PERSONS));
+    assert_eq!((read == life.ledger, read.needs()), (true, RecordVersion::PERSONS));
     life.join(Scope::Identity(Identity::new("user:ann").expect("an identity")));
     assert!(Snapshot::from(life.ledger) != newest && read.invites().holding(Wall(9)).count() == 2);
 }

@@ -89,7 +89,7 @@ pub(super) async fn read_on(
 ) -> (Vec<FeedBatch>, FeedCursor, Option<FeedGap>) {
     let (mut all, mut missed) = (Vec::new(), None);
     loop {
-        let FeedSlice { gap, batches, next, behind } =
+        let FeedSlice { gap, batches, next, behind, .. } =
             feed_of(log).since(cursor.as_ref(), max).await.expect("the feed can be read");
         assert!(gap.is_none() || all.is_empty(), "a gap in the middle of what is held back");
         missed = missed.or(gap);
