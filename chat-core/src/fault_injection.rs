@@ -153,6 +153,8 @@ pub enum Bug {
     NumberByClock,
     /// What waits for a server that decides is not looked at again once there is one.
     ForgetParked,
+    /// What another server refuses is charged where it was asked, and once more with the answer.
+    ChargeTwice,
     /// Whoever was connected to a server that died has no grace left once another one decides.
     ForgetFreshGrace,
     /// A server that has a room again takes what it knows of it for what the room is, under the term that the table says now.

@@ -54,6 +54,17 @@ fn every_promise_is_kept_by_several_servers() {
 }
 
 #[test]
+fn every_promise_is_kept_by_servers_that_lose_each_other() {
+    let failover = Settings { kind: Some(Kind::Failover), ..Settings::default() };
+    all_is_well(0..12, &failover);
+    // The clock of a server stands still between refusals, and forgives none of them meanwhile.
+    all_is_well(3_003_172..3_003_173, &failover);
+    all_is_well(3_003_726..3_003_727, &failover);
+    // Somebody comes back at a follower, as far behind as the backlog goes, and more is said in the same breath.
+    all_is_well(3_004_644..3_004_645, &failover);
+}
+
+#[test]
 fn an_answer_to_a_ping_that_is_expected_at_once_is_found_where_networks_are_slow() {
     inject(Some(Bug::ExpectPongAtOnce));
     let find = |network| {
@@ -449,6 +460,11 @@ fn connections_that_are_numbered_by_clocks_alone_are_found() {
 #[test]
 fn what_waits_for_a_server_that_decides_and_is_forgotten_is_found() {
     is_found_in(Bug::ForgetParked, Kind::Failover, 16, &[Promise::Answered]);
+}
+
+#[test]
+fn a_refusal_by_another_server_that_is_charged_twice_is_found() {
+    is_found_in(Bug::ChargeTwice, Kind::Failover, 64, &[Promise::Patience]);
 }
 
 #[test]

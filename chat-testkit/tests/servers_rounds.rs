@@ -4,11 +4,13 @@ mod support;
 
 use std::time::Duration;
 
-use chat_core::{Command, Connection, Limits, Moderation, RejectCode, Seq, ServerFrame};
+use chat_core::wire::Status;
+use chat_core::{Command, Connection, Limits, Moderation, Position, RejectCode, Resume, Seq, ServerFrame};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::servers::{is_closed, leaves_and_messages, messages, two, two_with};
 use support::{
-    GRACE, code, founder, joined, newcomer, next_message, pass, say, say_many, seconds, settle, submit, take, text,
+    GRACE, code, connect, founder, joined, newcomer, next_message, pass, say, say_many, seconds, settle, submit, take,
+    text,
 };
 
 /// What the first has logged and never told is told by the second.
@@ -170,4 +172,38 @@ async fn who_reads_at_a_former_owner_that_stood_still_hears_all_that_was_said_me
         assert!(is_trimmed || said.len() == all.len(), "{} of {}", said.len(), all.len());
         assert_eq!(two.engines[0].stats().gaps_unblocked, 0, "{is_trimmed}");
     }
+}
+
+/// Somebody comes back who is as far behind as the backlog goes, and what the owner has told since comes along with where they stand: they read
+/// what they have missed before more takes its place.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_has_read_on_before_more_is_shown_that_came_along() {
+    let shorten = |limits: &mut Limits| {
+        limits.lift_rates();
+        limits.room.backlog_events_max = 16;
+    };
+    let two = two_with(shorten, |builder| builder);
+    let ann = founder(&two.engines[0]).await;
+    let _cat = newcomer(&two.engines[1], "Cat").await;
+    let mut bob = newcomer(&two.engines[1], "Bob").await;
+    let here = joined(&mut bob).await;
+    let token = bob.token();
+    drop(bob);
+    say_many(&ann, 0..15).await;
+    settle().await;
+    two.servers.hold(&two.ends[0], &two.ends[1]);
+    let positions = vec![(code(), Position { epoch: here.epoch, seq: here.seq })];
+    let mut bob = connect(&two.engines[1], Some(Resume { token, positions })).await;
+    let ServerFrame::Welcome { rooms, .. } = bob.next().await else { panic!("welcome comes first") };
+    assert_eq!(rooms[0].status, Status::Waiting, "what the owner says has not come yet");
+    let read = tokio::spawn(told(bob, "last"));
+    settle().await;
+    say_many(&ann, 15..18).await;
+    two.servers.release(&two.ends[0], &two.ends[1]);
+    settle().await;
+    assert!(say(&ann, "last", "k1").await.is_ok());
+    let (said, has_gap) = read.await.expect("Bob reads");
+    let all: Vec<String> = (0..18).map(|number| number.to_string()).collect();
+    assert_eq!((said, has_gap), (all, false));
+    assert_eq!(two.engines[1].stats().gaps_unblocked, 0);
 }

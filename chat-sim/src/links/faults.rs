@@ -126,6 +126,11 @@ impl Links {
         self.state().troubles.within(place, time)
     }
 
+    /// For how long of the last `time` the server in a place did not stand still, whatever its clock did.
+    pub(crate) fn awake(&self, place: usize, time: Duration) -> Duration {
+        time.saturating_sub(self.state().stills.within(place, time))
+    }
+
     /// Whether the server in a place has learned so lately who decides for some room.
     pub(crate) fn has_learned_within(&self, place: usize, time: Duration) -> bool {
         let state = self.state();

@@ -32,6 +32,7 @@ impl Node {
         }
         inbox.frozen = Some(Vec::new());
         state.troubles.begin(self.place);
+        state.stills.begin(self.place);
         drop(state);
         self.frozen.send_replace(true);
         let node = Arc::clone(self);
@@ -72,6 +73,7 @@ impl Node {
     /// What was to be sent is sent. How long it believes what it knew, and how long it takes after that to find the others.
     fn go_on(&self, has_lapsed: bool) -> (Duration, Duration) {
         let (id, mut state) = (self.id(), self.links.state());
+        state.stills.end(self.place);
         let sent = state.nodes.get_mut(&id).and_then(|inbox| inbox.frozen.take()).unwrap_or_default();
         for (to, parcel) in sent {
             state.send(id, to, parcel);

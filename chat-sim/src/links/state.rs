@@ -39,6 +39,8 @@ pub(super) struct State {
     /// Those that the others have taken for dead.
     pub(super) deposed: BTreeSet<NodeId>,
     pub(super) troubles: Troubles,
+    /// When the server in a place stood still.
+    pub(super) stills: Troubles,
 }
 
 /// What comes to one server.
@@ -96,8 +98,8 @@ impl Inbox {
 impl State {
     pub(super) fn new(rng: StdRng, homes: Vec<usize>, learns_late: bool) -> Self {
         let (nodes, pairs, cut) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (table, troubles) = (Table::new(), Troubles::default());
-        Self { rng, homes, table, nodes, pairs, cut, begun: 0, learns_late, deposed: BTreeSet::new(), troubles }
+        let (table, troubles, stills) = (Table::new(), Troubles::default(), Troubles::default());
+        Self { rng, homes, table, nodes, pairs, cut, begun: 0, learns_late, deposed: BTreeSet::new(), troubles, stills }
     }
 
     pub(super) fn next_id(&mut self) -> NodeId {

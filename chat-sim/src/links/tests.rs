@@ -123,3 +123,18 @@ async fn who_stops_waiting_has_taken_nothing() {
     };
     assert_eq!(event, ClusterEvent::Parcel { from: nodes[0].id(), parcel: vec![1] });
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_not_awake_while_it_stands_still() {
+    let (links, nodes) = world(2);
+    let seconds = Duration::from_secs;
+    for clock_stands in [true, false] {
+        tokio::time::sleep(seconds(5)).await;
+        nodes[0].freeze(seconds(2), clock_stands);
+        tokio::time::sleep(seconds(1)).await;
+        assert_eq!(links.awake(0, seconds(3)), seconds(2));
+        tokio::time::sleep(seconds(4)).await;
+        assert_eq!(links.awake(0, seconds(4)), seconds(3));
+        assert_eq!((links.awake(0, seconds(5)), links.awake(1, seconds(5))), (seconds(3), seconds(5)));
+    }
+}

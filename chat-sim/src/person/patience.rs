@@ -117,18 +117,41 @@ impl Person {
 
     /// How many refusals the server holds against this client at most.
     fn owes(&self) -> f64 {
-        let now = Instant::now();
-        let asked = self.asked.values().map(|_| now);
-        let mut refused: Vec<Instant> = self.refused.iter().map(|at| *at.min(&now)).chain(asked).collect();
-        refused.sort();
+        // Nothing is forgiven while the server stands still: its clock may stand, too, or it has said so before, and is heard only afterwards.
+        let links = self.scene.links.as_ref();
+        let awake = |time| links.map_or(time, |links| links.awake(self.place, time));
+        let unanswered = self.asked.values().map(|_| Duration::ZERO);
+        let ago = self.refused.iter().map(|at| awake(at.elapsed())).chain(unanswered);
         let per_second = f64::from(self.scene.plan.limits.session.refusals_per_second);
         // What a proxy says twice is refused twice, and no more of it is forgiven meanwhile.
         let each = if self.scene.plan.lies.is_some() { 2.0 } else { 1.0 };
-        let (mut owes, mut last) = (0.0_f64, now);
-        for at in refused.into_iter().chain([now]) {
-            owes = (owes - per_second * at.saturating_duration_since(last).as_secs_f64()).max(0.0) + each;
-            last = at;
-        }
-        owes - each
+        owed(ago.collect(), per_second, each)
+    }
+}
+
+/// What is left of refusals that were so long ago, each of which counts so much, where so many per second are forgiven.
+fn owed(mut ago: Vec<Duration>, per_second: f64, each: f64) -> f64 {
+    ago.sort_unstable();
+    let (mut owes, mut last) = (0.0_f64, Duration::ZERO);
+    for at in ago.into_iter().rev() {
+        owes = (owes - per_second * last.saturating_sub(at).as_secs_f64()).max(0.0) + each;
+        last = at;
+    }
+    (owes - per_second * last.as_secs_f64()).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_forgiven_one_by_one_and_never_ahead() {
+        let ago = |millis: &[u64]| millis.iter().copied().map(Duration::from_millis).collect::<Vec<_>>();
+        let owed = |millis: &[u64], each| owed(ago(millis), 2.0, each);
+        assert_eq!(owed(&[], 1.0), 0.0);
+        assert_eq!(owed(&[0, 0, 0], 1.0), 3.0);
+        assert_eq!(owed(&[0, 250, 250], 2.0), 5.5);
+        assert_eq!(owed(&[60_000, 60_000, 250, 0], 1.0), 1.5);
+        assert_eq!(owed(&[60_000], 1.0), 0.0);
     }
 }

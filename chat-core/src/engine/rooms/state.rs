@@ -39,6 +39,8 @@ pub(crate) struct RoomState {
     pub(crate) fanout: Fanout,
     /// A batch has been worked on since others had their turn.
     pub(crate) has_worked: bool,
+    /// Somebody was let in since others had their turn.
+    pub(crate) has_let_in: bool,
     /// When somebody wanted something of it last, since it was read.
     pub(crate) asked: Option<Mono>,
     /// The tick that is on its way.
@@ -70,6 +72,7 @@ impl RoomState {
             subscribers: BTreeMap::new(),
             fanout: Fanout::default(),
             has_worked: false,
+            has_let_in: false,
             asked: None,
             armed: None,
             gap_view_made: None,

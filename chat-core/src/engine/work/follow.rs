@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::engine::feed::fanout::yield_to_back_of_queue;
 use crate::engine::parcel::{Attachment, Parcel};
 use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::host_view::HostAnswer;
@@ -45,6 +46,10 @@ impl RoomTask {
 
     /// Waits until nobody who reads is about to lose sight of what was published.
     pub(crate) async fn let_readers_follow(&mut self) {
+        if std::mem::take(&mut self.state.has_let_in) {
+            // Who has come back may be as far behind as the backlog goes, and is awake.
+            yield_to_back_of_queue().await;
+        }
         while self.state.is_far_ahead() {
             self.yield_to_readers().await;
         }

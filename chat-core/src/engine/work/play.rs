@@ -368,6 +368,12 @@ impl RoomTask {
             }
             verdict = Err(unavailable());
         }
+        #[cfg(feature = "fault_injection")]
+        if let (InboxItem::Command { reply, .. }, Err(reject)) = (&item, &verdict)
+            && fault_injection::is(Bug::ChargeTwice)
+        {
+            reply.cell.lock().allowance.refused(reject.code);
+        }
         self.conclude(now, item, verdict, batch);
     }
 }

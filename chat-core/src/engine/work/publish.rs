@@ -23,6 +23,7 @@ impl RoomTask {
         for (item, outcome) in batch.outcomes.drain(..) {
             if let (InboxItem::Enter { request, .. }, Outcome::Entered(_)) = (&item, &outcome) {
                 self.state.misled.remove(&request.cell().id);
+                self.state.has_let_in = true;
             }
             if let Some(stray) = answer::deliver(&self.shared, &self.cell.code, feed.as_ref(), item, outcome) {
                 self.forget_stray(self.now(), stray);
