@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
-    Admission, Command, ConnectRequest, Connection, Engine, Extent, Hello, Identity, Policy, Reject, Resume,
-    ServerFrame,
+    Admission, Command, ConnectRequest, Connection, EndedWho, Engine, Extent, Hello, Identity, Policy, Position,
+    Reject, Resume, ServerFrame,
 };
 use chat_testkit::servers::Loss;
 use support::servers::{Two, two_apart, two_with};
@@ -91,4 +91,43 @@ async fn who_ends_their_session_is_told_that_it_has_ended_and_not_that_another_h
         });
         assert_eq!(closed.as_deref(), Some("ended"), "moves: {moves}");
     }
+}
+
+/// A room has heard of the end, by a server that the session had been at, and the server that it comes to could not be told.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_with_an_ended_session_to_a_server_that_could_not_be_told_begins_anew() {
+    let two = two_with(|_| {}, |builder| builder.policy(Arc::new(AllAnn)));
+    let [owner, follower] = &two.engines;
+    let mut other = ann(follower, None).await;
+    create(&mut other).await;
+    // It has been in the room at both servers, and is at neither.
+    let mut session = ann(follower, None).await;
+    join(&session, "Ann").await.expect("she may");
+    let here = joined(&mut session).await;
+    let (id, mut token) = (session.session_id(), session.token());
+    let positions = vec![(code(), Position { epoch: here.epoch, seq: here.seq })];
+    let comes_back = async |engine: &Engine, token: &str| {
+        let resume = Some(Resume { token: token.to_owned(), positions: positions.clone() });
+        engine.connect(ConnectRequest::default(), Hello { resume, ..Hello::default() }).await
+    };
+    drop(session);
+    settle().await;
+    let session = comes_back(owner, &token).await.expect("everybody is let in");
+    take(&session);
+    token = session.token();
+    drop(session);
+    settle().await;
+    two.servers.lose(&two.ends[0], &two.ends[1], 1, Loss::Refused);
+    owner.end(EndedWho::Session(id)).await.expect("everybody may");
+    settle().await;
+    let again = comes_back(follower, &token).await.expect("nobody has taken over from it");
+    assert_ne!(again.session_id(), id, "it was ended");
+    let refusals = take(&again).into_iter().filter_map(|frame| match frame {
+        ServerFrame::Error { code, .. } => Some(code),
+        _ => None,
+    });
+    assert_eq!(refusals.collect::<Vec<_>>(), ["bad_token"]);
+    settle().await;
+    let again = ann(follower, Some(&token)).await;
+    assert_ne!(again.session_id(), id, "it is known here by now, too");
 }

@@ -5,6 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::wire::Status;
 use chat_core::{Command, Connection, Engine, Limits, MemberId, Moderation, RejectCode, Seq, ServerFrame, TypingState};
 use chat_testkit::logs::Operation;
 use chat_testkit::servers::Server;
@@ -182,6 +183,42 @@ fn third(two: &Two) -> (Engine, Arc<Server>) {
     let end = two.servers.join();
     let log = Arc::new(BentLog::new(&two.memory));
     (builder(&log).cluster(Arc::clone(&end) as _).build(), end)
+}
+
+/// The answer of the owner that was asked comes once there is another, to which nobody has said that he is there.
+#[tokio::test(start_paused = true)]
+async fn who_was_let_in_by_the_owner_before_is_in_the_room_of_the_next() {
+    for hears_next_first in [true, false] {
+        let two = two();
+        let (engine, end) = third(&two);
+        let _ann = founder(&two.engines[0]).await;
+        let mut bob = newcomer(&two.engines[1], "Bob").await;
+        joined(&mut bob).await;
+        // Who stays there has the room kept.
+        let cat = newcomer(&two.engines[1], "Cat").await;
+        let token = bob.token();
+        drop(bob);
+        settle().await;
+        two.servers.hold(&two.ends[0], &two.ends[1]);
+        if !hears_next_first {
+            two.servers.hold(&end, &two.ends[1]);
+        }
+        let moves = async {
+            settle().await;
+            two.servers.give_room(&code(), &end);
+            settle().await;
+            two.servers.release(&two.ends[0], &two.ends[1]);
+            settle().await;
+            two.servers.release(&end, &two.ends[1]);
+        };
+        let ((bob, status), ()) = tokio::join!(come_back(&two.engines[1], &token, None), moves);
+        assert_eq!(status.status, Status::Live, "hears the next first: {hears_next_first}");
+        say(&bob, "one", "k1").await.expect("he is in");
+        say(&cat, "two", "k2").await.expect("she is, too");
+        pass(GRACE * 2).await;
+        say(&bob, "three", "k3").await.expect("he is still in");
+        drop(engine);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -153,7 +153,7 @@ impl Shared {
     }
 
     /// What other servers have ended is looked up.
-    fn read_ended_again(self: &Arc<Self>) {
+    pub(crate) fn read_ended_again(self: &Arc<Self>) {
         self.ended_sessions.read_again();
         let reader = Arc::clone(self);
         self.spawn(async move { drop(reader.read_ended().await) });

@@ -3,7 +3,7 @@
 use super::decision::Note;
 use super::{Room, apply};
 use crate::domain::TypingState;
-use crate::types::Now;
+use crate::types::{MemberId, NetworkTag, Now};
 
 impl Room {
     /// The notes that make of a room with the same ledger, after [`Room::forget_who_is_here`], one that shows the same: who is attached, who
@@ -13,12 +13,17 @@ impl Room {
             session,
             generation,
             member,
-            network: self.attendance.networks_of(member).last().copied(),
+            network: self.network_of(member),
         });
         // In the order in which they are forgotten where there are too many.
         let reads = Vec::from(self.reads.clone());
         let reads = reads.into_iter().map(|(member, through)| Note::Read { member, through });
         attached.chain(self.shown()).chain(reads).collect()
+    }
+
+    /// Where a member came from last, as far as that is remembered.
+    pub(crate) fn network_of(&self, member: MemberId) -> Option<NetworkTag> {
+        self.attendance.networks_of(member).last().copied()
     }
 
     /// The notes of what is shown, and runs out: a few.

@@ -74,6 +74,11 @@ impl Shared {
             let newer = session.cell.lock_for(&session.connection).and_then(|state| state.newer());
             #[cfg(feature = "fault_injection")]
             let newer = newer.filter(|_| !crate::fault_injection::is(crate::fault_injection::Bug::NumberByClock));
+            if newer == Some(Generation::END) {
+                // A room has heard that it was ended by a server that could not say so here. The log has it.
+                self.read_ended_again();
+                break;
+            }
             if let Some(newer) = newer {
                 // Who has come with a later token has taken over; with the same, whoever has come to the rooms last, once.
                 if late.is_some() || issue_of(newer) > issue_of(session.connection.generation) {

@@ -9,12 +9,12 @@ use crate::domain::{Reaction, Record, Role, RoomCloseReason};
 use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::feed::segment::Segment;
-use crate::engine::parcel::Decided;
+use crate::engine::parcel::{Attachment, Decided};
 use crate::engine::rooms::host_view::HostAnswer;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::session::subscription::{End, Subscriber, Subscription};
 use crate::room::{Answer, BanLine, Caller, HistorySlice, Room};
-use crate::types::{Generation, MemberId, Reject, RoomLimits, Scope, Seq, SessionId};
+use crate::types::{Generation, MemberId, NodeId, Reject, RoomLimits, Scope, Seq, SessionId};
 use crate::wire::{self, JoinedParts, MemberList};
 
 /// One batch on its way from decided to published. What most batches have none of takes one word.
@@ -42,6 +42,8 @@ pub(crate) struct Batch {
     pub(crate) settled: ThinVec<(Seq, Vec<Reaction>)>,
     /// Sessions of other servers that have come in with it.
     pub(crate) guests: ThinVec<(SessionId, Generation)>,
+    /// Sessions of other servers that were attached as members who have left with it: they still are if it is undone.
+    pub(crate) put_out: ThinVec<Elsewhere>,
     pub(crate) closed: Option<RoomCloseReason>,
     /// The room as it was before it was closed, where that was not because it was empty: with an incarnation goes all that no log knows of it.
     pub(crate) open: Option<Box<Room>>,
@@ -69,6 +71,20 @@ impl DerefMut for Ends {
 impl Drop for Ends {
     fn drop(&mut self) {
         self.0.iter().for_each(|(_, reader, ..)| reader.give_up());
+    }
+}
+
+/// A session that is attached at another server.
+pub(crate) struct Elsewhere {
+    /// The server, as far as it has said so.
+    pub(crate) node: Option<NodeId>,
+    pub(crate) attachment: Attachment,
+}
+
+impl Elsewhere {
+    /// Whether it is this session, by this connection or an older one.
+    pub(crate) fn is_of(&self, session: SessionId, generation: Generation) -> bool {
+        self.attachment.session == session && self.attachment.generation <= generation
     }
 }
 

@@ -181,11 +181,29 @@ impl Part {
         }
     }
 
-    /// A session is attached at no other server any more.
-    pub(crate) fn forget_session(&mut self, session: SessionId) {
-        self.unclaimed.remove(&session);
+    /// A session is attached at no other server any more. Where it was, and under which generation: at a server that has said so, or at one that
+    /// has still to.
+    pub(crate) fn forget_session(&mut self, session: SessionId) -> Option<(Option<NodeId>, Generation)> {
+        let unclaimed = self.unclaimed.remove(&session).map(|generation| (None, generation));
+        let of_guest = |(node, guest): (&NodeId, &mut Guest)| Some((Some(*node), guest.sessions.remove(&session)?));
+        let claimed: Vec<_> = self.guests.iter_mut().filter_map(of_guest).collect();
+        unclaimed.into_iter().chain(claimed).max_by_key(|(_, generation)| *generation)
+    }
+
+    /// A session is attached there after all.
+    pub(crate) fn put_back(&mut self, node: Option<NodeId>, session: SessionId, generation: Generation) {
+        match node {
+            Some(node) => self.guests.entry(node).or_default().sessions.insert(session, generation),
+            None => self.unclaimed.insert(session, generation),
+        };
+    }
+
+    /// This very connection of a session is gone: an older one is still to be told that it was replaced.
+    pub(crate) fn lose_session(&mut self, session: SessionId, generation: Generation) {
         for guest in self.guests.values_mut() {
-            guest.sessions.remove(&session);
+            if guest.sessions.get(&session) == Some(&generation) {
+                guest.sessions.remove(&session);
+            }
         }
     }
 

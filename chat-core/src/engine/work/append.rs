@@ -74,6 +74,9 @@ impl Meanwhile {
     fn end(&mut self, now: Now, state: &mut RoomState) {
         for (session, generation) in self.gone.drain(..) {
             state.forget_reader(now, session, generation);
+            if let Some(part) = &mut state.part {
+                part.lose_session(session, generation);
+            }
         }
         #[cfg(feature = "fault_injection")]
         if fault_injection::is(Bug::RunGracesOut) {
@@ -294,7 +297,8 @@ impl RoomTask {
             self.state.subscribers.remove(session);
             self.state.note(now, Note::Detached { session: *session, generation: *generation });
         }
-        for (session, generation) in std::mem::take(&mut batch.guests) {
+        let came_in = std::mem::take(&mut batch.guests);
+        for &(session, generation) in &came_in {
             if let Some(part) = &mut self.state.part {
                 part.forget_session(session);
             }
@@ -325,6 +329,7 @@ impl RoomTask {
                     }
                     self.state.subscribers.insert(session, reader);
                 }
+                self.put_back(now, std::mem::take(&mut batch.put_out), &came_in);
                 self.state.tail = loaded.tail;
                 let is_here: IsHere = |room, session, member| room.sessions_of(member).contains(&session);
                 self.begin_to_show(&feed, &written);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::domain::{Event, Record};
 use crate::engine::feed::overlay::Change;
-use crate::engine::parcel::Decided;
-use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::parcel::{Attachment, Decided};
+use crate::engine::rooms::batch::{Batch, Elsewhere, Outcome};
 use crate::engine::rooms::inbox::{Eviction, InboxItem, JoinRequest};
 use crate::engine::rooms::part::Guest;
 use crate::engine::rooms::state::Phase;
@@ -396,7 +396,14 @@ impl RoomTask {
     fn end_member(&mut self, member: MemberId, until: Seq, end: End, batch: &mut Batch) {
         let mut sessions = self.state.room.sessions_of(member);
         if let Some(part) = &mut self.state.part {
-            sessions.iter().for_each(|session| part.forget_session(*session));
+            let begun = self.state.room.member(member).map(|stay| stay.begun);
+            let network = self.state.room.network_of(member);
+            let elsewhere = sessions.iter().filter_map(|&session| {
+                let (node, generation) = part.forget_session(session)?;
+                let attachment = Attachment { session, generation, member, begun: begun?, network };
+                Some(Elsewhere { node, attachment })
+            });
+            batch.put_out.extend(elsewhere);
             let subscribers = &self.state.subscribers;
             let reads = |session: &SessionId| subscribers.get(session).map(|reader| reader.subscription.member);
             sessions.extend(part.dangling.extract_if(.., |session| reads(session) == Some(member)));

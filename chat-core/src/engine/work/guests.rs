@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use thin_vec::ThinVec;
+
 use crate::domain::Event;
 use crate::engine::parcel::{Attachment, Decided, Feed, Parcel};
 use crate::engine::rooms::backoff::Backoff;
-use crate::engine::rooms::batch::{Batch, Outcome};
+use crate::engine::rooms::batch::{Batch, Elsewhere, Outcome};
 use crate::engine::rooms::from_peer::{Asked, FromPeer};
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::{Beginning, Guest};
@@ -51,7 +53,7 @@ impl RoomTask {
             FromPeer::Follow { node, epoch, attached, awaited } => {
                 // Of another life nobody is in this one.
                 let is_this = epoch.is_some() && *epoch == self.state.phase_epoch();
-                self.guest_follows(now, *node, if is_this { attached } else { &[] }, awaited);
+                self.guest_follows(now, *node, if is_this { attached } else { &[] }, awaited, batch);
             }
             FromPeer::Unfollow { node } => {
                 if let Some(part) = &mut self.state.part
@@ -68,6 +70,7 @@ impl RoomTask {
                 }
             }
             FromPeer::Lost { node, session, generation } => {
+                batch.put_out.retain(|of| of.node != Some(*node) || !of.is_of(*session, *generation));
                 if self.guest_has_gone(*node, *session, *generation) {
                     self.state.forget_reader(now, *session, *generation);
                     batch.gone.push((*session, *generation));
@@ -159,25 +162,36 @@ impl RoomTask {
     }
 
     /// A server says who is attached there: nobody else of it is.
-    fn guest_follows(&mut self, now: Now, node: NodeId, attached: &[Attachment], awaited: &[(SessionId, Generation)]) {
+    fn guest_follows(
+        &mut self,
+        now: Now,
+        node: NodeId,
+        attached: &[Attachment],
+        awaited: &[(SessionId, Generation)],
+        batch: &mut Batch,
+    ) {
         let Some(part) = &mut self.state.part else { return };
+        batch.put_out.retain(|of| of.node != Some(node));
         let gone = part.replace(node, attached, awaited);
         #[cfg(feature = "fault_injection")]
         let gone = if fault_injection::is(Bug::AddFollowers) { Vec::new() } else { gone };
         for (session, generation) in gone {
             self.state.note(now, Note::Detached { session, generation });
         }
-        for Attachment { session, generation, member, begun, network } in attached {
-            let (session, generation, member, network) = (*session, *generation, *member, *network);
+        for attachment in attached {
+            let Attachment { session, generation, member, begun, network } = *attachment;
             let guest = self.state.part.as_ref().and_then(|part| part.guests.get(&node));
             if guest.and_then(|guest| guest.sessions.get(&session)) != Some(&generation) {
                 // It has come in by a newer connection there, and has not heard of that.
                 continue;
             }
             // Who has left, and has come in again since, is attached by that.
-            let is_here = self.state.room.member(member).is_some_and(|stay| is_same_join(*begun, stay.begun));
+            let is_here = self.state.room.member(member).is_some_and(|stay| is_same_join(begun, stay.begun));
             if !is_here {
                 self.forget_guest(node, session);
+                // It may be that this very batch has put them out, and is undone.
+                batch.put_out.retain(|of| !of.is_of(session, generation));
+                batch.put_out.push(Elsewhere { node: Some(node), attachment: attachment.clone() });
                 continue;
             }
             if let Some(newest) = self.state.room.generation_of(session).filter(|newest| *newest > generation) {
@@ -217,6 +231,20 @@ impl RoomTask {
         }
         self.shared.close_older(by.session, by.generation);
         self.tell_replaced(by.session, older);
+    }
+
+    /// The batch that has put these out is undone: they are attached at other servers as before, but for those who had come in by it.
+    pub(crate) fn put_back(&mut self, now: Now, put_out: ThinVec<Elsewhere>, came_in: &[(SessionId, Generation)]) {
+        for Elsewhere { node, attachment } in put_out {
+            let Attachment { session, generation, member, begun, network } = attachment;
+            let room = &self.state.room;
+            let is_in = room.member(member).is_some_and(|stay| is_same_join(begun, stay.begun));
+            let is_newest = room.generation_of(session).is_none_or(|newest| newest <= generation);
+            if is_in && is_newest && !came_in.contains(&(session, generation)) {
+                self.state.note(now, Note::Attached { session, generation, member, network });
+                self.state.part.get_or_insert_default().put_back(node, session, generation);
+            }
+        }
     }
 
     fn forget_guest(&mut self, node: NodeId, session: SessionId) {

@@ -101,18 +101,20 @@ impl RoomTask {
     /// The room was told afresh: whoever reads here is in it, as far as the owner knows, or reads no more. Where the owner does not know of one
     /// who is, it is told once more.
     fn look_after_readers(&mut self) {
-        let again = self.mono().after(FOLLOW_AGAIN);
+        let now = self.mono();
+        let again = now.after(FOLLOW_AGAIN);
         let head = self.state.feed().map(|feed| feed.backlog.head());
         let room = &self.state.room;
         let Some(part) = &mut self.state.part else { return };
-        part.follow_at = None;
+        // Who has just come in is said at once.
+        part.follow_at = part.follow_at.filter(|at| *at <= now);
         let Some(head) = head else { return };
         self.state.subscribers.retain(|session, reader| {
             let stay = room.member(reader.subscription.member).filter(|stay| reader.subscription.is_of(stay));
             match stay {
                 Some(stay) if room.sessions_of(stay.id).contains(session) => {}
                 Some(_) => {
-                    part.follow_at = Some(again);
+                    part.follow_at.get_or_insert(again);
                     part.dangling.push(*session);
                 }
                 None => {
@@ -337,7 +339,7 @@ impl RoomTask {
 
     fn tell_decided_of(&mut self, now: Now, decided: Decided, is_past: bool, batch: &mut Batch) {
         let letter = self.state.part.as_mut().and_then(|part| part.letters.remove(&decided.number));
-        let Some(Letter { item, parked, .. }) = letter else { return };
+        let Some(Letter { to, item, parked, .. }) = letter else { return };
         if let (InboxItem::Enter { request, .. }, Some(newer)) = (&item, decided.newer) {
             request.is_late(newer);
         }
@@ -373,6 +375,12 @@ impl RoomTask {
             && fault_injection::is(Bug::ChargeTwice)
         {
             reply.cell.lock().allowance.refused(reject.code);
+        }
+        if let (Ok(Answer::Entered(_)), Some(part)) = (&verdict, &mut self.state.part)
+            && part.follows().is_some_and(|owner| owner != to)
+        {
+            // By the owner before. The next has been told who is here, and is told once more before anything is asked of it.
+            part.follow_at = Some(now.mono);
         }
         self.conclude(now, item, verdict, batch);
     }
