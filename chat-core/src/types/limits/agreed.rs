@@ -20,7 +20,7 @@ impl Limits {
             members_max attachments_max message_chars_max data_bytes_max params_bytes_max edit_window edits_max history_default history_max
             newcomers_see members_page_max notices_members_max notices_resume_percent grace owner_seat_held moderators_max empty_linger
             lost_linger typing_ttl typing_members_max live_max live_bytes_max live_ttl signals_per_member_max signals_bytes_max signal_ttl
-            keys_per_scope_max keys_max host_keys_max marks_max former_max former_networks_max bans_max bans_page_max owed_max owed_bytes_max
+            keys_per_scope_max keys_max host_keys_max marks_max former_max former_networks_max bans_max bans_page_max invites_max invite_time owed_max owed_bytes_max
             changes_max reactable_max reactions_max reactions_per_person_max reaction_names_max reads_max unread_max slow_max slowed_max
             member_change_interval member_changes_max);
         let session = named!(self, session: token_expiry retention);
