@@ -29,6 +29,7 @@
 //! - The crate `log`, at level debug, is given every value of every statement by the driver: cap the target `tokio_postgres` at info.
 
 mod address;
+mod agreement;
 mod append;
 mod appender;
 mod change;

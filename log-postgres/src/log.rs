@@ -28,7 +28,7 @@ use crate::patience::patiently;
 use crate::pool::{Pool, unavailable};
 use crate::queue::Queue;
 use crate::slots::UnderWay;
-use crate::{feed, read, schema, secret, setup};
+use crate::{agreement, feed, read, schema, secret};
 
 /// A durable log of many rooms in a schema of a PostgreSQL database.
 ///
@@ -93,7 +93,7 @@ impl PgLog {
     pub async fn join(address: &str, options: Options, member: MemberOptions) -> Result<(Self, Members), OpenError> {
         member.check()?;
         let (connector, connection, copies) = prepare(address, &options).await?;
-        let said = setup::said(&connection, &options, &member).await?;
+        let said = agreement::said(&connection, &options, &member).await?;
         let node = Arc::new(Node::join(connector, &connection, &options.name, &member, &said).await?);
         if let Some(bounds) = &options.feed
             && let Err(error) = feed::begin(&connection, bounds).await

@@ -11,13 +11,13 @@ use chat_core::{RoomCode, Slot};
 use tokio::sync::{Notify, watch};
 use tokio_postgres::types::ToSql;
 
+use crate::agreement;
 use crate::connection::{Connection, Connector, Purpose};
 use crate::doubts::Doubts;
 use crate::error::{NoAnswer, OpenError};
 use crate::id::Id;
 use crate::options::MemberOptions;
 use crate::outage::Outage;
-use crate::setup;
 use crate::slots::{Held, Slots};
 
 /// How often a server says that it is there, and looks whether it is.
@@ -96,12 +96,12 @@ impl Node {
         member: &MemberOptions,
         said: &str,
     ) -> Result<Self, OpenError> {
-        let silent = setup::agree(connection, said, member).await?;
+        let silent = agreement::agree(connection, said, member).await?;
         let id = Id::draw();
         register(connection, id, name, member, said).await?;
         let nobody = vec![Held::default(); Slot::COUNT.into()];
         let node = Self::new(connector, connection, id, nobody, true);
-        if let Err(error) = setup::agree_still(connection, said, id, &silent).await {
+        if let Err(error) = agreement::agree_still(connection, said, id, &silent).await {
             node.leave_failed().await;
             return Err(error);
         }
