@@ -102,12 +102,16 @@ impl BackupFolder {
         Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
 
-    /// Holds that the secret of a log can be put beside the copy: to be asked before the log is copied, which may take long.
+    /// Holds that the secret of a log can be put beside the copy: to be asked before the log is copied, which may take long. One that
+    /// may not be read here is left to whoever makes the copy, which may refuse that with better words.
     ///
     /// # Errors
     /// [`BackupError::Exists`] where there is another secret; [`BackupError::Io`].
     pub fn fits(&self, log: &Path) -> Result<(), BackupError> {
-        secret_to_copy(log, &self.dir).map(drop)
+        match secret_to_copy(log, &self.dir) {
+            Err(BackupError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            looked => looked.map(drop),
+        }
     }
 
     fn new_file(&self) -> PathBuf {
