@@ -6,6 +6,6 @@
 pub use chat_core::{
     AgeClock, Amend, Amended, Amendment, AppendError, Cluster, ClusterEvent, Digest, Ended, EndedWho, ExclusiveClaim,
     FeedBatch, FeedChange, FeedSlice, Keep, Keyed, Log, LogClaim, LogFeed, LogMeters, LogPage, LogRoom, NetworkTag,
-    NodeId, NotSent, Notices, Owner, PersonHash, ReadError, RecordVersion, Retention, Said, Scope, SecretHash, Slot,
-    SteadyWall, Tail, Term, room,
+    NodeId, NotSent, Notices, Owner, PARCELS, PersonHash, ReadError, RecordVersion, Retention, Said, Scope, SecretHash,
+    Slot, SteadyWall, Tail, Term, room,
 };
