@@ -124,7 +124,7 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
   page.on('dialog', dialog => page.problems.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
   page.on('console', message => {
     // The browser itself reports what is cut or refused on the way to the chat; tests that do so mean it.
-    const lost = message.text().startsWith('Failed to load resource') && /\/(sse|socket\.io)\b/.test(message.location().url);
+    const lost = message.text().startsWith('Failed to load resource') && /\/(sse|socket\.io|lobby)\b/.test(message.location().url);
     const meant = LOST.test(message.text()) || lost;
     if (['error', 'warning'].includes(message.type()) && !meant) page.problems.push(message.text());
   });
