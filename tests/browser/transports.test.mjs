@@ -57,7 +57,7 @@ withBrowser('transports', chat => {
       await hear(bob, 'one');
       await bob.context().setOffline(true);
       proxy.cut();
-      await bob.getByText('No connection.').waitFor();
+      await bob.getByText('This device is offline.').waitFor();
       await say(ann, 'two');
       await say(bob, 'three');
       await say(bob, 'four');
