@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{LineWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -239,7 +239,8 @@ fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Don
 /// Writes the frames of the worlds that run on this thread.
 fn write_frames(path: &Path) {
     let file = File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut file = BufWriter::new(file);
+    // Line by line: what a thread still holds may be lost where the program ends before it.
+    let mut file = LineWriter::new(file);
     frames::watch(move |side, json| {
         let side = match side {
             Side::Client => "client",
