@@ -27,6 +27,12 @@ pub enum Bug {
     KeepInvite,
     /// Whom the host has added while they were away is let in by a room alone that goes on, and not by one that was read back.
     ForgetInvites,
+    /// Who is erased is shown by name as long as a log names them.
+    ShowErased,
+    /// The keys of who is erased are remembered.
+    KeepErasedKeys,
+    /// Joins keep the name of who is erased.
+    KeepErasedJoins,
     /// A log is told of a member less than a room has.
     MiscountKnown,
     /// A send under a known key is said again.
@@ -163,7 +169,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 61] = [
+    pub const ALL: [Bug; 64] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -172,6 +178,9 @@ impl Bug {
         Self::ForgetKept,
         Self::AddHereAlone,
         Self::KeepInvite,
+        Self::ShowErased,
+        Self::KeepErasedKeys,
+        Self::KeepErasedJoins,
         Self::ForgetInvites,
         Self::MiscountKnown,
         Self::ForgetKey,
