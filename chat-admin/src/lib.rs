@@ -31,6 +31,7 @@ mod call;
 mod config;
 mod document;
 mod door;
+mod erasing;
 mod kept;
 mod operation;
 mod page;
