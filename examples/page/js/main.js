@@ -150,7 +150,8 @@ function paint() {
   }
   alerts.render(rooms);
   const unread = rooms.reduce((sum, other) => sum + other.unread, 0);
-  document.title = `${unread > 0 ? `(${unread}) ` : ''}${room ? `${room.code} – ` : ''}${TITLE}`;
+  const title = `${unread > 0 ? `(${unread}) ` : ''}${room ? `${room.code} – ` : ''}${TITLE}`;
+  if (document.title !== title) document.title = title;
   placed(over ? 'over' : room?.code ?? null, rooms);
   session.read(room && !over && !document.hidden ? room.code : null, log.isFollowing());
 }
