@@ -69,6 +69,8 @@ export async function serveScript() {
   return {
     url: `http://127.0.0.1:${http.address().port}`,
     connection: connections.next,
+    /** Passes over connections that nobody has asked for, as that of a page that came back as its test ended. */
+    forget: connections.clear,
     connectionsMade: () => made,
     stop,
   };
@@ -76,6 +78,7 @@ export async function serveScript() {
 
 /** Bob's page in the room LAB as `told` by its `joined`, and the connection of it. */
 export async function enterLab(chat, { features = [], ...told } = {}, options = undefined) {
+  chat.server.forget();
   const bob = await chat.open('/', options);
   const line = await chat.server.connection();
   await line.next('hello');
@@ -92,6 +95,7 @@ function queue() {
   const items = [];
   const waiting = [];
   return {
+    clear: () => items.splice(0),
     push: item => waiting.length > 0 ? waiting.shift()(item) : items.push(item),
     next: () => items.length > 0 ? Promise.resolve(items.shift()) : new Promise((done, fail) => {
       const take = item => {

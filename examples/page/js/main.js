@@ -76,7 +76,7 @@ const log = createLog({
     const isOn = reactions.some(reaction => reaction.name === name && reaction.isMine);
     session.react(session.state().active, seq, name, !isOn);
   },
-  loadEarlier: () => session.loadEarlier(session.state().active),
+  loadEarlier: messages => session.loadEarlier(session.state().active, messages),
   retry: key => session.retry(session.state().active, key),
   discard: key => session.discard(session.state().active, key),
   redact: ({ seq }) => ask({

@@ -396,11 +396,11 @@ export class PageRoom {
     this.#held?.typing(on);
   }
 
-  async loadEarlier() {
+  async loadEarlier(messages = HISTORY_PAGE) {
     if (!this.view.live || !this.view.more || this.view.loading !== null) return;
     [this.#loading, this.#loadError] = ['earlier', null];
     this.#changed();
-    const words = await this.#held.history(HISTORY_PAGE).then(() => null, error => error.code === 'disconnected' ? null : errorWords(error));
+    const words = await this.#held.history(messages).then(() => null, error => error.code === 'disconnected' ? null : errorWords(error));
     [this.#loading, this.#loadError] = [null, words];
     this.#changed();
   }
