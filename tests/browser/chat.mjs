@@ -34,6 +34,8 @@ const FIREFOX = {
 export const EVERY_BROWSER = [CHROMIUM, FIREFOX];
 /** For the others, which would take five minutes more; `CHAT_EVERY_BROWSER=1` runs them in all, too. */
 const BROWSERS = process.env.CHAT_EVERY_BROWSER ? EVERY_BROWSER : [CHROMIUM];
+/** What the page is made of, wherever it is mounted: what it loads, and itself; not what ends alike and goes to the chat. */
+const OF_THE_PAGE = /^[^?#]*\/page\/|^(?!.*\/socket\.io\/)[^?#]*\/(\?.*)?$/;
 /** Longer than any condition takes; reached only when one never comes true. */
 export const PATIENCE_MS = 15_000;
 /** How browsers put it that a WebSocket was cut or refused. */
@@ -118,8 +120,11 @@ export function freePort() {
   });
 }
 
-/** A page of its own person, or with what another one saved; what goes wrong in its console is in `page.problems`. */
-async function openPage(chat, path = '/', { url = chat.server.url, context = null, session = null, ...options } = {}) {
+/**
+ * A page of its own person, or with what another one saved; what goes wrong in its console is in `page.problems`. `prepare()` runs in it before
+ * its own scripts.
+ */
+async function openPage(chat, path = '/', { url = chat.server.url, context = null, session = null, prepare = null, ...options } = {}) {
   const place = context ?? await chat.browser.newContext({ locale: 'en-GB', ...options });
   const page = await place.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
@@ -134,11 +139,12 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
     if (['error', 'warning'].includes(message.type()) && !meant) page.problems.push(message.text());
   });
   chat.pages.push(page);
-  if (FROM_DISK && chat.server.port) await page.route(/\/(page\/.*|\?.*)?$/, fromDisk);
+  if (FROM_DISK && chat.server.port) await page.route(OF_THE_PAGE, fromDisk);
   if (session) await page.addInitScript(saved => {
     // Firefox runs it in the empty page before this one, too, which has no storage.
     if (location.protocol === 'http:') sessionStorage.setItem('chat.client', saved);
   }, session);
+  if (prepare) await page.addInitScript(prepare);
   await page.goto(url + path);
   return page;
 }
@@ -146,7 +152,7 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
 /** Sends what the server would, as the folder has it now. */
 async function fromDisk(route) {
   const path = new URL(route.request().url()).pathname;
-  const file = path === '/' ? 'index.html' : path.replace('/page/', '');
+  const file = path.endsWith('/') ? 'index.html' : path.replace(/^.*\/page\//, '');
   const { headers } = await fetch(new URL(path, route.request().url()));
   const policy = headers.get('content-security-policy');
   await route.fulfill({ path: join(PAGE, file), headers: policy ? { 'content-security-policy': policy } : {} });

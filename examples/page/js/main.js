@@ -301,7 +301,8 @@ addEventListener('offline', () => session.offline(true));
 addEventListener('online', () => session.offline(false));
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) {
-    // A phone may end it without another word.
+    // What comes from now on nobody sees; and a phone may end it without another word.
+    session.read(null, log.isFollowing());
     session.save();
     keepForLater(SESSION_KEYS, session.state().limits.grace_ms);
     return paintSoon();
