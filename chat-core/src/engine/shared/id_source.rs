@@ -1,5 +1,6 @@
-//! Where session ids, epochs, salts, room codes and delays are drawn from.
+//! Where session ids, epochs, salts, room codes, delays and the keys of hash tables are drawn from.
 
+use std::hash::{BuildHasher, DefaultHasher, Hasher};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,16 +15,51 @@ use crate::types::{Epoch, RoomCode, SessionId, Wall, millis};
 #[derive(Default)]
 pub(crate) struct IdSource {
     seeded: Option<Mutex<StdRng>>,
+    /// The keys of all hash tables whose order can be noticed.
+    hashing: Hashing,
     /// Sessions so far; begins again after the last.
     sessions: AtomicU16,
     /// The latest time that an id of a session names: where the clock is set back, they go on from there.
     newest: AtomicU64,
 }
 
+/// Hashes under a secret key that nobody who chooses what is hashed knows. In a simulation the key is the seed's, so that a table is gone through in
+/// the same order each time.
+#[derive(Clone)]
+pub(crate) struct Hashing(DefaultHasher);
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self::keyed(rand::rng().random())
+    }
+}
+
+impl Hashing {
+    fn keyed(key: [u64; 2]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.into_iter().for_each(|half| hasher.write_u64(half));
+        Self(hasher)
+    }
+}
+
+impl BuildHasher for Hashing {
+    type Hasher = DefaultHasher;
+
+    fn build_hasher(&self) -> DefaultHasher {
+        self.0.clone()
+    }
+}
+
 impl IdSource {
     /// Draws the same in the same order for the same seed.
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self { seeded: Some(Mutex::new(StdRng::seed_from_u64(seed))), ..Self::default() }
+        let hashing = Hashing::keyed([seed, 0]);
+        Self { seeded: Some(Mutex::new(StdRng::seed_from_u64(seed))), hashing, ..Self::default() }
+    }
+
+    /// For a hash table whose order can be noticed.
+    pub(crate) fn hashing(&self) -> Hashing {
+        self.hashing.clone()
     }
 
     pub(crate) fn secret(&self) -> [u8; 32] {
