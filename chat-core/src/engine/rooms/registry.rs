@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::engine::rooms::cell::{RoomCell, Weight};
 use crate::engine::rooms::inbox::InboxItem;
-use crate::engine::shared::id_source::Hashing;
+use crate::hashing::Hashing;
 use crate::locks::{read, write};
 use crate::types::RoomCode;
 

@@ -1,6 +1,5 @@
-//! Where session ids, epochs, salts, room codes, delays and the keys of hash tables are drawn from.
+//! Where session ids, epochs, salts, room codes and delays are drawn from.
 
-use std::hash::{BuildHasher, DefaultHasher, Hasher};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
+use crate::hashing::Hashing;
 use crate::locks::lock;
 use crate::types::{Epoch, RoomCode, SessionId, Wall, millis};
 
@@ -23,37 +23,10 @@ pub(crate) struct IdSource {
     newest: AtomicU64,
 }
 
-/// Hashes under a secret key that nobody who chooses what is hashed knows. In a simulation the key is the seed's, so that a table is gone through in
-/// the same order each time.
-#[derive(Clone)]
-pub(crate) struct Hashing(DefaultHasher);
-
-impl Default for Hashing {
-    fn default() -> Self {
-        Self::keyed(rand::rng().random())
-    }
-}
-
-impl Hashing {
-    fn keyed(key: [u64; 2]) -> Self {
-        let mut hasher = DefaultHasher::new();
-        key.into_iter().for_each(|half| hasher.write_u64(half));
-        Self(hasher)
-    }
-}
-
-impl BuildHasher for Hashing {
-    type Hasher = DefaultHasher;
-
-    fn build_hasher(&self) -> DefaultHasher {
-        self.0.clone()
-    }
-}
-
 impl IdSource {
     /// Draws the same in the same order for the same seed.
     pub(crate) fn seeded(seed: u64) -> Self {
-        let hashing = Hashing::keyed([seed, 0]);
+        let hashing = Hashing::seeded(seed);
         Self { seeded: Some(Mutex::new(StdRng::seed_from_u64(seed))), hashing, ..Self::default() }
     }
 
