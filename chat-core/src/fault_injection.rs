@@ -27,6 +27,10 @@ pub enum Bug {
     KeepInvite,
     /// Whom the host has added while they were away is let in by a room alone that goes on, and not by one that was read back.
     ForgetInvites,
+    /// How far a named feed is done is stored before it is told.
+    DoneAhead,
+    /// A server that has a named feed again goes on where it was itself, whatever another one has told meanwhile.
+    ReadFeedOn,
     /// A log is told of a member less than a room has.
     MiscountKnown,
     /// A send under a known key is said again.
@@ -163,7 +167,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Bug; 61] = [
+    pub const ALL: [Bug; 63] = [
         Self::SkipEvent,
         Self::ReuseSeq,
         Self::ForgetEpoch,
@@ -173,6 +177,8 @@ impl Bug {
         Self::AddHereAlone,
         Self::KeepInvite,
         Self::ForgetInvites,
+        Self::DoneAhead,
+        Self::ReadFeedOn,
         Self::MiscountKnown,
         Self::ForgetKey,
         Self::ForgetHostKey,
