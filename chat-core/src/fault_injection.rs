@@ -41,6 +41,10 @@ bugs! {
     KeepInvite,
     /// Whom the host has added while they were away is let in by a room alone that goes on, and not by one that was read back.
     ForgetInvites,
+    /// How far a named feed is done is stored before it is told.
+    DoneAhead,
+    /// A server that has a named feed again goes on where it was itself, whatever another one has told meanwhile.
+    ReadFeedOn,
     /// A log is told of a member less than a room has.
     MiscountKnown,
     /// A send under a known key is said again.

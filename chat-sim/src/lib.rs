@@ -14,6 +14,7 @@
 
 mod agreement;
 mod archive;
+mod backend;
 mod bans;
 pub mod checks;
 mod clock;
@@ -53,6 +54,7 @@ mod view;
 mod world;
 mod writers;
 
+pub use backend::FeedBug;
 pub use network::Network;
 pub use plan::Kind;
 pub use promise::{Broken, Promise};

@@ -120,6 +120,11 @@ impl Node {
         self.links.decides(room, self.id(), Term(0))
     }
 
+    /// Whether a slot is its own, whatever it knows of that.
+    pub(crate) fn has(&self, slot: Slot) -> bool {
+        self.links.state().table.get(slot).0 == Some(self.id())
+    }
+
     /// Under which term a room is decided, or was last.
     pub(crate) fn term(&self, room: &RoomCode) -> Term {
         self.links.term(room)

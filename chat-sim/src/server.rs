@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use tokio::sync::watch;
 
 use crate::archive::Archive;
+use crate::backend::{self, Backend};
 use crate::clock::{ServerClock, WorldClock};
 use crate::embedder::Embedder;
 use crate::fence::Fence;
@@ -24,6 +25,7 @@ use crate::locks::lock;
 use crate::network::Lies;
 use crate::pipe::{Cable, End, pipe};
 use crate::plan::Plan;
+use crate::transcript::Transcript;
 use crate::truth::{Truth, Witness};
 
 /// What the server holds of what a connection does not take yet, at most, as `chat-serve` does.
@@ -39,6 +41,9 @@ pub(crate) struct Ground {
     pub(crate) secret: [u8; 32],
     /// What connects the servers, where there are several.
     pub(crate) links: Option<Arc<Links>>,
+    /// Who reads the feed of the log, where anybody does.
+    pub(crate) backend: Option<Arc<Backend>>,
+    pub(crate) transcript: Arc<Transcript>,
 }
 
 /// A process that serves.
@@ -94,13 +99,17 @@ impl Server {
             builder = builder.policy(Arc::clone(&ground.embedder) as _);
         }
         if has_log {
-            let fence = Fence::new(Arc::clone(&ground.log), is_down, seed, Arc::clone(&clock), node.clone());
+            let fence = Fence::new(ground, is_down.clone(), seed, Arc::clone(&clock), node.clone());
             builder = builder.log(Arc::new(fence)).expect("every server has its own");
         }
         if let Some(node) = &node {
             builder = builder.cluster(Arc::clone(node) as _);
         }
         let engine = builder.build();
+        if let Some(backend) = &ground.backend {
+            let (backend, transcript) = (Arc::clone(backend), Arc::clone(&ground.transcript));
+            tokio::spawn(backend::read(backend, engine.clone(), node.clone(), transcript, is_down));
+        }
         let router = transport_ws::routes(engine.clone(), transport_ws::WsConfig::default())
             .merge(transport_sse::routes(engine.clone(), transport_sse::SseConfig::default()))
             .merge(transport_socketio::routes(engine.clone(), transport_socketio::SocketIoConfig::default()));

@@ -33,7 +33,7 @@ pub use data::{DataError, DataFlags, Durability, Kept, OLD_SECRET_VARIABLE, Plac
 pub use flags::{BadListen, Flags, parse_listen};
 pub use health::health;
 pub use healthcheck::healthcheck;
-pub use lobby::lobby;
+pub use lobby::{LobbyFor, lobby};
 pub use logging::{LogFlags, LogFormat, LogLevel};
 pub use operator::Operator;
 pub use page::page;

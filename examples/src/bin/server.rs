@@ -14,9 +14,9 @@ use axum::Router;
 use chat_core::Engine;
 use examples::{
     ADMIN_TOKEN_VARIABLE, AUTH_SECRET_VARIABLE, Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept,
-    LogFlags, OLD_SECRET_VARIABLE, Operator, SECRET_VARIABLE, UserFlags, WEBHOOK_SECRET_VARIABLE, backup, block_on,
-    command, configure, health, healthcheck, lobby, page, parse_listen, preflight, restore, run_with, say, tell,
-    tell_failure,
+    LobbyFor, LogFlags, OLD_SECRET_VARIABLE, Operator, SECRET_VARIABLE, UserFlags, WEBHOOK_SECRET_VARIABLE, backup,
+    block_on, command, configure, health, healthcheck, lobby, page, parse_listen, preflight, restore, run_with, say,
+    tell, tell_failure,
 };
 use transport_socketio::SocketIoConfig;
 use transport_sse::SseConfig;
@@ -194,9 +194,13 @@ async fn serve(arguments: Arguments, strangers: Vec<String>) -> ExitCode {
     }
     let mut engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
     engine = admin.name(engine);
+    let mut lobby_for = LobbyFor::Everybody;
     match users.policy() {
         Ok(None) => {}
-        Ok(Some(policy)) => engine = engine.policy(policy),
+        Ok(Some(policy)) => {
+            lobby_for = LobbyFor::Admitted(Arc::clone(&policy), users.credentials());
+            engine = engine.policy(policy);
+        }
         Err(error) => {
             tell_failure(error);
             return ExitCode::FAILURE;
@@ -219,7 +223,7 @@ async fn serve(arguments: Arguments, strangers: Vec<String>) -> ExitCode {
     let socketio = SocketIoConfig { pass_on: kept.pass_on(), credentials, ..flags.socketio() };
     let router = Router::new()
         .merge(page())
-        .merge(lobby(engine.clone()))
+        .merge(lobby(engine.clone(), lobby_for))
         .merge(transport_ws::routes(engine.clone(), ws))
         .merge(transport_sse::routes(engine.clone(), sse))
         .merge(transport_socketio::routes(engine.clone(), socketio))
