@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import WebSocket from 'ws';
-import { freePort, PHONE, startServer, withBrowser } from './chat.mjs';
+import { freePort, PATIENCE_MS, PHONE, startServer, withBrowser } from './chat.mjs';
 
 const TOKEN = 'not-to-be-guessed-7';
 
@@ -61,11 +61,16 @@ withBrowser('operator', chat => {
     page.problems = page.problems.filter(problem => !/status of (401|404)/.test(problem));
   }
 
+  /** Waits until something is so that no page shows. */
+  const waitFor = async (page, isSo) => {
+    const until = Date.now() + PATIENCE_MS;
+    while (!isSo()) {
+      assert.ok(Date.now() < until, 'it never came true');
+      await page.waitForTimeout(20);
+    }
+  };
   /** Waits for a frame that somebody is told. */
-  const hear = (page, person, wanted) => page.waitForFunction(() => true)
-    .then(async () => {
-      while (!person.told.some(wanted)) await page.waitForTimeout(20);
-    });
+  const hear = (page, person, wanted) => waitFor(page, () => person.told.some(wanted));
 
   const openRoom = async (page, name) => {
     await page.getByLabel('Code', { exact: true }).fill(name.toLowerCase());
@@ -182,7 +187,7 @@ withBrowser('operator', chat => {
     // Rooms that are waited for hold nothing up.
     const held = [];
     await page.route(/\/rooms\?/, route => held.push(route));
-    while (held.length === 0) await page.waitForTimeout(20);
+    await waitFor(page, () => held.length > 0);
     await goesOn();
     await goesOn();
     assert.equal(held.length, 1);

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, afterEach, before, describe } from 'node:test';
 import { chromium, firefox } from 'playwright-core';
 import WebSocket from 'ws';
+import { endAll, endWithTest, taken } from './begun.mjs';
 
 const HERE = import.meta.dirname;
 const SERVER = process.env.CHAT_SERVER ?? resolve(HERE, '../../target/release/server');
@@ -59,28 +60,35 @@ function inBrowser({ name: browserName, files, launch }, name, use, serve) {
     const chat = { pages: [], browserName };
     before(async () => {
       chat.server = await serve();
+      chat.ends = taken();
       chat.browser = await launch(path);
       chat.open = (address, options) => openPage(chat, address, options);
     });
     afterEach(async () => {
       const pages = chat.pages.splice(0);
-      await Promise.all(pages.map(page => page.context().close()));
+      await Promise.allSettled(pages.map(page => page.context().close()));
+      await endAll();
       for (const page of pages) assert.deepEqual(page.problems, [], 'errors in the console of a page');
     });
     after(async () => {
       await chat.browser?.close();
-      await chat.server?.stop();
+      await endAll([...chat.ends ?? [], ...taken()]);
     });
     use(chat);
   });
 }
 
-/** Starts the server binary on a port of its own (or on `port`), without rate limits. */
+/** Starts the server binary on a port of its own (or on `port`), without rate limits. It ends with the test at the latest. */
 export async function startServer({ port = null, flags = ['--send-rate', '0', '--sessions-per-address', '0'] } = {}) {
   if (!existsSync(SERVER)) throw new Error(`there is no server at ${SERVER}: build it, or name it in CHAT_SERVER`);
   const listen = `127.0.0.1:${port ?? await freePort()}`;
   const child = spawn(SERVER, ['--listen', listen, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise(done => child.once('exit', done));
+  const stop = () => {
+    child.kill('SIGKILL');
+    return ended;
+  };
+  endWithTest(stop);
   const lines = [];
   await new Promise((ready, fail) => {
     const hear = line => lines.push(line) && line.includes(`http://${listen}`) && ready();
@@ -97,10 +105,7 @@ export async function startServer({ port = null, flags = ['--send-rate', '0', '-
       child.kill('SIGTERM');
       return ended;
     },
-    stop() {
-      child.kill('SIGKILL');
-      return ended;
-    },
+    stop,
   };
 }
 
@@ -231,11 +236,18 @@ export async function connectClient(url) {
     waiting.get(frame.id)?.(frame);
     waiting.delete(frame.id);
   });
+  endWithTest(() => socket.terminate());
   await new Promise((open, fail) => socket.once('open', open).once('error', fail));
   return {
     request(frame) {
       id += 1;
-      const answer = new Promise(done => waiting.set(id, done));
+      const answer = new Promise((done, fail) => {
+        const inVain = setTimeout(() => fail(new Error(`no answer to ${frame.type}`)), PATIENCE_MS);
+        waiting.set(id, told => {
+          clearTimeout(inVain);
+          done(told);
+        });
+      });
       socket.send(JSON.stringify({ ...frame, id }));
       return answer;
     },

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, resolve } from 'node:path';
 import { WebSocketServer } from 'ws';
+import { endWithTest } from './begun.mjs';
 import { inRoom, PATIENCE_MS, tryToEnter } from './chat.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../../examples/page');
@@ -54,14 +55,22 @@ export async function serveScript() {
     connections.push(line);
   });
   await new Promise(done => http.listen(0, '127.0.0.1', done));
+  const sockets = new Set();
+  http.on('connection', socket => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  const stop = () => {
+    http.close();
+    // Also those that became WebSockets.
+    for (const socket of sockets) socket.destroy();
+  };
+  endWithTest(stop);
   return {
     url: `http://127.0.0.1:${http.address().port}`,
     connection: connections.next,
     connectionsMade: () => made,
-    stop() {
-      http.closeAllConnections();
-      http.close();
-    },
+    stop,
   };
 }
 
