@@ -88,7 +88,7 @@ impl Server {
         let witness = Witness { truth, has_log, server: seed, clock: Arc::clone(&clock), node: node.clone() };
         let embedder = Arc::clone(&ground.embedder);
         let mut builder = Engine::builder()
-            .limits(ground.plan.limits.clone())
+            .limits(ground.plan.limits_of(place))
             .clock(Arc::clone(&clock) as _)
             .secret(ground.secret)
             .seed(seed)
