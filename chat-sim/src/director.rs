@@ -14,13 +14,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::ground::Ground;
 use crate::link::Front;
 use crate::locks::lock;
 use crate::panics;
 use crate::phase::Phase;
 use crate::plan::ROOMS;
 use crate::promise::{Broken, Promise, hold};
-use crate::server::{Ground, Server};
+use crate::server::Server;
 use crate::transcript::Transcript;
 
 /// Within which the host is answered while nothing goes wrong.

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use crate::archive::{Archive, life_of, token_of};
 use crate::backend::Backend;
 use crate::clock::ServerClock;
+use crate::ground::Ground;
 use crate::links::Node;
-use crate::server::Ground;
 use crate::stamps::Made;
 
 /// What a server has for its log.

@@ -24,6 +24,7 @@ mod endings;
 mod fence;
 pub mod frames;
 mod graces;
+mod ground;
 mod homes;
 mod link;
 mod links;

@@ -16,35 +16,20 @@ use rand::rngs::StdRng;
 use tokio::sync::watch;
 
 use crate::archive::Archive;
-use crate::backend::{self, Backend};
-use crate::clock::{ServerClock, WorldClock};
+use crate::backend;
+use crate::clock::ServerClock;
 use crate::embedder::Embedder;
 use crate::fence::Fence;
-use crate::links::{Links, Node};
+use crate::ground::Ground;
+use crate::links::Node;
 use crate::locks::lock;
 use crate::network::Lies;
 use crate::pipe::{Cable, End, pipe};
 use crate::plan::Plan;
-use crate::transcript::Transcript;
-use crate::truth::{Truth, Witness};
+use crate::truth::Witness;
 
 /// What the server holds of what a connection does not take yet, at most, as `chat-serve` does.
 pub(crate) const HELD_BYTES: usize = 16 << 10;
-
-/// The log, the clock and the plan: they outlive a server that crashes.
-pub(crate) struct Ground {
-    pub(crate) plan: Plan,
-    pub(crate) truth: Arc<Truth>,
-    pub(crate) log: Arc<FaultyLog<Archive>>,
-    pub(crate) clock: Arc<WorldClock>,
-    pub(crate) embedder: Arc<Embedder>,
-    pub(crate) secret: [u8; 32],
-    /// What connects the servers, where there are several.
-    pub(crate) links: Option<Arc<Links>>,
-    /// Who reads the feed of the log, where anybody does.
-    pub(crate) backend: Option<Arc<Backend>>,
-    pub(crate) transcript: Arc<Transcript>,
-}
 
 /// A process that serves.
 pub(crate) struct Server {
