@@ -22,6 +22,7 @@ mod embedder;
 mod endings;
 mod fence;
 pub mod frames;
+mod gate;
 mod graces;
 mod homes;
 mod link;
