@@ -23,6 +23,7 @@ mod embedder;
 mod endings;
 mod fence;
 pub mod frames;
+mod gate;
 mod graces;
 mod ground;
 mod homes;
