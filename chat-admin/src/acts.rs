@@ -2,9 +2,9 @@
 
 use chat_core::{BanId, Key, MemberId, Reject, Topic};
 
-use super::asked::{
-    BanAsked, BanNamed, InRoom, MemberAsked, MemberNamed, Message, MessageNamed, Nothing, OfMember, RoleAsked,
-    SettingsAsked, Sweep, TopicAsked,
+use super::asked::{InRoom, Nothing, OfMember};
+use super::bodies::{
+    BanAsked, BanNamed, MemberAsked, MemberNamed, Message, MessageNamed, RoleAsked, SettingsAsked, Sweep, TopicAsked,
 };
 use super::call::Call;
 use super::shown::{Done, Receipt};

@@ -4,8 +4,9 @@ use chat_core::{Identity, Reject, RoomCode, RoomOptions, Topic};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::asked::{InRoom, Nothing, SettingsAsked, identity};
+use super::asked::{InRoom, Nothing, identity};
 use super::audit::AuditLine;
+use super::bodies::SettingsAsked;
 use super::call::{Call, Part};
 use super::shown::Done;
 

@@ -1,4 +1,4 @@
-//! The operator's page: three files without a secret in them, which may do nothing but ask these routes.
+//! The operator's page: four files without a secret in them, which may do nothing but ask these routes.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 const INDEX: &str = include_str!("page/index.html");
 const SCRIPT: &str = include_str!("page/admin.js");
+const PEOPLE: &str = include_str!("page/people.js");
 const STYLE: &str = include_str!("page/admin.css");
 /// What stands in the index for where it is nested.
 const BASE: &str = "{base}";
@@ -25,6 +26,7 @@ pub(crate) fn page() -> Router<Arc<Shared>> {
     Router::new()
         .route("/", get(index))
         .route("/admin.js", get(async || send("text/javascript; charset=utf-8", SCRIPT)))
+        .route("/people.js", get(async || send("text/javascript; charset=utf-8", PEOPLE)))
         .route("/admin.css", get(async || send("text/css; charset=utf-8", STYLE)))
 }
 

@@ -4,7 +4,8 @@ use chat_core::{BanId, MemberId, Reject};
 
 use super::asked::{HistoryAsked, InRoom, Nothing, PageAsked, RoomsAsked};
 use super::call::Call;
-use super::shown::{Bans, Members, Messages, Room, Rooms};
+use super::inside::{Bans, Members, Messages};
+use super::shown::{Room, Rooms};
 
 pub(crate) async fn list(call: Call<Nothing, RoomsAsked, Nothing>) -> Result<Rooms, Reject> {
     let engine = &call.shared.engine;

@@ -6,9 +6,23 @@ use std::time::Duration;
 use crate::domain::{Event, Record};
 use crate::types::{Body, Mono, Now, Seq};
 
-/// A bug that can be switched on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {
+/// Declares the bugs, and the list of all of them: none can be left out of it.
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $bug:ident,)*) => {
+        /// A bug that can be switched on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Bug {
+            $($(#[$doc])* $bug,)*
+        }
+
+        impl Bug {
+            /// Every one.
+            pub const ALL: &[Bug] = &[$(Self::$bug),*];
+        }
+    };
+}
+
+bugs! {
     /// A reader is not given one event in a while.
     SkipEvent,
     /// One event in a while is told under the number of the one before it.
@@ -33,6 +47,10 @@ pub enum Bug {
     KeepErasedKeys,
     /// Joins keep the name of who is erased.
     KeepErasedJoins,
+    /// How far a named feed is done is stored before it is told.
+    DoneAhead,
+    /// A server that has a named feed again goes on where it was itself, whatever another one has told meanwhile.
+    ReadFeedOn,
     /// A log is told of a member less than a room has.
     MiscountKnown,
     /// A send under a known key is said again.
@@ -165,76 +183,6 @@ pub enum Bug {
     ForgetFreshGrace,
     /// A server that has a room again takes what it knows of it for what the room is, under the term that the table says now.
     BelieveTable,
-}
-
-impl Bug {
-    /// Every one.
-    pub const ALL: [Bug; 64] = [
-        Self::SkipEvent,
-        Self::ReuseSeq,
-        Self::ForgetEpoch,
-        Self::AckBeforeAppend,
-        Self::DeliverPastKick,
-        Self::ForgetKept,
-        Self::AddHereAlone,
-        Self::KeepInvite,
-        Self::ShowErased,
-        Self::KeepErasedKeys,
-        Self::KeepErasedJoins,
-        Self::ForgetInvites,
-        Self::MiscountKnown,
-        Self::ForgetKey,
-        Self::ForgetHostKey,
-        Self::ForgetDetach,
-        Self::OversleepGap,
-        Self::ForgetScrub,
-        Self::RunGracesOut,
-        Self::BlameClient,
-        Self::RememberKick,
-        Self::WithholdPresence,
-        Self::MistakeOthers,
-        Self::ForgetResumed,
-        Self::MistakeSilence,
-        Self::StandStill,
-        Self::BelieveClock,
-        Self::ExpectPongAtOnce,
-        Self::TellOneDevice,
-        Self::HideChange,
-        Self::ForgetPlace,
-        Self::IgnoreFloor,
-        Self::ForgetRead,
-        Self::TellReadToAll,
-        Self::KeepLive,
-        Self::KeepSignal,
-        Self::IgnoreLock,
-        Self::SpeakReadOnly,
-        Self::ForgetSeat,
-        Self::SupersedeUnused,
-        Self::ForgetBan,
-        Self::SweepOne,
-        Self::KeepNickKey,
-        Self::HideMemberData,
-        Self::UnmaskEdit,
-        Self::ForgetEdit,
-        Self::CountReactionsTwice,
-        Self::HideReaction,
-        Self::ForgetFreeze,
-        Self::ForgetEnded,
-        Self::ResumeEnded,
-        Self::SkipNewer,
-        Self::HideNewer,
-        Self::HideSkipped,
-        Self::ForgetNetworks,
-        Self::OutlastBan,
-        Self::LockOut,
-        Self::ForgetHostNetworks,
-        Self::ForgetLost,
-        Self::KeepForbidden,
-        Self::RevokeHereAlone,
-        Self::KeepRole,
-        Self::ForgetFreshGrace,
-        Self::BelieveTable,
-    ];
 }
 
 thread_local! {

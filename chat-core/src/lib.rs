@@ -39,6 +39,8 @@ mod engine;
 #[doc(hidden)]
 pub mod fault_injection;
 #[cfg(feature = "engine")]
+mod hashing;
+#[cfg(feature = "engine")]
 mod locks;
 #[cfg(feature = "engine")]
 mod meters;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Content, Ended, Epoch, Erasure, Event, Identity, Log, LogClaim, LogInUse, LogPage, LogRoom,
-    NodeId, Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail, Term, Topic,
+    Amend, AppendError, Content, Ended, Epoch, Erasure, Event, FeedBounds, Identity, Log, LogClaim, LogFeed, LogInUse,
+    LogPage, LogRoom, NodeId, Offset, ReadError, Record, RecordVersion, Retention, RoomCode, Scrub, Seq, Slot, Tail,
+    Term, Topic,
 };
 use chat_testkit::logs::MemoryLog;
 use futures_util::FutureExt;
@@ -33,8 +34,10 @@ pub(crate) fn token_of(server: NodeId, term: u64) -> u64 {
 }
 
 impl Archive {
-    pub(crate) fn new(truth: Arc<Truth>, links: Option<Arc<Links>>) -> Self {
-        Self { memory: MemoryLog::new(), truth, links }
+    /// One whose feed holds back so much, where a backend reads it.
+    pub(crate) fn new(truth: Arc<Truth>, links: Option<Arc<Links>>, feed: Option<FeedBounds>) -> Self {
+        let with_feed = |bounds| MemoryLog::with_feed(bounds, Retention::default());
+        Self { memory: feed.map_or_else(MemoryLog::new, with_feed), truth, links }
     }
 
     /// Whether what follows such a tail may be written now. Who has read a code that is free has decided nothing yet.
@@ -105,6 +108,10 @@ impl Log for Archive {
 
     fn writes(&self) -> RecordVersion {
         self.memory.writes()
+    }
+
+    fn feed(&self) -> Option<&dyn LogFeed> {
+        self.memory.feed()
     }
 
     async fn append(&self, room: &RoomCode, after: &Tail, batch: &[Record]) -> Result<Tail, AppendError> {

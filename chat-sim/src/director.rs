@@ -14,13 +14,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::ground::Ground;
 use crate::link::Front;
 use crate::locks::lock;
 use crate::panics;
 use crate::phase::Phase;
 use crate::plan::ROOMS;
 use crate::promise::{Broken, Promise, hold};
-use crate::server::{Ground, Server};
+use crate::server::Server;
 use crate::transcript::Transcript;
 
 /// Within which the host is answered while nothing goes wrong.
@@ -67,6 +68,9 @@ impl Director {
         self.note("the storm is over");
         self.ground.log.heal();
         self.ground.embedder.calm_down();
+        if let Some(backend) = &self.ground.backend {
+            backend.calm_down();
+        }
         self.set_outage(false);
         self.set(Phase::Calm);
         // What a room owes its log it gives once it is opened; not before it looks again whether it can be.
@@ -127,6 +131,9 @@ impl Director {
     /// What is left when everybody has gone: nothing, on any server.
     async fn end(&mut self) -> Result<(), Broken> {
         self.ground.truth.check_at_the_end(&self.ground.plan.limits.room)?;
+        if let Some(backend) = &self.ground.backend {
+            backend.check_at_the_end()?;
+        }
         for front in &*self.fronts {
             let server = lock(front).take().expect("a server is up at the end");
             let stats = server.engine.stats();

@@ -1,24 +1,30 @@
 //! The log of a world as one server sees it: it notes who writes, and once that server is down, or while it stands still, no call of it returns.
 
+mod feed;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Cluster, Ended, Epoch, Erasure, ExclusiveClaim, Identity, Log, LogClaim, LogInUse,
-    LogPage, LogRoom, Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail,
+    Amend, AppendError, Clock, Cluster, Ended, Epoch, Erasure, ExclusiveClaim, Identity, Log, LogClaim, LogFeed,
+    LogInUse, LogPage, LogRoom, Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail,
 };
 use chat_testkit::logs::FaultyLog;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::archive::{Archive, life_of, token_of};
+use crate::backend::Backend;
 use crate::clock::ServerClock;
+use crate::ground::Ground;
 use crate::links::Node;
 use crate::stamps::Made;
 
 /// What a server has for its log.
 pub(crate) struct Fence {
     log: Arc<FaultyLog<Archive>>,
+    /// Who reads the feed, where anybody does.
+    backend: Option<Arc<Backend>>,
     engines: ExclusiveClaim,
     down: watch::Receiver<bool>,
     server: u64,
@@ -29,13 +35,14 @@ pub(crate) struct Fence {
 
 impl Fence {
     pub(crate) fn new(
-        log: Arc<FaultyLog<Archive>>,
+        ground: &Ground,
         down: watch::Receiver<bool>,
         server: u64,
         clock: Arc<ServerClock>,
         node: Option<Arc<Node>>,
     ) -> Self {
-        Self { log, engines: ExclusiveClaim::default(), down, server, clock, node }
+        let (log, backend) = (Arc::clone(&ground.log), ground.backend.clone());
+        Self { log, backend, engines: ExclusiveClaim::default(), down, server, clock, node }
     }
 
     /// Nothing is asked and nothing is heard while the server stands still; what was asked goes on.
@@ -99,6 +106,10 @@ impl Log for Fence {
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         // Not the log's own: what is left in memory of a server that is down can do no harm, and does not keep the next from coming.
         self.engines.claim()
+    }
+
+    fn feed(&self) -> Option<&dyn LogFeed> {
+        self.backend.as_ref().map(|_| self as &dyn LogFeed)
     }
 
     fn writes(&self) -> RecordVersion {

@@ -14,6 +14,7 @@
 
 mod agreement;
 mod archive;
+mod backend;
 mod bans;
 pub mod checks;
 mod clock;
@@ -22,7 +23,9 @@ mod embedder;
 mod endings;
 mod fence;
 pub mod frames;
+mod gate;
 mod graces;
+mod ground;
 mod homes;
 mod link;
 mod links;
@@ -53,6 +56,7 @@ mod view;
 mod world;
 mod writers;
 
+pub use backend::FeedBug;
 pub use network::Network;
 pub use plan::Kind;
 pub use promise::{Broken, Promise};

@@ -19,12 +19,13 @@ use async_trait::async_trait;
 use chat_core::{Cluster, ClusterEvent, NodeId, NotSent, Owner, RoomCode, Slot, Term};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use self::state::{Inbox, Sent, State, pair};
 use self::table::Known;
 use self::way::Way;
+use crate::gate::Gate;
 use crate::locks::lock;
 use crate::transcript::Transcript;
 
@@ -52,7 +53,7 @@ pub(crate) struct Node {
     place: usize,
     links: Arc<Links>,
     news: Arc<Notify>,
-    frozen: watch::Sender<bool>,
+    frozen: Gate,
 }
 
 impl Links {
@@ -85,7 +86,7 @@ impl Links {
         let slots: Vec<Slot> = Slot::all().filter(is_home).filter(is_free).collect();
         state.give(slots, Some(id));
         drop(state);
-        let (id, links, frozen) = (Mutex::new(id), Arc::clone(self), watch::Sender::new(false));
+        let (id, links, frozen) = (Mutex::new(id), Arc::clone(self), Gate::default());
         Arc::new(Node { id, place, links, news, frozen })
     }
 
@@ -120,6 +121,11 @@ impl Node {
         self.links.decides(room, self.id(), Term(0))
     }
 
+    /// Whether a slot is its own, whatever it knows of that.
+    pub(crate) fn has(&self, slot: Slot) -> bool {
+        self.links.state().table.get(slot).0 == Some(self.id())
+    }
+
     /// Under which term a room is decided, or was last.
     pub(crate) fn term(&self, room: &RoomCode) -> Term {
         self.links.term(room)
@@ -132,7 +138,7 @@ impl Node {
 
     /// Whether it stands still.
     pub(crate) fn is_frozen(&self) -> bool {
-        *self.frozen.borrow()
+        self.frozen.is_shut()
     }
 
     /// Whether servers lose each other in this world.
@@ -142,8 +148,7 @@ impl Node {
 
     /// Returns as soon as the server is not frozen.
     pub(crate) async fn awake(&self) {
-        // What waits is part of the server, which has its end of this.
-        let _ = self.frozen.subscribe().wait_for(|frozen| !*frozen).await;
+        self.frozen.pass().await;
     }
 
     fn note(&self, from: NodeId, to: NodeId, what: impl std::fmt::Display) {

@@ -220,7 +220,7 @@ fn play_schedules(flags: &Flags) -> ExitCode {
 fn work(flags: &Flags, next: &AtomicU64, is_over: &AtomicBool, tell: &Sender<Done>) {
     let transports = (!flags.by.is_empty()).then(|| flags.by.iter().copied().map(TransportKind::from).collect());
     let (kind, network) = (flags.kind.map(Kind::from), flags.network.map(Network::from));
-    let settings = Settings { transports, kind, network, shown: flags.trace };
+    let settings = Settings { transports, kind, network, feed_bug: None, shown: flags.trace };
     if let Some(path) = &flags.frames {
         write_frames(path);
     }

@@ -360,6 +360,22 @@ impl Plan {
         (self.wrong.log_fails, self.wrong.outages, self.wrong.others) = (0.0, 0.0, 0.0);
     }
 
+    /// What the server in this place is given. In some worlds every other one of several is a smaller or a larger machine: it holds, batches
+    /// and remembers otherwise, and decides the same.
+    pub(crate) fn limits_of(&self, place: usize) -> Limits {
+        let mut limits = self.limits.clone();
+        // Not drawn: it is to go with what is.
+        if self.servers > 1 && place % 2 == 1 && limits.room.batch_inputs_max.is_multiple_of(3) {
+            limits.room.batch_inputs_max = 17 - limits.room.batch_inputs_max;
+            limits.room.backlog_events_max = 72 - limits.room.backlog_events_max;
+            limits.room.keys_per_scope_max *= 2;
+            limits.engine.room_idle = limits.engine.room_idle / 2 + Duration::from_millis(300);
+            limits.session.chunk_bytes_max = 4_001 - limits.session.chunk_bytes_max;
+            limits.session.room_quantum_bytes = 1_001 - limits.session.room_quantum_bytes;
+        }
+        limits
+    }
+
     /// Several servers that lose each other, stand still, die, and take each other's rooms. A grace is longer than it takes them to find each other
     /// again.
     fn part(&mut self, rng: &mut StdRng) {

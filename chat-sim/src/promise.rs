@@ -67,6 +67,8 @@ pub enum Promise {
     Agreement,
     /// Who is told to be online is connected to some server, and nobody else is.
     Attendance,
+    /// A backend is told every event of every room at least once, in the order of each, and nothing is missing but what a gap speaks of.
+    Feed,
     /// Every frame is one of the protocol, at a moment when it may come.
     Protocol,
     /// Nothing panics.
@@ -107,6 +109,7 @@ impl fmt::Display for Promise {
             Self::OneOwner => "one server decides for a room",
             Self::Agreement => "all servers say the same",
             Self::Attendance => "who is online is who is connected",
+            Self::Feed => "a backend is told every event of every room, in its order",
             Self::Protocol => "every frame is of the protocol",
             Self::NoPanic => "nothing panics",
         })

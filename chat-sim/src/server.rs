@@ -16,30 +16,20 @@ use rand::rngs::StdRng;
 use tokio::sync::watch;
 
 use crate::archive::Archive;
-use crate::clock::{ServerClock, WorldClock};
+use crate::backend;
+use crate::clock::ServerClock;
 use crate::embedder::Embedder;
 use crate::fence::Fence;
-use crate::links::{Links, Node};
+use crate::ground::Ground;
+use crate::links::Node;
 use crate::locks::lock;
 use crate::network::Lies;
 use crate::pipe::{Cable, End, pipe};
 use crate::plan::Plan;
-use crate::truth::{Truth, Witness};
+use crate::truth::Witness;
 
 /// What the server holds of what a connection does not take yet, at most, as `chat-serve` does.
 pub(crate) const HELD_BYTES: usize = 16 << 10;
-
-/// The log, the clock and the plan: they outlive a server that crashes.
-pub(crate) struct Ground {
-    pub(crate) plan: Plan,
-    pub(crate) truth: Arc<Truth>,
-    pub(crate) log: Arc<FaultyLog<Archive>>,
-    pub(crate) clock: Arc<WorldClock>,
-    pub(crate) embedder: Arc<Embedder>,
-    pub(crate) secret: [u8; 32],
-    /// What connects the servers, where there are several.
-    pub(crate) links: Option<Arc<Links>>,
-}
 
 /// A process that serves.
 pub(crate) struct Server {
@@ -83,7 +73,7 @@ impl Server {
         let witness = Witness { truth, has_log, server: seed, clock: Arc::clone(&clock), node: node.clone() };
         let embedder = Arc::clone(&ground.embedder);
         let mut builder = Engine::builder()
-            .limits(ground.plan.limits.clone())
+            .limits(ground.plan.limits_of(place))
             .clock(Arc::clone(&clock) as _)
             .secret(ground.secret)
             .seed(seed)
@@ -94,13 +84,17 @@ impl Server {
             builder = builder.policy(Arc::clone(&ground.embedder) as _);
         }
         if has_log {
-            let fence = Fence::new(Arc::clone(&ground.log), is_down, seed, Arc::clone(&clock), node.clone());
+            let fence = Fence::new(ground, is_down.clone(), seed, Arc::clone(&clock), node.clone());
             builder = builder.log(Arc::new(fence)).expect("every server has its own");
         }
         if let Some(node) = &node {
             builder = builder.cluster(Arc::clone(node) as _);
         }
         let engine = builder.build();
+        if let Some(backend) = &ground.backend {
+            let (backend, transcript) = (Arc::clone(backend), Arc::clone(&ground.transcript));
+            tokio::spawn(backend::read(backend, engine.clone(), node.clone(), transcript, is_down));
+        }
         let router = transport_ws::routes(engine.clone(), transport_ws::WsConfig::default())
             .merge(transport_sse::routes(engine.clone(), transport_sse::SseConfig::default()))
             .merge(transport_socketio::routes(engine.clone(), transport_socketio::SocketIoConfig::default()));

@@ -1,6 +1,7 @@
 //! What really happened, as the log took it: the measure of what everybody is told.
 
 mod banned;
+mod fed;
 mod incarnation;
 mod members;
 mod said;

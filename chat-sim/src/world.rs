@@ -11,9 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::archive::Archive;
+use crate::backend::{Backend, FeedBug};
 use crate::clock::WorldClock;
 use crate::director::Director;
 use crate::embedder::Embedder;
+use crate::ground::Ground;
 use crate::link::Front;
 use crate::links::Links;
 use crate::network::{Lies, Network};
@@ -22,7 +24,6 @@ use crate::person::{Person, Scene};
 use crate::phase::Phase;
 use crate::plan::{Kind, Plan};
 use crate::promise::Broken;
-use crate::server::Ground;
 use crate::transcript::Transcript;
 use crate::transport_kind::TransportKind;
 use crate::truth::Truth;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub kind: Option<Kind>,
     /// What connects people and servers. Without, each world draws it.
     pub network: Option<Network>,
+    /// What is wrong with the feed of their logs, on purpose.
+    pub feed_bug: Option<FeedBug>,
     /// Prints each line of the transcript as it comes.
     pub shown: bool,
 }
@@ -89,8 +92,26 @@ async fn begin(seed: u64, settings: &Settings) -> World {
         let transcript = Arc::clone(&transcript);
         Links::new(plan.servers, rng.random(), transcript, plan.parts.is_some())
     });
-    let log = Arc::new(FaultyLog::new(Archive::new(Arc::clone(&truth), links.clone())));
-    let ground = Ground { truth: Arc::clone(&truth), log, clock, embedder, secret, links: links.clone(), plan };
+    let backend = Backend::of(seed, &truth, plan.wrong.log_fails, plan.parts.is_some());
+    let backend = backend.filter(|_| plan.has_log).map(|backend| backend.with_bug(settings.feed_bug));
+    if let Some(backend) = &backend {
+        transcript.note("world", format_args!("{:?}", backend.manner));
+    }
+    let backend = backend.map(Arc::new);
+    let bounds = backend.as_ref().map(|backend| backend.bounds());
+    let log = Arc::new(FaultyLog::new(Archive::new(Arc::clone(&truth), links.clone(), bounds)));
+    let (truth_of_all, links_of_all, told) = (Arc::clone(&truth), links.clone(), Arc::clone(&transcript));
+    let ground = Ground {
+        truth: truth_of_all,
+        log,
+        clock,
+        embedder,
+        secret,
+        links: links_of_all,
+        backend,
+        transcript: told,
+        plan,
+    };
     let plan = Arc::new(ground.plan.clone());
     let mut director = Director {
         ground,

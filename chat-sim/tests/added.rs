@@ -1,8 +1,6 @@
 //! Small worlds of people whom the host adds to locked rooms, connected or not, at two servers on one log; and bugs that such worlds find.
 
-#[path = "../../chat-testkit/tests/support/bent.rs"]
-#[allow(dead_code, unreachable_pub, reason = "it is of other tests, too")]
-mod bent;
+mod support;
 
 use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,39 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bent::BentLog;
 use chat_core::fault_injection::{self, Bug};
 use chat_core::{
-    Added, Admission, BanTerms, Clock, Command, ConnectRequest, Connection, Engine, Hello, Identity, Limits, MemberId,
-    Mono, Now, Policy, Reject, RejectCode, Resume, RoomCode, RoomOptions, ServerFrame, SettingsChange, SystemClock,
-    Wall,
+    Added, Admission, BanTerms, Clock, Command, ConnectRequest, Connection, Engine, Hello, Identity, MemberId, Policy,
+    Reject, RejectCode, Resume, RoomOptions, ServerFrame, SettingsChange, Wall,
 };
 use chat_testkit::logs::MemoryLog;
 use chat_testkit::one_room::{nick, settle, take, text};
 use chat_testkit::servers::{Server, Servers};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use support::{Two, VirtualClock, code};
 
-const START: u64 = 1_790_000_000_000;
 const STEPS: usize = 120;
 const ROOMS: [&str; 2] = ["LUNCH", "TEA"];
 const PEOPLE: [&str; 3] = ["ann", "bob", "cid"];
 const DEVICES: usize = 2;
 const INVITE: Duration = Duration::from_secs(60);
-
-/// Its wall goes with virtual time.
-struct VirtualClock(SystemClock);
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Now {
-        let mono = self.0.now().mono;
-        Now { wall: Wall(START + mono.since(Mono(0)).as_millis() as u64), mono }
-    }
-
-    fn instant(&self, mono: Mono) -> tokio::time::Instant {
-        self.0.instant(mono)
-    }
-}
 
 /// Everybody is who their credentials say.
 struct Passes;
@@ -81,25 +63,16 @@ struct World {
     people: Vec<Person>,
 }
 
-fn start(clock: &Arc<VirtualClock>, memory: &Arc<MemoryLog>) -> (Servers, [Arc<Server>; 2], [Engine; 2]) {
-    let servers = Servers::default();
-    let ends = [servers.join(), servers.join()];
-    servers.give_all(&ends[0]);
-    let mut limits = Limits::default();
-    limits.lift_rates();
-    limits.lift_addresses();
-    (limits.session.refusals_per_second, limits.room.invite_time) = (0, INVITE);
-    let engines = ends.each_ref().map(|end| {
-        let builder = Engine::builder().limits(limits.clone()).secret([7; 32]).clock(Arc::clone(clock) as _);
-        let builder = builder.log(Arc::new(BentLog::new(memory)) as _).expect("each has its own");
-        builder.policy(Arc::new(Passes)).cluster(Arc::clone(end) as _).build()
-    });
-    (servers, ends, engines)
+fn start(clock: &Arc<VirtualClock>, memory: &Arc<MemoryLog>) -> Two {
+    let passes: Arc<dyn Policy> = Arc::new(Passes);
+    support::two(clock, memory, &passes, |limits| {
+        (limits.session.refusals_per_second, limits.room.invite_time) = (0, INVITE);
+    })
 }
 
 impl World {
     async fn new(seed: u64) -> Self {
-        let (clock, memory) = (Arc::new(VirtualClock(SystemClock::new())), Arc::new(MemoryLog::new()));
+        let (clock, memory) = (VirtualClock::new(), Arc::new(MemoryLog::new()));
         let (servers, ends, engines) = start(&clock, &memory);
         settle().await;
         for room in ROOMS {
@@ -261,10 +234,6 @@ impl Standing {
 
 async fn speaks(device: &Connection, room: usize) -> bool {
     device.call(Command::send(code(ROOMS[room]), text("hello"))).await.is_ok()
-}
-
-fn code(text: &str) -> RoomCode {
-    RoomCode::parse(text).expect("a valid code")
 }
 
 fn run(seed: u64) {

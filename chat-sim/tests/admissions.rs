@@ -2,9 +2,7 @@
 //!
 //! Apart from the large worlds, whose policy knows everybody in the same way for ever.
 
-#[path = "../../chat-testkit/tests/support/bent.rs"]
-#[allow(dead_code, unreachable_pub, reason = "it is of other tests, too")]
-mod bent;
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,37 +10,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bent::BentLog;
 use chat_core::fault_injection::{self, Bug};
 use chat_core::wire::Status;
 use chat_core::{
-    AccessToken, Admission, Clock, Command, ConnectRequest, Connection, Engine, Hello, Identity, Limits, MemberId,
-    Mono, Nick, Now, Policy, Reject, RejectCode, Resume, Revocation, Role, RoomCode, ServerFrame, SystemClock, Wall,
+    AccessToken, Admission, Clock, Command, ConnectRequest, Connection, Engine, Hello, Identity, MemberId, Nick,
+    Policy, Reject, RejectCode, Resume, Revocation, Role, RoomCode, ServerFrame, Wall,
 };
 use chat_testkit::logs::MemoryLog;
 use chat_testkit::one_room::{nick, settle, take, text};
-use chat_testkit::servers::Servers;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use support::{VirtualClock, code};
 
-const START: u64 = 1_790_000_000_000;
 const STEPS: usize = 120;
 const ROOMS: [&str; 3] = ["LUNCH", "TEA", "DINNER"];
 const PEOPLE: [&str; 3] = ["ann", "bob", "cid"];
-
-/// Its wall goes with virtual time.
-struct VirtualClock(SystemClock);
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Now {
-        let mono = self.0.now().mono;
-        Now { wall: Wall(START + mono.since(Mono(0)).as_millis() as u64), mono }
-    }
-
-    fn instant(&self, mono: Mono) -> tokio::time::Instant {
-        self.0.instant(mono)
-    }
-}
 
 /// What each token is good for.
 #[derive(Default)]
@@ -90,18 +72,10 @@ struct World {
 
 impl World {
     async fn new(seed: u64) -> Self {
-        let (servers, memory) = (Servers::default(), Arc::new(MemoryLog::new()));
-        let ends = [servers.join(), servers.join()];
-        servers.give_all(&ends[0]);
-        let (clock, passes) = (Arc::new(VirtualClock(SystemClock::new())), Arc::new(Passes::default()));
-        let mut limits = Limits::default();
-        limits.lift_rates();
-        limits.lift_addresses();
-        let engines = ends.each_ref().map(|end| {
-            let builder = Engine::builder().limits(limits.clone()).secret([7; 32]).clock(Arc::clone(&clock) as _);
-            let builder = builder.log(Arc::new(BentLog::new(&memory)) as _).expect("each has its own");
-            builder.policy(Arc::clone(&passes) as _).cluster(Arc::clone(end) as _).build()
-        });
+        let memory = Arc::new(MemoryLog::new());
+        let (clock, passes) = (VirtualClock::new(), Arc::new(Passes::default()));
+        let policy: Arc<dyn Policy> = Arc::clone(&passes) as _;
+        let (_, _, engines) = support::two(&clock, &memory, &policy, |_| {});
         let keeper = engines[0].connect(ConnectRequest::default(), Hello::default()).await.expect("guests may");
         for room in ROOMS {
             keeper.call(Command::create(nick("Keeper")).with_room(code(room))).await.expect("it is free");
@@ -323,10 +297,6 @@ impl Person {
         self.alive().filter(|_| self.inside.contains(room))?;
         self.members.get(room).copied()
     }
-}
-
-fn code(text: &str) -> RoomCode {
-    RoomCode::parse(text).expect("a valid code")
 }
 
 fn run(seed: u64) {

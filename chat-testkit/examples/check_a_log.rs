@@ -287,8 +287,8 @@ impl Log for FolderLog {
         if epoch_of(&records) != Some(epoch) {
             return Ok(());
         }
-        for record in &mut records {
-            scrubs.iter().for_each(|scrub| drop(scrub.apply(record)));
+        for scrub in scrubs {
+            records.iter_mut().for_each(|record| _ = scrub.apply(record));
         }
         store(&folder, room, &records).map_err(unwritten)
     }

@@ -5,34 +5,14 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chat_core::{
-    Admission, Command, ConnectRequest, Connection, Engine, EngineBuilder, Event, Hello, Identity, Limits, Log,
-    MemberId, Nick, Policy, Reject, RejectCode, Role, RoomOptions, RoomSecret, ServerFrame, SettingsChange,
+    Command, Connection, Engine, EngineBuilder, Event, Identity, Limits, Log, MemberId, Nick, Reject, RejectCode, Role,
+    RoomOptions, RoomSecret, ServerFrame, SettingsChange,
 };
 use chat_testkit::logs::MemoryLog;
 use support::bent::BentLog;
+use support::passes::{Passes, bob, connect_as};
 use support::{TestLog, builder, code, create, join, joined, log, nick, pass, say_many, settle, take};
-
-/// Everybody is who their credentials say first; a name, a role and rooms may follow.
-struct Passes;
-
-#[async_trait]
-impl Policy for Passes {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        let Some(shown) = &request.credentials else { return Ok(Admission::guest()) };
-        let mut words = shown.split(' ');
-        let mut admission = Admission::of(words.next().and_then(Identity::new));
-        for word in words {
-            admission = match word {
-                "moderator" => admission.with_role(Role::Moderator),
-                "nowhere" => admission.with_rooms([]),
-                name => admission.with_nick(nick(name)),
-            };
-        }
-        Ok(admission)
-    }
-}
 
 fn with(log: &TestLog, change: impl FnOnce(&mut Limits), build: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Engine {
     let mut limits = Limits::default();
@@ -46,15 +26,6 @@ async fn engine(log: &TestLog, change: impl FnOnce(&mut Limits)) -> Engine {
     let options = RoomOptions::new().settings(SettingsChange::new().locked(true));
     engine.room(&code()).create(options).await.expect("made");
     engine
-}
-
-async fn connect_as(engine: &Engine, credentials: &str) -> Connection {
-    let request = ConnectRequest { credentials: Some(credentials.to_owned()), ..ConnectRequest::default() };
-    engine.connect(request, Hello::default()).await.expect("everybody is let in")
-}
-
-fn bob() -> Identity {
-    Identity::new("bob").expect("an identity")
 }
 
 fn bobs_name() -> Nick {

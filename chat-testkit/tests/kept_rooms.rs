@@ -132,6 +132,27 @@ async fn there_are_no_more_rooms_of_the_hosts_in_memory_than_there_may_be() {
     assert_eq!(engine.room(&code()).create(food()).await.map_err(|reject| reject.code), Err(RejectCode::AtCapacity));
 }
 
+#[tokio::test(start_paused = true)]
+async fn rooms_that_are_kept_are_no_more_than_may_be_at_rest_and_in_memory() {
+    let log = log();
+    let engine = engine_with(&log, |limits| {
+        limits.engine.room_idle = Duration::from_secs(1);
+        (limits.engine.rooms_max, limits.engine.rooms_away_max) = (2, 3);
+    });
+    for made in 0..5 {
+        engine.create(RoomOptions::new()).await.unwrap_or_else(|reject| panic!("{made} are made: {reject:?}"));
+        pass(Duration::from_secs(10)).await;
+    }
+    assert_eq!((engine.stats().rooms, engine.stats().rooms_away), (2, 3));
+    let refused = engine.create(RoomOptions::new()).await.map_err(|reject| (reject.code, reject.limit));
+    assert_eq!(refused.map(drop), Err((RejectCode::AtCapacity, Some(2))));
+    // One that is let go of makes place.
+    let one = stored(&log).await.remove(0);
+    engine.room(&one).let_go().await.expect("let go of");
+    pass(HOUR).await;
+    engine.create(RoomOptions::new()).await.expect("there is a place");
+}
+
 fn limits_of_two() -> chat_core::Limits {
     let mut limits = chat_core::Limits::default();
     limits.engine.rooms_max = 2;

@@ -15,7 +15,7 @@ use chat_testkit::servers::{Loss, Server, Servers};
 use support::bent::BentLog;
 use support::{
     GRACE, builder, code, come_back, connect, create, founder, join, joined, newcomer, next_left, next_message, nick,
-    pass, say, settle, texts, texts_of,
+    pass, say, settle, take, texts, texts_of,
 };
 
 /// Two servers over one log. The first owns every room.
@@ -106,6 +106,22 @@ async fn who_types_is_shown_at_other_servers_and_no_longer_than_at_the_owner() {
     // She says nothing more of it: it runs out.
     let typing = next_frame(&mut bob, |frame| matches!(frame, ServerFrame::Typing { .. })).await;
     assert!(matches!(typing, ServerFrame::Typing { members, .. } if members.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_at_another_server_to_have_read_further_than_the_room_goes_is_answered_and_told_no_more() {
+    let Two { engines: [owner, follower], .. } = two();
+    let ann = founder(&owner).await;
+    let mut bob = newcomer(&follower, "Bob").await;
+    joined(&mut bob).await;
+    say(&ann, "one", "k1").await.expect("she is in");
+    settle().await;
+    take(&bob);
+    let answer = bob.call(Command::read(code(), Seq(99))).await.expect("a member may");
+    assert!(matches!(answer, ServerFrame::Read { read, .. } if read.through == Seq(3)), "{answer:?}");
+    settle().await;
+    let told = take(&bob);
+    assert!(!told.iter().any(|frame| matches!(frame, ServerFrame::Read { .. })), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use chat_core::{
     Reject, Resume, ServerFrame,
 };
 use chat_testkit::servers::Loss;
-use support::servers::{Two, two_apart, two_with};
-use support::{code, create, join, joined, pass, seconds, settle, submit, take};
+use support::servers::{NamedByCredentials, Two, leaves_and_messages, named, two_apart, two_with};
+use support::{code, create, join, joined, pass, say, seconds, settle, submit, take};
 
 /// Everybody is Ann.
 struct AllAnn;
@@ -130,4 +130,48 @@ async fn who_comes_back_with_an_ended_session_to_a_server_that_could_not_be_told
     settle().await;
     let again = ann(follower, Some(&token)).await;
     assert_ne!(again.session_id(), id, "it is known here by now, too");
+}
+
+/// A server that the session had been at tells its rooms of the end before the session itself is told. Another device of the person is there until
+/// it leaves: what the session reads ends with that leave.
+#[tokio::test(start_paused = true)]
+async fn who_is_being_ended_hears_nothing_after_the_membership_of_the_person_has_ended() {
+    for moves in [false, true] {
+        let wait = Duration::from_secs(60);
+        let two = two_with(
+            |limits| limits.session.resume_wait = wait,
+            |builder| builder.policy(Arc::new(NamedByCredentials)),
+        );
+        let [owner, follower] = &two.engines;
+        let mut ann = named(owner, "ann", None).await;
+        create(&mut ann).await;
+        let mut before = named(follower, "bea", None).await;
+        join(&before, "Bea").await.expect("she may");
+        let here = joined(&mut before).await;
+        let position = Position { epoch: here.epoch, seq: here.seq };
+        let token = before.token();
+        drop(before);
+        settle().await;
+        let session = named(owner, "bea", Some((&token, position))).await;
+        let device = named(owner, "bea", None).await;
+        join(&device, "Bea").await.expect("she is in");
+        settle().await;
+        take(&session);
+        // What the other server says first is that it has heard.
+        two.servers.lose(&two.ends[1], &two.ends[0], 1, Loss::Silent);
+        let _ended = submit(&session, Command::end());
+        settle().await;
+        if moves {
+            two.servers.give_room(&code(), &two.ends[1]);
+            settle().await;
+            two.servers.give_room(&code(), &two.ends[0]);
+            settle().await;
+        }
+        say(&ann, "still there", "k1").await.expect("she is in");
+        device.call(Command::leave(code())).await.expect("she is in");
+        say(&ann, "alone", "k2").await.expect("she is in");
+        settle().await;
+        let told = leaves_and_messages(&take(&session));
+        assert_eq!(told, (vec!["Bea".to_owned()], vec!["still there".to_owned()]), "moves: {moves}");
+    }
 }

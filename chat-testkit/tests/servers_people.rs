@@ -4,37 +4,14 @@ mod support;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use chat_core::{
-    Admission, Command, ConnectRequest, Connection, Engine, Hello, Identity, Policy, Reject, RejectCode, Resume,
-    SessionEntry, SettingsChange,
-};
+use chat_core::{Command, Engine, Identity, RejectCode, SessionEntry, SettingsChange};
 use chat_testkit::servers::Loss;
+use support::passes::{Passes, bob, connect_again_as};
 use support::servers::{Two, two_with};
 use support::{code, founder, join, joined, nick, seconds, settle, take};
 
-/// Everybody is who their credentials say.
-struct Passes;
-
-#[async_trait]
-impl Policy for Passes {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
-    }
-}
-
 fn two() -> Two {
     two_with(|limits| limits.engine.person_sessions_max = 3, |builder| builder.policy(Arc::new(Passes)))
-}
-
-async fn connect_as(engine: &Engine, who: &str, token: Option<&str>) -> Connection {
-    let request = ConnectRequest { credentials: Some(who.to_owned()), ..ConnectRequest::default() };
-    let resume = token.map(|token| Resume { token: token.to_owned(), positions: Vec::new() });
-    engine.connect(request, Hello { resume, ..Hello::default() }).await.expect("everybody is let in")
-}
-
-fn bob() -> Identity {
-    Identity::new("bob").expect("an identity")
 }
 
 /// Where each is, whether it is connected, and in how many rooms.
@@ -51,9 +28,9 @@ async fn the_sessions_of_a_person_are_those_at_all_servers_each_once() {
     let two = two();
     let Two { engines: [owner, other], .. } = &two;
     let _ann = founder(owner).await;
-    let here = connect_as(owner, "bob", None).await;
+    let here = connect_again_as(owner, "bob", None).await;
     seconds(1).await;
-    let mut there = connect_as(other, "bob", None).await;
+    let mut there = connect_again_as(other, "bob", None).await;
     join(&there, "Bob").await.expect("the room is there");
     joined(&mut there).await;
     settle().await;
@@ -65,7 +42,7 @@ async fn the_sessions_of_a_person_are_those_at_all_servers_each_once() {
     // One that comes back at another server is kept for a while where it was: it is told of once, where it is connected.
     let (session, token) = (here.session_id(), here.token());
     drop(here);
-    let moved = connect_as(other, "bob", Some(&token)).await;
+    let moved = connect_again_as(other, "bob", Some(&token)).await;
     assert_eq!(moved.session_id(), session);
     let known = owner.sessions_of(&bob()).await;
     assert_eq!(shown(&two, &known.sessions), [(Some(1), true, 0), (Some(1), true, 1)]);
@@ -76,7 +53,7 @@ async fn the_sessions_of_a_person_are_those_at_all_servers_each_once() {
 async fn a_server_that_does_not_answer_is_named_and_nobody_waits_for_long() {
     let two = two();
     let Two { engines: [owner, other], .. } = &two;
-    let _there = connect_as(other, "bob", None).await;
+    let _there = connect_again_as(other, "bob", None).await;
     settle().await;
     two.servers.lose(&two.ends[0], &two.ends[1], 1, Loss::Silent);
     let asked = tokio::time::Instant::now();
@@ -101,7 +78,7 @@ async fn no_more_are_named_than_may_be_and_that_there_are_more_is_said() {
     let Two { engines: [owner, other], .. } = &two;
     let mut all = Vec::new();
     for count in 1..=4 {
-        all.push(connect_as(other, "bob", None).await);
+        all.push(connect_again_as(other, "bob", None).await);
         settle().await;
         let known = owner.sessions_of(&bob()).await;
         assert_eq!((known.sessions.len(), known.more), (count.min(3), count > 3));
@@ -123,7 +100,8 @@ async fn who_is_added_comes_in_wherever_they_are_connected_and_whichever_server_
         let Two { engines: [owner, other], .. } = &two;
         let _ann = founder(owner).await;
         lock(owner).await;
-        let (mut here, mut there) = (connect_as(owner, "bob", None).await, connect_as(other, "bob", None).await);
+        let (mut here, mut there) =
+            (connect_again_as(owner, "bob", None).await, connect_again_as(other, "bob", None).await);
         settle().await;
         let added = two.engines[asked].add(&bob(), &code()).with_nick(nick("Bob")).await.expect("added");
         assert_eq!((added.attached, added.invited_until, added.refused), (2, None, None));
@@ -142,9 +120,9 @@ async fn who_is_connected_nowhere_is_invited_at_whichever_server() {
         settle().await;
         let added = two.engines[asked].add(&bob(), &code()).await.expect("invited");
         assert!(added.attached == 0 && added.invited_until.is_some() && added.silent.is_empty(), "{added:?}");
-        let session = connect_as(&two.engines[comes_to], "bob", None).await;
+        let session = connect_again_as(&two.engines[comes_to], "bob", None).await;
         join(&session, "Bob").await.expect("he gets in");
-        let cid = connect_as(&two.engines[comes_to], "cid", None).await;
+        let cid = connect_again_as(&two.engines[comes_to], "cid", None).await;
         assert_eq!(join(&cid, "Cid").await.expect_err("it is locked").code, RejectCode::RoomLocked);
     }
 }
@@ -155,7 +133,7 @@ async fn a_server_that_cannot_be_asked_leaves_who_is_connected_there_with_an_inv
     let Two { engines: [owner, other], .. } = &two;
     let _ann = founder(owner).await;
     lock(owner).await;
-    let session = connect_as(other, "bob", None).await;
+    let session = connect_again_as(other, "bob", None).await;
     settle().await;
     two.cut().await;
     let added = owner.add(&bob(), &code()).with_nick(nick("Bob")).await.expect("invited");

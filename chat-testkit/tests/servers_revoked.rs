@@ -8,40 +8,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chat_core::{
-    AccessToken, Admission, CloseReason, Command, ConnectRequest, Connection, Engine, Hello, Identity, Policy, Reject,
-    RejectCode, Revocation, Role, ServerFrame,
+    AccessToken, Admission, CloseReason, Command, ConnectRequest, Connection, Identity, Policy, Reject, RejectCode,
+    Revocation, Role, ServerFrame,
 };
+use support::passes::{Passes, bob, connect_as};
 use support::servers::{Two, leaves_and_messages, two_with};
-use support::{code, founder, join, joined, nick, say, seconds, settle, take, text};
-
-/// Everybody is who their credentials say first, and what stands behind it: a role and a name.
-struct Passes;
-
-#[async_trait]
-impl Policy for Passes {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        let Some(shown) = &request.credentials else { return Ok(Admission::guest()) };
-        let mut words = shown.split(' ');
-        let admission = Admission::of(words.next().and_then(Identity::new));
-        let role = match words.next() {
-            Some("moderator") => Role::Moderator,
-            _ => Role::Member,
-        };
-        Ok(words.next().map_or(admission.clone(), |name| admission.with_nick(nick(name))).with_role(role))
-    }
-}
+use support::{code, founder, join, joined, say, seconds, settle, take, text};
 
 fn two() -> Two {
     two_with(|_| {}, |builder| builder.policy(Arc::new(Passes)))
-}
-
-async fn connect_as(engine: &Engine, credentials: &str) -> Connection {
-    let request = ConnectRequest { credentials: Some(credentials.to_owned()), ..ConnectRequest::default() };
-    engine.connect(request, Hello::default()).await.expect("everybody is let in")
-}
-
-fn bob() -> Identity {
-    Identity::new("bob").expect("an identity")
 }
 
 /// Ann where the room is decided, and Bob at the other server, a moderator.

@@ -2,10 +2,15 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use chat_core::{Answered, Command, Connection, Extent, MemberId, RejectCode, ServerFrame};
 use chat_testkit::logs::{Fault, Operation, Outcome};
-use support::servers::{Two, two};
-use support::{GRACE, code, connect, fails, founder, join, joined, newcomer, next_left, pass, say, seconds, settle};
+use chat_testkit::servers::Loss;
+use support::servers::{NamedByCredentials, Two, leaves_and_messages, named, two, two_with};
+use support::{
+    GRACE, code, connect, create, fails, founder, join, joined, newcomer, next_left, pass, say, seconds, settle,
+};
 use support::{submit, take, text};
 use tokio::sync::oneshot;
 
@@ -133,4 +138,36 @@ async fn who_has_ended_their_session_meanwhile_is_not_there_for_ever() {
     drop(bob);
     let (left, _) = tokio::time::timeout(GRACE * 3, next_left(&mut ann)).await.expect("he is let go");
     assert_eq!(left, "Bob");
+}
+
+/// Bea ends all of her sessions at the owner. One of them has been at the other server, too, which says that it is ended; the batch that lets her
+/// go for that is undone, and she goes with her grace.
+#[tokio::test(start_paused = true)]
+async fn who_is_being_ended_is_put_back_and_hears_nothing_after_the_end_all_the_same() {
+    let wait = GRACE * 10;
+    let two =
+        two_with(|limits| limits.session.resume_wait = wait, |builder| builder.policy(Arc::new(NamedByCredentials)));
+    let [owner, follower] = &two.engines;
+    let mut cat = named(owner, "cat", None).await;
+    create(&mut cat).await;
+    let mut before = named(follower, "bea", None).await;
+    join(&before, "Bea").await.expect("she may");
+    let position = joined(&mut before).await.position();
+    let token = before.token();
+    drop(before);
+    settle().await;
+    let session = named(owner, "bea", Some((&token, position))).await;
+    settle().await;
+    take(&session);
+    at_work(&two, &cat).await;
+    // What the other server says first is that it has heard.
+    two.servers.lose(&two.ends[1], &two.ends[0], 1, Loss::Silent);
+    let _ended = submit(&session, Command::end().with_extent(Extent::Person));
+    settle().await;
+    is_not_written(&two).await;
+    pass(GRACE * 2).await;
+    say(&cat, "alone", "k2").await.expect("she is in");
+    settle().await;
+    let told = leaves_and_messages(&take(&session));
+    assert_eq!(told, (vec!["Bea".to_owned()], vec!["before".to_owned()]));
 }

@@ -11,8 +11,8 @@ use chat_serve::{ServeConfig, serve};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::data::Kept;
 use super::flags::parse_listen;
+use super::kept::Kept;
 use super::run::listen;
 
 /// Holds what whoever operates the server has to show, as `Authorization: Bearer`.

@@ -226,6 +226,18 @@ fn origin(command: &Command, error: &clap::Error, file: Option<&File>) -> Option
 }
 
 impl<A> Configured<A> {
+    /// Of the names of these variables those that look like a flag's and are none: misspelt, or of another version. `known` are variables
+    /// that are read although they are no flag's.
+    pub fn strangers(&self, variables: impl IntoIterator<Item = OsString>, known: &[&str]) -> Vec<String> {
+        let flags: BTreeSet<&OsStr> = self.command.get_arguments().filter_map(Arg::get_env).collect();
+        let names = variables.into_iter().filter(|name| !flags.contains(name.as_os_str()));
+        let names = names.filter_map(|name| name.into_string().ok());
+        let mut strangers: Vec<String> =
+            names.filter(|name| name.starts_with(VARIABLES) && !known.contains(&name.as_str())).collect();
+        strangers.sort_unstable();
+        strangers
+    }
+
     /// What would be used, flag by flag as a file would have it, each with where it comes from; what is as it is by itself, as comments.
     pub fn report(&self) -> String {
         let mut report = String::new();

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use chat_core::Engine;
 
-use super::data::Kept;
+use super::kept::Kept;
 
 /// `/healthz` answers 200 as long as the process answers at all. `/readyz` answers 503, with the reason, from the moment the server goes down, and
 /// while it shares a database that does not answer.

@@ -16,9 +16,9 @@ use tokio::runtime;
 use tokio::task::JoinHandle;
 
 use super::console::{tell, tell_failure, tell_warning};
-use super::data::Kept;
 use super::descriptors::Descriptors;
 use super::flags::Flags;
+use super::kept::Kept;
 use super::service_manager::ServiceManager;
 use super::signals::{Asked, Signals};
 use super::users::UserFlags;

@@ -164,6 +164,18 @@ fn what_a_check_can_find_out_it_does() {
     assert!(report.contains("chat:...@db") && !report.contains("swordfish"), "{report}");
 }
 
+/// As one of a page that had it wrong.
+#[test]
+fn a_misspelt_variable_is_said_and_what_it_holds_is_not() {
+    let mut misspelt = program();
+    misspelt.env("CHAT_OLD_SECRET", "swordfish").env("CHAT_SECRET_OLD", "8f2d0c4be6a917355d1fb0a8c3e27946".repeat(2));
+    let checked = run(misspelt.arg("--check-config"));
+    let report = text(&checked.stdout);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    assert!(report.contains("# CHAT_OLD_SECRET is in the environment, and nothing reads it"), "{report}");
+    assert!(!report.contains("CHAT_SECRET_OLD") && !report.contains("swordfish"), "{report}");
+}
+
 #[test]
 fn what_can_never_work_is_no_configuration() {
     let refused = |arguments: &[&str], words: &str| {

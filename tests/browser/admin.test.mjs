@@ -1,27 +1,50 @@
 // The operator's page, on a listener of its own: who may see it, what it shows, what it does, and by keyboard alone.
 
 import assert from 'node:assert/strict';
+import { createHmac, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import WebSocket from 'ws';
-import { freePort, PHONE, startServer, withBrowser } from './chat.mjs';
+import { freePort, PATIENCE_MS, PHONE, startServer, withBrowser } from './chat.mjs';
 
 const TOKEN = 'not-to-be-guessed-7';
+/** What the tokens of people are signed with. */
+const SECRET = randomBytes(32).toString('hex');
 
-/** A server with a listener for operators, who have to show the token. */
+/** A token that says who somebody is. */
+function passOf(identity) {
+  const part = value => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const said = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: identity, exp: Math.floor(Date.now() / 1000) + 3600 })}`;
+  return `${said}.${createHmac('sha256', SECRET).update(said).digest('base64url')}`;
+}
+
+/** A server with a listener for operators, who have to show the token; it knows people by tokens, and guests come in too. */
 async function serveOperators() {
   const port = await freePort();
   process.env.CHAT_ADMIN_TOKEN = TOKEN;
-  const flags = ['--send-rate', '0', '--sessions-per-address', '0', '--admin', String(port), '--admin-name', 'Operator'];
+  const folder = mkdtempSync(join(tmpdir(), 'chat-admin-'));
+  writeFileSync(join(folder, 'key'), SECRET);
+  const known = ['--jwt-key', join(folder, 'key')];
+  const flags = ['--send-rate', '0', '--sessions-per-address', '0', '--admin', String(port), '--admin-name', 'Operator', ...known];
   const server = await startServer({ flags });
-  return { ...server, admin: `http://127.0.0.1:${port}` };
+  const stop = () => {
+    rmSync(folder, { recursive: true, force: true });
+    return server.stop();
+  };
+  return { ...server, stop, admin: `http://127.0.0.1:${port}` };
 }
 
-/** Somebody in a room, over a plain WebSocket; `told` is every frame. */
-async function guest(chat, room, nick, type = 'join') {
+/** Somebody in a room, over a plain WebSocket, who may show who they are; `told` is every frame. */
+async function guest(chat, room, nick, type = 'join', identity = null) {
   const socket = new WebSocket(`${chat.server.url.replace('http', 'ws')}/ws`, ['chat.v1']);
   const person = { told: [], socket, say: text => socket.send(JSON.stringify({ type: 'send', id: 2, room, text })) };
   await new Promise((done, fail) => {
-    socket.on('open', () => socket.send(JSON.stringify({ type, id: 1, room, nick })));
+    socket.on('open', () => {
+      if (identity) socket.send(JSON.stringify({ type: 'hello', token: passOf(identity) }));
+      socket.send(JSON.stringify({ type, id: 1, room, nick }));
+    });
     socket.on('error', fail);
     socket.on('message', text => {
       const frame = JSON.parse(text);
@@ -61,11 +84,16 @@ withBrowser('operator', chat => {
     page.problems = page.problems.filter(problem => !/status of (401|404)/.test(problem));
   }
 
+  /** Waits until something is so that no page shows. */
+  const waitFor = async (page, isSo) => {
+    const until = Date.now() + PATIENCE_MS;
+    while (!isSo()) {
+      assert.ok(Date.now() < until, 'it never came true');
+      await page.waitForTimeout(20);
+    }
+  };
   /** Waits for a frame that somebody is told. */
-  const hear = (page, person, wanted) => page.waitForFunction(() => true)
-    .then(async () => {
-      while (!person.told.some(wanted)) await page.waitForTimeout(20);
-    });
+  const hear = (page, person, wanted) => waitFor(page, () => person.told.some(wanted));
 
   const openRoom = async (page, name) => {
     await page.getByLabel('Code', { exact: true }).fill(name.toLowerCase());
@@ -134,6 +162,86 @@ withBrowser('operator', chat => {
     meant(page);
   });
 
+  test('rooms are made, kept and let go of', async t => {
+    code += 1;
+    const name = `MADE-${code}`;
+    const page = await signIn();
+    await page.getByText('New room').click();
+    await page.getByLabel('Its code').fill(name.toLowerCase());
+    await page.getByLabel('Topic').fill('Tea <b>at four</b>');
+    await page.getByLabel('Shown in the lobby').check();
+    await page.getByRole('button', { name: 'Make room' }).click();
+    await page.getByRole('heading', { name, exact: true }).waitFor();
+    await page.locator('#topic').getByText('Tea <b>at four</b>').waitFor();
+    await page.locator('#facts').getByText(/listed · kept/).waitFor();
+    const { rooms } = await (await fetch(`${chat.server.url}/lobby`)).json();
+    assert.ok(rooms.includes(name));
+
+    // The same code again is refused in words.
+    await page.getByText('New room').click();
+    await page.getByLabel('Its code').fill(name);
+    await page.getByRole('button', { name: 'Make room' }).click();
+    await page.locator('#failed').getByText(/./).waitFor();
+    page.problems = page.problems.filter(problem => !/status of 409/.test(problem));
+
+    const ann = await guest(chat, name, 'Ann');
+    t.after(() => ann.socket.close());
+    await page.getByRole('button', { name: 'Let go' }).click();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Let go' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Let go' }).click();
+    await page.getByText(`${name} goes with its last member.`).waitFor();
+    await page.getByRole('button', { name: 'Keep', exact: true }).click();
+    await page.getByText(`${name} is kept while nobody is in it.`).waitFor();
+    await page.getByRole('button', { name: 'Let go' }).waitFor();
+    assert.ok(!ann.told.some(frame => frame.type === 'room_closed'));
+  });
+
+  test('people are added, looked for, restricted and sent away', async t => {
+    const { name } = await room(t);
+    const other = await room(t);
+    const eve = `eve <${code}>`;
+    const zoe = await guest(chat, other.name, 'Zoe', 'join', eve);
+    const page = await signIn();
+    await openRoom(page, name);
+    const add = async (identity, nick) => {
+      await page.locator('#add-identity').fill(identity);
+      await page.locator('#add-nick').fill(nick);
+      await page.getByRole('button', { name: 'Add', exact: true }).click();
+    };
+    await add(eve, 'Zoe');
+    await page.getByText(`${eve} is in the room, with 1 session.`).waitFor();
+    await hear(page, zoe, frame => frame.type === 'joined' && frame.room === name);
+    await add('nobody', 'Max');
+    await page.getByText(/^nobody is not connected, and may come in once until/).waitFor();
+
+    await page.locator('#find-identity').fill(eve);
+    await page.getByRole('button', { name: 'Look' }).click();
+    await page.getByRole('heading', { name: eve }).waitFor();
+    const sessions = page.locator('#person-sessions > li');
+    await sessions.getByRole('button', { name, exact: true }).waitFor();
+    assert.equal(await sessions.count(), 1);
+    if (process.env.CHAT_PICTURES) await page.screenshot({ path: join(process.env.CHAT_PICTURES, `admin-${chat.browserName}.png`), fullPage: true });
+
+    await page.locator('#revoke-what').selectOption('rooms_but');
+    await page.locator('#revoke-rooms').fill(name.toLowerCase());
+    await page.getByRole('button', { name: 'Take back…' }).click();
+    await page.getByText(`They leave all rooms but ${name.toLowerCase()}.`).waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Take back' }).click();
+    await hear(page, zoe, frame => frame.type === 'member_left' && frame.room === other.name);
+    await sessions.getByRole('button', { name: other.name, exact: true }).waitFor({ state: 'detached' });
+
+    const closed = new Promise(done => zoe.socket.on('close', done));
+    await page.getByRole('button', { name: /^End session/ }).click();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'End all sessions…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'End all' }).click();
+    assert.equal(await closed, 4503);
+    await page.getByText('No session is known.').waitFor();
+    await page.getByRole('button', { name: 'Done' }).click();
+    assert.equal(await page.getByRole('heading', { name: eve }).count(), 0);
+  });
+
   test('all is done by keyboard', async t => {
     const { name, ann } = await room(t);
     const page = await signIn();
@@ -182,7 +290,7 @@ withBrowser('operator', chat => {
     // Rooms that are waited for hold nothing up.
     const held = [];
     await page.route(/\/rooms\?/, route => held.push(route));
-    while (held.length === 0) await page.waitForTimeout(20);
+    await waitFor(page, () => held.length > 0);
     await goesOn();
     await goesOn();
     assert.equal(held.length, 1);

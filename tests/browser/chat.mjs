@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, afterEach, before, describe } from 'node:test';
 import { chromium, firefox } from 'playwright-core';
 import WebSocket from 'ws';
+import { endAll, endWithTest, taken } from './begun.mjs';
 
 const HERE = import.meta.dirname;
 const SERVER = process.env.CHAT_SERVER ?? resolve(HERE, '../../target/release/server');
@@ -33,6 +34,8 @@ const FIREFOX = {
 export const EVERY_BROWSER = [CHROMIUM, FIREFOX];
 /** For the others, which would take five minutes more; `CHAT_EVERY_BROWSER=1` runs them in all, too. */
 const BROWSERS = process.env.CHAT_EVERY_BROWSER ? EVERY_BROWSER : [CHROMIUM];
+/** What the page is made of, wherever it is mounted: what it loads, and itself; not what ends alike and goes to the chat. */
+const OF_THE_PAGE = /^[^?#]*\/page\/|^(?!.*\/socket\.io\/)[^?#]*\/(\?.*)?$/;
 /** Longer than any condition takes; reached only when one never comes true. */
 export const PATIENCE_MS = 15_000;
 /** How browsers put it that a WebSocket was cut or refused. */
@@ -59,28 +62,35 @@ function inBrowser({ name: browserName, files, launch }, name, use, serve) {
     const chat = { pages: [], browserName };
     before(async () => {
       chat.server = await serve();
+      chat.ends = taken();
       chat.browser = await launch(path);
       chat.open = (address, options) => openPage(chat, address, options);
     });
     afterEach(async () => {
       const pages = chat.pages.splice(0);
-      await Promise.all(pages.map(page => page.context().close()));
+      await Promise.allSettled(pages.map(page => page.context().close()));
+      await endAll();
       for (const page of pages) assert.deepEqual(page.problems, [], 'errors in the console of a page');
     });
     after(async () => {
       await chat.browser?.close();
-      await chat.server?.stop();
+      await endAll([...chat.ends ?? [], ...taken()]);
     });
     use(chat);
   });
 }
 
-/** Starts the server binary on a port of its own (or on `port`), without rate limits. */
+/** Starts the server binary on a port of its own (or on `port`), without rate limits. It ends with the test at the latest. */
 export async function startServer({ port = null, flags = ['--send-rate', '0', '--sessions-per-address', '0'] } = {}) {
   if (!existsSync(SERVER)) throw new Error(`there is no server at ${SERVER}: build it, or name it in CHAT_SERVER`);
   const listen = `127.0.0.1:${port ?? await freePort()}`;
   const child = spawn(SERVER, ['--listen', listen, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise(done => child.once('exit', done));
+  const stop = () => {
+    child.kill('SIGKILL');
+    return ended;
+  };
+  endWithTest(stop);
   const lines = [];
   await new Promise((ready, fail) => {
     const hear = line => lines.push(line) && line.includes(`http://${listen}`) && ready();
@@ -97,10 +107,7 @@ export async function startServer({ port = null, flags = ['--send-rate', '0', '-
       child.kill('SIGTERM');
       return ended;
     },
-    stop() {
-      child.kill('SIGKILL');
-      return ended;
-    },
+    stop,
   };
 }
 
@@ -113,8 +120,11 @@ export function freePort() {
   });
 }
 
-/** A page of its own person, or with what another one saved; what goes wrong in its console is in `page.problems`. */
-async function openPage(chat, path = '/', { url = chat.server.url, context = null, session = null, ...options } = {}) {
+/**
+ * A page of its own person, or with what another one saved; what goes wrong in its console is in `page.problems`. `prepare()` runs in it before
+ * its own scripts.
+ */
+async function openPage(chat, path = '/', { url = chat.server.url, context = null, session = null, prepare = null, ...options } = {}) {
   const place = context ?? await chat.browser.newContext({ locale: 'en-GB', ...options });
   const page = await place.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
@@ -129,11 +139,12 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
     if (['error', 'warning'].includes(message.type()) && !meant) page.problems.push(message.text());
   });
   chat.pages.push(page);
-  if (FROM_DISK && chat.server.port) await page.route(/\/(page\/.*|\?.*)?$/, fromDisk);
+  if (FROM_DISK && chat.server.port) await page.route(OF_THE_PAGE, fromDisk);
   if (session) await page.addInitScript(saved => {
     // Firefox runs it in the empty page before this one, too, which has no storage.
     if (location.protocol === 'http:') sessionStorage.setItem('chat.client', saved);
   }, session);
+  if (prepare) await page.addInitScript(prepare);
   await page.goto(url + path);
   return page;
 }
@@ -141,7 +152,7 @@ async function openPage(chat, path = '/', { url = chat.server.url, context = nul
 /** Sends what the server would, as the folder has it now. */
 async function fromDisk(route) {
   const path = new URL(route.request().url()).pathname;
-  const file = path === '/' ? 'index.html' : path.replace('/page/', '');
+  const file = path.endsWith('/') ? 'index.html' : path.replace(/^.*\/page\//, '');
   const { headers } = await fetch(new URL(path, route.request().url()));
   const policy = headers.get('content-security-policy');
   await route.fulfill({ path: join(PAGE, file), headers: policy ? { 'content-security-policy': policy } : {} });
@@ -231,11 +242,18 @@ export async function connectClient(url) {
     waiting.get(frame.id)?.(frame);
     waiting.delete(frame.id);
   });
+  endWithTest(() => socket.terminate());
   await new Promise((open, fail) => socket.once('open', open).once('error', fail));
   return {
     request(frame) {
       id += 1;
-      const answer = new Promise(done => waiting.set(id, done));
+      const answer = new Promise((done, fail) => {
+        const inVain = setTimeout(() => fail(new Error(`no answer to ${frame.type}`)), PATIENCE_MS);
+        waiting.set(id, told => {
+          clearTimeout(inVain);
+          done(told);
+        });
+      });
       socket.send(JSON.stringify({ ...frame, id }));
       return answer;
     },

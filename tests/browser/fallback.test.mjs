@@ -12,15 +12,7 @@ const MARK = 'chat.websocket-blocked';
 
 withBrowser('fallback', chat => {
   /** Declares a test with a proxy in front of the server. */
-  const behindProxy = (name, rules, run) => test(name, async () => {
-    const proxy = await startProxy(chat.server.port, rules);
-    try {
-      await run(proxy);
-    } finally {
-      for (const page of chat.pages) if (page.url().startsWith(proxy.url)) await page.goto('about:blank');
-      proxy.stop();
-    }
-  });
+  const behindProxy = (name, rules, run) => test(name, async () => run(await startProxy(chat.server.port, rules)));
   const waitFor = async isSo => {
     const until = Date.now() + PATIENCE_MS;
     while (!isSo()) {
@@ -141,10 +133,8 @@ withBrowser('fallback', chat => {
       await ann.waitForFunction(() => document.querySelector('#connection').dataset.state === 'waiting');
       await ann.getByRole('button', { name: 'Try now' }).click();
     }
-    const again = await startServer({ port: server.port });
+    await startServer({ port: server.port });
     await over(ann, 'WebSocket');
     assert.equal(await mark(ann), null);
-    await ann.context().close();
-    await again.stop();
   });
 });

@@ -1,6 +1,7 @@
 // A line between page and server that can be cut and mended, and proxies that are no friends of WebSocket.
 
 import { connect, createServer } from 'node:net';
+import { endWithTest } from './begun.mjs';
 
 const REFUSAL = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
 
@@ -55,6 +56,11 @@ export async function startProxy(port, rules = {}) {
     isCut = true;
     for (const socket of sockets) socket.destroy();
   };
+  const stop = () => {
+    cut();
+    server.close();
+  };
+  endWithTest(stop);
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     seen,
@@ -63,9 +69,6 @@ export async function startProxy(port, rules = {}) {
     mend() {
       isCut = false;
     },
-    stop() {
-      cut();
-      server.close();
-    },
+    stop,
   };
 }

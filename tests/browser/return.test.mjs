@@ -68,7 +68,6 @@ withBrowser('return', chat => {
     assert.deepEqual(await messages(ann), all);
     assert.deepEqual(await notices(ann), ['Bob joined']);
     await bob.getByText('No connection.').waitFor({ state: 'hidden' });
-    proxy.stop();
   });
 
   test('after a restart without a log the page says that the room is gone, and keeps what was written', async () => {
@@ -81,7 +80,7 @@ withBrowser('return', chat => {
     await ann.getByText('No connection.').waitFor();
     await say(ann, 'typed while it was down');
     await ann.getByLabel('Waiting to be sent').waitFor();
-    const again = await startServer({ port: server.port });
+    await startServer({ port: server.port });
     await ann.getByRole('heading', { name: 'This room no longer exists' }).waitFor({ timeout: 2 * PATIENCE_MS });
     assert.deepEqual(await messages(ann), ['hello', 'typed while it was down']);
     assert.equal(await ann.getByLabel('Not sent').count(), 1);
@@ -91,8 +90,6 @@ withBrowser('return', chat => {
     assert.equal(await ann.locator('#room-code').textContent(), code);
     // What was said before stays to be read.
     assert.deepEqual(await messages(ann), ['hello', 'typed while it was down']);
-    await ann.context().close();
-    await again.stop();
   });
 
   test('what was asked for while the server is away is done when it is back', async () => {
@@ -104,10 +101,8 @@ withBrowser('return', chat => {
     await ann.getByLabel('Room name').fill('patience');
     await ann.getByRole('button', { name: 'Create room' }).click();
     await ann.getByRole('button', { name: 'Waiting…' }).waitFor();
-    const again = await startServer({ port: server.port });
+    await startServer({ port: server.port });
     await inRoom(ann, 'PATIENCE');
-    await ann.context().close();
-    await again.stop();
   });
 });
 
@@ -141,17 +136,11 @@ withBrowser('a new room under an old code', chat => {
         const { messages: all } = await stranger.request({ type: 'history', room: 'LUNCH' });
         return all.map(({ nick, text }) => `${nick}: ${text}`);
       },
-      async end() {
-        stranger.close();
-        await ann.context().close();
-        proxy.stop();
-        await again.stop();
-      },
     };
   }
 
   test('nothing that was written for the old room is sent, until it is sent again', async () => {
-    const { ann, said, end } = await inRoomOfAStranger(['a secret', 'another'], 'half a sec');
+    const { ann, said } = await inRoomOfAStranger(['a secret', 'another'], 'half a sec');
     assert.deepEqual(await messages(ann), ['a secret', 'another']);
     assert.equal(await ann.getByLabel('Not sent').count(), 2);
     assert.equal(await ann.getByLabel('Message', { exact: true }).isVisible(), false);
@@ -171,19 +160,17 @@ withBrowser('a new room under an old code', chat => {
     await ann.getByRole('button', { name: 'Send again' }).click();
     await hear(ann, 'a secret');
     assert.deepEqual(await said(), ['Ann: who are you?', 'Ann: a secret']);
-    await end();
   });
 
   test('whoever does not want to stay leaves, and has told nothing', async () => {
-    const { ann, said, end } = await inRoomOfAStranger(['a secret'], '');
+    const { ann, said } = await inRoomOfAStranger(['a secret'], '');
     await ann.getByRole('button', { name: 'Leave', exact: true }).click();
     await ann.getByRole('button', { name: 'Create room' }).waitFor();
     assert.deepEqual(await said(), []);
-    await end();
   });
 
   test('the question outlives a reload, and nothing is sent by that', async () => {
-    const { ann, said, end } = await inRoomOfAStranger(['a secret'], 'half a sec');
+    const { ann, said } = await inRoomOfAStranger(['a secret'], 'half a sec');
     await ann.reload();
     await ann.getByRole('heading', { name: 'This is a new room' }).waitFor();
     await inRoom(ann, 'LUNCH');
@@ -192,6 +179,5 @@ withBrowser('a new room under an old code', chat => {
     await say(ann, 'hello?');
     await hear(ann, 'hello?');
     assert.deepEqual(await said(), ['Ann: hello?']);
-    await end();
   });
 }, { browsers: EVERY_BROWSER });

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, resolve } from 'node:path';
 import { WebSocketServer } from 'ws';
+import { endWithTest } from './begun.mjs';
 import { inRoom, PATIENCE_MS, tryToEnter } from './chat.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../../examples/page');
@@ -54,19 +55,30 @@ export async function serveScript() {
     connections.push(line);
   });
   await new Promise(done => http.listen(0, '127.0.0.1', done));
+  const sockets = new Set();
+  http.on('connection', socket => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  const stop = () => {
+    http.close();
+    // Also those that became WebSockets.
+    for (const socket of sockets) socket.destroy();
+  };
+  endWithTest(stop);
   return {
     url: `http://127.0.0.1:${http.address().port}`,
     connection: connections.next,
+    /** Passes over connections that nobody has asked for, as that of a page that came back as its test ended. */
+    forget: connections.clear,
     connectionsMade: () => made,
-    stop() {
-      http.closeAllConnections();
-      http.close();
-    },
+    stop,
   };
 }
 
 /** Bob's page in the room LAB as `told` by its `joined`, and the connection of it. */
 export async function enterLab(chat, { features = [], ...told } = {}, options = undefined) {
+  chat.server.forget();
   const bob = await chat.open('/', options);
   const line = await chat.server.connection();
   await line.next('hello');
@@ -83,6 +95,7 @@ function queue() {
   const items = [];
   const waiting = [];
   return {
+    clear: () => items.splice(0),
     push: item => waiting.length > 0 ? waiting.shift()(item) : items.push(item),
     next: () => items.length > 0 ? Promise.resolve(items.shift()) : new Promise((done, fail) => {
       const take = item => {

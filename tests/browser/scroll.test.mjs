@@ -154,7 +154,7 @@ withBrowser('scroll', chat => {
     const told = lines(1, LAST).map((line, index) => ({ ...line, text: 'word '.repeat(1 + index * 37 % 400) }));
     const { bob } = await enterLab(chat, { seq: LAST, history: told });
     await bob.waitForFunction(() =>
-      [...document.querySelectorAll('#rows > .block')].every(block => getComputedStyle(block).contentVisibility === 'auto'));
+      [...document.querySelectorAll('#rows > .block:not(:empty)')].every(block => getComputedStyle(block).contentVisibility === 'auto'));
     await stands(bob);
     const drawn = await bob.evaluate(() => [...document.querySelectorAll('.message .text')]
       .filter(node => node.checkVisibility({ contentVisibilityAuto: true })).length);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  chooseFor,  connectClient, create, enter, hear, inRoom, messages, notice, notices, say, startServer, tryToEnter, withBrowser,
+  chooseFor, connectClient, create, enter, hear, inRoom, messages, notice, notices, say, startServer, tryToEnter, withBrowser,
 } from './chat.mjs';
 
 withBrowser('talk', chat => {
@@ -120,8 +120,6 @@ withBrowser('talk', chat => {
     for (const text of wanted) await say(ann, text);
     await hear(ann, 'line 25');
     assert.deepEqual(await messages(ann), wanted);
-    await ann.context().close();
-    await server.stop();
   });
 
   test('a field that grows with its text leaves the log at its end', async () => {

@@ -70,8 +70,6 @@ withBrowser('transports', chat => {
       for (const page of [ann, bob]) assert.deepEqual(await messages(page), ['one', 'two', 'three', 'four']);
       assert.deepEqual(await notices(ann), ['Bob joined']);
       await over(bob, words);
-      await bob.context().close();
-      proxy.stop();
     });
 
     test(`over ${words}: a copied tab takes over, and the first one stays quiet`, async () => {
@@ -97,15 +95,13 @@ withBrowser('transports', chat => {
       const code = await create(ann, 'Ann');
       await server.drain();
       await ann.getByText(/The server is restarting\.|No connection\./).waitFor();
-      const again = await startServer({ port: server.port });
+      await startServer({ port: server.port });
       await ann.getByRole('heading', { name: 'This room no longer exists' }).waitFor({ timeout: 2 * PATIENCE_MS });
       await over(ann, words);
       await ann.getByRole('button', { name: 'Create it again' }).click();
       await inRoom(ann, code);
       await say(ann, 'here again');
       await hear(ann, 'here again');
-      await ann.context().close();
-      await again.stop();
     });
   }
 

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import Ajv07 from 'ajv';
 import Ajv from 'ajv/dist/2020.js';
+import specifications from '@asyncapi/specs';
 
 const ROOT = new URL('../../', import.meta.url);
 const SIMULATOR = process.env.CHAT_SIM ?? new URL('target/release/chat-sim', ROOT).pathname;
@@ -55,6 +57,21 @@ const strict = {
   client: checker(closed(read('client-frame.json'))),
   server: checker(closed(read('server-frame.json'))),
 };
+
+test('the AsyncAPI document is one, and all that it refers to is in it', () => {
+  const document = read('asyncapi.json');
+  // It brings the draft that it is written in along.
+  const ajv = new Ajv07({ strict: false, validateFormats: false, meta: false, validateSchema: false });
+  const check = ajv.compile(specifications.schemas['3.0.0']);
+  assert.ok(check(document), ajv.errorsText(check.errors, { separator: '\n' }));
+  assert.ok(!check({ ...document, operations: { hear: { action: 'listen' } } }), 'what is wrong is found');
+  const references = JSON.stringify(document).matchAll(/"\$ref":"(#[^"]*)"/g);
+  for (const [, reference] of references) {
+    const steps = reference.slice(2).split('/').map(step => decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~'));
+    const target = steps.reduce((part, step) => part?.[step], document);
+    assert.notEqual(target, undefined, reference);
+  }
+});
 
 test('every example of the protocol page follows its schema', () => {
   const page = readFileSync(new URL('docs/protocol.md', ROOT), 'utf8');

@@ -108,8 +108,9 @@ impl Watch {
         loop {
             let due = Instant::now() + self.interval;
             let is_cutting = tokio::select! {
-                () = sleep_until(due) => false,
+                biased;
                 () = &mut cutting => true,
+                () = sleep_until(due) => false,
             };
             if is_cutting {
                 // Before the look: another time is not missed.

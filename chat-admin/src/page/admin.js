@@ -1,5 +1,7 @@
 // The operator's page: it asks the routes beside it, shows what they say, and has them act. The token is in the session storage of this tab.
 
+import { people } from './people.js';
+
 /** How often everything is asked for again, and how much of it the charts show: the last five minutes. */
 const EVERY_MS = 3000;
 /** Longer than this for how the server is, which waits for no database, and it does not answer. */
@@ -184,6 +186,8 @@ async function showRoom() {
   const { settings } = info;
   const set = [settings.locked && 'locked', settings.read_only && 'read-only', settings.secret && 'with a secret', settings.listed && 'listed',
     settings.slow_ms && `slow mode of ${settings.slow_ms / 1000} s`, info.protected && 'protected', info.kept && 'kept'].filter(Boolean);
+  byId('keep').hidden = info.kept;
+  byId('let-go').hidden = !info.kept;
   put(byId('facts'), [`${info.online} of ${info.members} here`, `event ${info.seq}`, `last at ${time(info.last_at)}`, ...set, `in logs ${tag}`].join(' · '));
   showMembers(code, members);
   showMessages(code, messages.messages);
@@ -298,6 +302,7 @@ function signIn(words) {
   byId('charts').replaceChildren();
   byId('rooms').replaceChildren();
   leave();
+  person.close();
   const dialog = byId('sign-in');
   if (!dialog.open) dialog.showModal();
 }
@@ -352,6 +357,8 @@ function looked(errors) {
   wrong = error && error.status !== 404 ? error.message : '';
 }
 
+const person = people({ byId, make, put, sync, ask, act, attempt, sure, enter, inRoom, openRoom: () => open });
+
 byId('sign-in').addEventListener('cancel', event => event.preventDefault());
 byId('sign-in').addEventListener('close', () => {
   sessionStorage.setItem(TOKEN, byId('token').value.trim());
@@ -372,6 +379,26 @@ byId('say').addEventListener('submit', async event => {
   const text = byId('say-text').value;
   await act('It was said.', inRoom(open, '/messages'), { name: byId('say-name').value, text });
   if (!byId('failed').textContent) byId('say-text').value = '';
+});
+byId('make').addEventListener('submit', event => {
+  event.preventDefault();
+  const said = name => byId(`make-${name}`).value.trim();
+  const [room, topic, owner] = ['code', 'topic', 'owner'].map(said);
+  const settings = { listed: byId('make-listed').checked, locked: byId('make-locked').checked };
+  const body = { ...room && { room }, ...topic && { topic }, ...owner && { owner }, protected: byId('make-protected').checked, settings };
+  attempt(async () => {
+    const made = await ask('rooms', { method: 'POST', body });
+    byId('make').reset();
+    byId('make').parentElement.open = false;
+    await Promise.all([showRooms(), enter(made.room)]);
+    put(byId('told'), `${made.room} was made, and is kept.`);
+  });
+});
+byId('keep').addEventListener('click', () => act(`${open} is kept while nobody is in it.`, inRoom(open, '/keep'), {}));
+byId('let-go').addEventListener('click', async () => {
+  const code = open;
+  if (!await sure(`Let go of ${code}?`, 'It goes with its last member, and what was said in it: now, if nobody is in it.', 'Let go')) return;
+  await act(`${code} goes with its last member.`, inRoom(code, '/let-go'), {});
 });
 byId('close').addEventListener('click', async () => {
   const code = open;

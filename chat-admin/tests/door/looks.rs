@@ -86,7 +86,12 @@ async fn the_server_says_its_names_and_when_clients_should_not_be_sent_to_it() {
 #[tokio::test]
 async fn the_page_may_do_nothing_but_ask_these_routes() {
     let door = Door::new();
-    for (path, kind) in [("/", "text/html"), ("/admin.js", "text/javascript"), ("/admin.css", "text/css")] {
+    for (path, kind) in [
+        ("/", "text/html"),
+        ("/admin.js", "text/javascript"),
+        ("/people.js", "text/javascript"),
+        ("/admin.css", "text/css"),
+    ] {
         let request = Request::get(path).body(Body::empty()).expect("a request");
         let response = door.router.clone().oneshot(request).await.expect("infallible");
         let line = |name: &str| response.headers()[name].to_str().expect("text").to_owned();

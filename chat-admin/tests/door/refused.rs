@@ -54,7 +54,7 @@ async fn nothing_but_health_and_the_page_is_for_who_shows_no_token() {
             "{method} {uri} {headers:?}"
         );
     }
-    for open in ["/healthz", "/readyz", "/", "/admin.js", "/admin.css", "/openapi.json"] {
+    for open in ["/healthz", "/readyz", "/", "/admin.js", "/people.js", "/admin.css", "/openapi.json"] {
         assert_eq!(door.send(request("GET", open, &[], Body::empty())).await.0, StatusCode::OK, "{open}");
     }
     // The token in the query is not read, and not passed over either.

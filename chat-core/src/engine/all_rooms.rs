@@ -12,6 +12,8 @@ use crate::engine::feed::overlay::Change;
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::shared::Shared;
 use crate::engine::standstill::{Standstill, behind, oldest};
+#[cfg(feature = "fault_injection")]
+use crate::fault_injection::{Bug, is};
 use crate::meters::{DeliveryOutcome, FeedCounts, FeedPlace};
 use crate::ports::{
     AppendError, FeedBatch, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, LogFeed, Owner, ReadError,
@@ -202,6 +204,10 @@ impl Feed {
         }
         let slice = self.shared.log_feed()?.since(self.cursor.as_ref(), PAGE).await?;
         self.cursor = Some(slice.next.clone());
+        #[cfg(feature = "fault_injection")]
+        if let (Some(name), true) = (&self.name, is(Bug::DoneAhead)) {
+            self.shared.log_feed()?.put_feed(name, &slice.next).await?;
+        }
         if let Some(counts) = &self.counts {
             let (behind, oldest) = (behind(&slice), oldest(&slice));
             counts.is_at(FeedPlace { is_here: true, is_stalled: false, behind, oldest });
@@ -228,6 +234,11 @@ impl Feed {
             return Ok(false);
         }
         if self.read_under == Some(owner) {
+            return Ok(true);
+        }
+        #[cfg(feature = "fault_injection")]
+        if self.cursor.is_some() && is(Bug::ReadFeedOn) {
+            self.read_under = Some(owner);
             return Ok(true);
         }
         let known = feed.feeds().await?.into_iter().find(|(known, _)| known == name);

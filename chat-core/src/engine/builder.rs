@@ -174,7 +174,7 @@ impl EngineBuilder {
             peers: Peers::default(),
             began,
             letters: AtomicU64::new(0),
-            registry: Registry::new(),
+            registry: Registry::new(self.ids.hashing()),
             away: Arc::default(),
             work: run::start,
             timers: Arc::clone(&timers),

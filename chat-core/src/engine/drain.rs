@@ -52,10 +52,11 @@ pub(crate) async fn drain(shared: &Arc<Shared>, spread: Duration) {
 
 /// Everybody who is connected now is told to come back at once; who comes meanwhile, or comes back, is let in.
 pub(crate) async fn send_away(shared: &Shared, spread: Duration) {
-    let connections: Vec<Arc<ConnectionState>> = {
+    let mut connections: Vec<Arc<ConnectionState>> = {
         let sessions = shared.lock_sessions();
         sessions.by_id.values().filter_map(|cell| cell.lock().connection.clone()).collect()
     };
+    connections.sort_unstable_by_key(|connection| connection.generation);
     tracing::info!(connections = connections.len(), "everybody is told to come back, at another server");
     send_on(shared, &connections, spread).await;
 }

@@ -39,6 +39,7 @@ pub(crate) async fn run(engine: Weak<Shared>, timers: Arc<Timers>) {
         };
         match next {
             Some(at) => tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(at) => {}
                 () = timers.sooner.notified() => {}
             },

@@ -34,7 +34,7 @@ impl Node {
         state.troubles.begin(self.place);
         state.stills.begin(self.place);
         drop(state);
-        self.frozen.send_replace(true);
+        self.frozen.shut();
         let node = Arc::clone(self);
         tokio::spawn(async move {
             let is_deposed = node.stand_still(time).await;
@@ -61,7 +61,7 @@ impl Node {
 
     async fn wake(&self, time: Duration, clock_stands: bool, is_deposed: bool) {
         let (believes, finds) = self.go_on(time > LEASE && !clock_stands);
-        self.frozen.send_replace(false);
+        self.frozen.open();
         sleep(believes).await;
         self.find_out(is_deposed);
         // It may be waiting for what comes to the server that it was.

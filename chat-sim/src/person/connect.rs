@@ -17,6 +17,9 @@ use crate::summary::summary;
 use crate::transport_kind::TransportKind;
 use crate::view::{Stay, View};
 
+/// A server that begins to decide for a room is told within this who is attached at others.
+const TOLD_WHO_IS_WHERE: Duration = Duration::from_secs(5);
+
 /// A connection that one has taken over from.
 pub(super) struct Older {
     /// In which place its server is.
@@ -179,11 +182,14 @@ impl Person {
         }
     }
 
-    /// Once the newer connection is live where the older one was, the older one is over. In another stay the room does not know the older one; and
-    /// where its server cannot be reached, it is told once that can be, if the newer one is still there.
+    /// Once the newer connection is live where the older one was, the older one is over. In another stay the room does not know the older one; where
+    /// its server cannot be reached, it is told once that can be, if the newer one is still there; and so it is where a server has just begun to
+    /// decide, and has not heard yet who is where.
     pub(super) fn replaces(&mut self) {
         let Some(Older { stays, place, .. }) = self.older.as_ref().filter(|_| self.welcomed) else { return };
-        if !self.live_stays().is_disjoint(stays)
+        let known = if self.scene.plan.parts.is_some() { TOLD_WHO_IS_WHERE } else { Duration::ZERO };
+        let live = self.views.values().filter(|view| view.is_live_for(known)).map(View::stay);
+        if !live.collect::<BTreeSet<Stay>>().is_disjoint(stays)
             && !self.was_cut_off(*place)
             && let Some(older) = self.older.take()
         {

@@ -87,9 +87,7 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Protect => roles::protect(model, now),
         Input::Keep { on } => keeping::keep(model, now, *on),
         Input::Invite { identity } => inviting::invite(model, now, identity),
-        Input::Erase { identity, alias, members, is_told_of } => {
-            erasing::erase(model, now, identity, *alias, (members, *is_told_of))
-        }
+        Input::Erase { .. } => erase(model, now, input),
         Input::Erased { alias } => Ok(erasing::erased(model, *alias)),
         Input::Scrubbed { through } => Ok(erasing::scrubbed(model, now, *through)),
         Input::Look => Ok(decision(Vec::new(), None, Answer::Nothing)),
@@ -215,8 +213,31 @@ fn redact_all(model: &Model, now: Now, by: &Actor, member: MemberId, from: Optio
     Ok(decision(records, None, Answer::Done { seq }))
 }
 
+fn erase(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
+    let Input::Erase { identity, alias, members, is_told_of } = input else { unreachable!("it is the only one") };
+    let Some(mut begun) = erasing::begin(model, now, identity, *alias, (members, *is_told_of))? else {
+        return Ok(erasing::erased(model, *alias));
+    };
+    let note = match begun.here.clone() {
+        Some(here) => {
+            let event = Event::Left { nick: here.nick, reason: LeaveReason::Left, held: None };
+            begun.records.push(begun.then.add(now, Told::from(model.notices()), Some(here.id), event, None));
+            begun.records.extend(consequences(&mut begun.then, now));
+            time_for_the_empty(&begun.then)
+        }
+        None => {
+            if let Some(heir) = roles::heir(model).filter(|_| begun.had_seat) {
+                let event = Event::RoleChanged { member: heir, role: Role::Owner };
+                begun.records.push(begun.then.add(now, Told::Yes, None, event, None));
+            }
+            None
+        }
+    };
+    Ok(erasing::end(begun, now, *alias, note))
+}
+
 /// What follows by itself once somebody is gone: an owner, notices, an end.
-pub(super) fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
+fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     let mut records = Vec::new();
     let members = then.members();
     let facts = then.facts();
@@ -236,7 +257,7 @@ pub(super) fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
 }
 
 /// A record does not say what a monotonic clock shows, so a room that is left empty has to be told, and one that was left by its owner.
-pub(super) fn time_for_the_empty(then: &Model) -> Option<Note> {
+fn time_for_the_empty(then: &Model) -> Option<Note> {
     let leaves =
         then.facts().into_iter().rev().find(|record| matches!(record.event, Event::Left { .. } | Event::Kicked { .. }));
     let holds = leaves.is_some_and(|record| matches!(record.event, Event::Left { held: Some(_), .. }));

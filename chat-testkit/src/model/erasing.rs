@@ -1,12 +1,13 @@
 //! People whom the host has erased: each question reads all facts anew.
 
-use chat_core::room::{Answer, Decision};
+use chat_core::room::{Answer, Decision, Note};
 use chat_core::{
-    Event, Identity, LeaveReason, MemberId, Now, Offset, PersonHash, RecordVersion, RejectCode, Role, Scope, SessionId,
+    Event, Identity, MemberId, Now, Offset, PersonHash, Record, RecordVersion, RejectCode, Scope, SessionId,
 };
 
+use super::facts::Person;
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, act, facts, reactions, roles, seat};
+use super::{Model, Refusal, Told, facts, reactions, seat};
 
 /// People whom the log may name at once.
 const OWED_MAX: usize = 16;
@@ -36,16 +37,28 @@ pub(super) fn scrubbed(model: &Model, now: Now, through: Offset) -> Decision {
     decision(records.into_iter().collect(), None, Answer::Nothing)
 }
 
+/// Somebody who is being erased: what they said is taken back, and whoever is here has still to leave.
+pub(super) struct Begun {
+    pub(super) then: Model,
+    pub(super) records: Vec<Record>,
+    /// Who they are, where they are here.
+    pub(super) here: Option<Person>,
+    /// Whether the owner's seat is held for them, and somebody follows.
+    pub(super) had_seat: bool,
+    members: Vec<MemberId>,
+}
+
 /// Of whom the log is known to tell; else of who is in, or has a place: what else a room may remember of somebody, the model is not asked about.
-pub(super) fn erase(
+/// Nothing of whom nothing is known, and who is being erased already.
+pub(super) fn begin(
     model: &Model,
     now: Now,
     identity: &Identity,
     alias: SessionId,
     (known, is_told_of): (&[MemberId], bool),
-) -> Result<Decision, Refusal> {
+) -> Result<Option<Begun>, Refusal> {
     if owed(model).into_iter().any(|(owed, _)| owed == alias) {
-        return Ok(erased(model, alias));
+        return Ok(None);
     }
     let scope = Scope::Identity(identity.clone());
     let all = model.facts();
@@ -58,38 +71,26 @@ pub(super) fn erase(
     members.sort();
     members.dedup();
     if members.is_empty() && !is_told_of {
-        return Ok(erased(model, alias));
+        return Ok(None);
     }
-    if model.writes < RecordVersion::PERSONS {
-        return Err(refusal(RejectCode::Unavailable, None));
-    }
-    if owed(model).len() >= OWED_MAX {
+    if model.writes < RecordVersion::PERSONS || owed(model).len() >= OWED_MAX {
         return Err(refusal(RejectCode::Unavailable, None));
     }
     let (mut then, mut records) = (model.clone(), Vec::new());
     for &member in &members {
         records.extend(reactions::take_all_back(model, &mut then, now, None, member, None)?);
     }
-    let note = match &here {
-        Some(here) => {
-            let event = Event::Left { nick: here.nick.clone(), reason: LeaveReason::Left, held: None };
-            records.push(then.add(now, Told::from(model.notices()), Some(here.id), event, None));
-            records.extend(act::consequences(&mut then, now));
-            act::time_for_the_empty(&then)
-        }
-        None => {
-            let had_seat = seat::seat(&all).is_some_and(|seat| seat.scope == scope) && !model.is_protected();
-            if let Some(heir) = roles::heir(model).filter(|_| had_seat) {
-                let event = Event::RoleChanged { member: heir, role: Role::Owner };
-                records.push(then.add(now, Told::Yes, None, event, None));
-            }
-            None
-        }
-    };
+    let had_seat = seat::seat(&all).is_some_and(|seat| seat.scope == scope) && !model.is_protected();
+    Ok(Some(Begun { then, records, here, had_seat, members }))
+}
+
+/// The decision, once they have left.
+pub(super) fn end(begun: Begun, now: Now, alias: SessionId, note: Option<Note>) -> Decision {
+    let Begun { mut then, mut records, members, .. } = begun;
     let is_owed = then.epoch().is_some();
     if is_owed {
         let event = Event::Erased { person: PersonHash(0), alias, members };
         records.push(then.add(now, Told::No, None, event, None));
     }
-    Ok(decision(records, note, Answer::Erased { is_owed }))
+    decision(records, note, Answer::Erased { is_owed })
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "every test file uses its own part of this")]
 
 pub mod bent;
+pub mod passes;
 pub mod servers;
 pub mod stage;
 

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chat_core::{Clock, Engine, EngineBuilder, Limits, Mono, Now, ServerFrame, SystemClock};
+use async_trait::async_trait;
+use chat_core::{
+    Admission, Clock, ConnectRequest, Connection, Engine, EngineBuilder, Hello, Identity, Limits, Mono, Now, Policy,
+    Position, Reject, Resume, ServerFrame, SystemClock,
+};
 use chat_testkit::logs::{FaultyLog, MemoryLog};
 use chat_testkit::servers::{Server, Servers};
 use tokio::time::Instant;
 
 use super::bent::BentLog;
-use super::{builder, settle};
+use super::{builder, code, settle};
 
 /// The first owns every room.
 pub struct Two {
@@ -86,6 +90,24 @@ impl Two {
         self.servers.mend(&self.ends[0], &self.ends[1]);
         settle().await;
     }
+}
+
+/// Everybody is who their credentials say.
+pub struct NamedByCredentials;
+
+#[async_trait]
+impl Policy for NamedByCredentials {
+    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
+        let name = request.credentials.as_deref().expect("everybody is named");
+        Ok(Admission::of(Identity::new(name)))
+    }
+}
+
+/// Somebody of this name; who comes back names the token of the session, and where they were in the room.
+pub async fn named(engine: &Engine, name: &str, back: Option<(&str, Position)>) -> Connection {
+    let resume = back.map(|(token, at)| Resume { token: token.to_owned(), positions: vec![(code(), at)] });
+    let request = ConnectRequest { credentials: Some(name.into()), ..ConnectRequest::default() };
+    engine.connect(request, Hello { resume, ..Hello::default() }).await.expect("everybody is let in")
 }
 
 /// Which of these frames say that somebody is out, and which that something was said.

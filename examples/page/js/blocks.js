@@ -1,42 +1,125 @@
-// The rows on screen, in blocks: when anything changes the browser looks at the blocks, and draws those that are near to the view.
+// The rows on screen, in blocks: the browser draws those that are near to the view, and far from it a block is no more than its height.
 
 import { el } from './dom.js';
 import { sameRow } from './timeline.js';
 
 /** A block takes so many rows: about as many as are in view. */
 const BLOCK_ROWS = 20;
+/** So many blocks on either side of those in view have their rows in the page: several views, so that a flick shows no empty one. */
+const AROUND = 4;
+/** So far from the view blocks keep theirs: who goes to and fro makes no work, and a log of some hundred rows is there as a whole. */
+const KEPT = 10;
+/** What is far from the view goes so long after a move, when nobody waits for what that shows. */
+const TIDY_MS = 200;
 
-/** Makes the rows in `list`. `make(row)` makes an element, `update(node, row, before)` brings one up to date. */
+/** Makes the rows in `list`, inside what scrolls. `make(row)` makes an element, `update(node, row, before)` brings one up to date. */
 export function createBlocks(list, { make, update }) {
   /** In order: `{ row, node, block }`. */
   let shown = [];
   const byId = new Map();
+  /** The block of an element: `{ node, size, isOpen, height, away }`, with the rows in `away` while they are not in the page. */
+  const blockOf = new WeakMap();
+  /** Those in which something has changed. */
+  const touched = new Set();
+  let looking = null;
+  let tidying = null;
   const firstDrawn = new ResizeObserver(entries => {
-    for (const { target } of entries) {
+    for (const { target, borderBoxSize: [{ blockSize }] } of entries) {
       firstDrawn.unobserve(target);
+      blockOf.get(target).height = blockSize;
       target.classList.add('drawn');
     }
+    looking ??= requestAnimationFrame(look);
   });
 
-  /** What is out of view is not drawn, but for once: then the browser knows its height, and nothing moves by a guess. */
-  function drawOnce(node) {
-    node.classList.remove('drawn');
-    firstDrawn.observe(node);
+  /** What is out of view is not drawn, but for once: then its height is known, and nothing moves by a guess. */
+  function drawOnce(block) {
+    fill(block);
+    block.node.classList.remove('drawn');
+    firstDrawn.observe(block.node);
+  }
+
+  function fill(block) {
+    if (block.away === null) return;
+    // What comes back is nothing that is said now.
+    block.node.setAttribute('aria-live', 'off');
+    block.node.append(...block.away);
+    block.away = null;
+    block.node.style.height = '';
+    block.node.classList.remove('away');
+  }
+
+  function empty(block) {
+    block.away = [...block.node.children];
+    block.node.style.height = `${block.height}px`;
+    block.node.style.containIntrinsicHeight = `auto ${block.height}px`;
+    block.node.replaceChildren();
+    block.node.classList.add('away');
+  }
+
+  /** Calls `use(block, distance)` with each block, and how many are between it and the view. */
+  function measure(use) {
+    const { top, bottom } = list.parentElement.getBoundingClientRect();
+    const from = firstBelow(top);
+    const blocks = [...list.children];
+    let to = from;
+    while (to < blocks.length && blocks[to].getBoundingClientRect().top < bottom) to += 1;
+    blocks.forEach((node, index) => use(blockOf.get(node), Math.max(from - index, index - to + 1, 0)));
+  }
+
+  /** Rows come into the page as they come near to the view, before it is drawn. */
+  function look() {
+    cancelAnimationFrame(looking);
+    looking = null;
+    measure((block, distance) => distance <= AROUND && fill(block));
+    tidying ??= setTimeout(tidy, TIDY_MS);
+  }
+
+  /** They go as they get far from it; not those with the focus, or with an end of the selection. */
+  function tidy() {
+    tidying = null;
+    const { anchorNode, focusNode } = getSelection();
+    const held = [document.activeElement, anchorNode, focusNode].map(node => list.contains(node) && parentBlock(node));
+    measure((block, distance) => {
+      const isDrawn = block.away === null && block.node.classList.contains('drawn');
+      if (distance > KEPT && isDrawn && !held.includes(block.node)) empty(block);
+    });
+  }
+
+  const parentBlock = node => (node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement).closest('.block');
+
+  /** The first block that ends below a height on screen. */
+  function firstBelow(top) {
+    const blocks = list.children;
+    let [low, high] = [0, blocks.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (blocks[middle].getBoundingClientRect().bottom <= top) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  function makeBlock() {
+    const block = { node: el('ol', { class: 'block' }), size: 0, isOpen: true, height: 0, away: null };
+    blockOf.set(block.node, block);
+    return block;
   }
 
   function newBlock(before) {
-    const node = el('ol', { class: 'block' });
-    if (before === undefined) list.prepend(node);
-    else before.node.after(node);
-    return { node, size: 0, isOpen: true };
+    const block = makeBlock();
+    if (before === undefined) list.prepend(block.node);
+    else before.node.after(block.node);
+    return block;
   }
 
   /** Makes two blocks of one, between a row and the next; the fewer rows move. */
   function split({ node: last, block }) {
+    fill(block);
     const nodes = [...block.node.children];
     const at = nodes.indexOf(last) + 1;
     const isHead = at <= nodes.length - at;
-    const other = { node: el('ol', { class: 'block' }), size: 0, isOpen: true };
+    const other = makeBlock();
     if (isHead) block.node.before(other.node);
     else block.node.after(other.node);
     for (const node of isHead ? nodes.slice(0, at) : nodes.slice(at)) {
@@ -45,7 +128,7 @@ export function createBlocks(list, { make, update }) {
       other.size += 1;
       block.size -= 1;
     }
-    for (const { node } of [block, other]) drawOnce(node);
+    touched.add(block).add(other);
   }
 
   /** Puts a row between two others, each of which may be missing. */
@@ -55,24 +138,28 @@ export function createBlocks(list, { make, update }) {
     const block = isFull() ? newBlock(before?.block) : before.block;
     item.block = block;
     block.size += 1;
+    fill(block);
+    block.node.removeAttribute('aria-live');
     if (before?.block === block) before.node.after(item.node);
     else block.node.prepend(item.node);
     // The start stands alone: what is loaded comes below it.
     if (item.row.kind === 'start') block.isOpen = false;
-    drawOnce(block.node);
+    touched.add(block);
   }
 
   function remove({ node, block }) {
-    node.remove();
+    if (block.away === null) node.remove();
+    else block.away.splice(block.away.indexOf(node), 1);
     block.size -= 1;
-    if (block.size === 0) {
-      firstDrawn.unobserve(block.node);
-      block.node.remove();
-    } else drawOnce(block.node);
+    touched.add(block);
+    if (block.size > 0) return;
+    firstDrawn.unobserve(block.node);
+    block.node.remove();
   }
 
   return {
     get: id => byId.get(id),
+    find: wanted => shown.find(({ row }) => wanted(row)),
     itemOf: node => byId.get(node.dataset.row),
     /** Rows that stay are not moved, but for a few where many come between them: what moves is read out a second time. */
     reconcile(wanted) {
@@ -112,7 +199,7 @@ export function createBlocks(list, { make, update }) {
           }
           if (!sameRow(item.row, row)) {
             update(item.node, row, item.row);
-            drawOnce(item.block.node);
+            touched.add(item.block);
           }
           item.row = row;
         }
@@ -120,6 +207,21 @@ export function createBlocks(list, { make, update }) {
         return item;
       });
       shown = [...shown.slice(0, head), ...items, ...shown.slice(shown.length - tail)];
+      for (const block of touched) if (block.size > 0) drawOnce(block);
+      touched.clear();
+    },
+    look,
+    /** The element of a row, in the page. */
+    reveal({ node, block }) {
+      fill(block);
+      return node;
+    },
+    /** Where a row is on screen; far from the view, where its block is. */
+    boxOf: ({ node, block }) => (block.away === null ? node : block.node).getBoundingClientRect(),
+    /** The rows of these kinds that a selection takes in, also those that are not in the page. */
+    selected(selection, kinds) {
+      const isIn = ({ node, block }) => selection.containsNode(block.away === null ? node : block.node, true);
+      return shown.filter(item => kinds.has(item.row.kind) && isIn(item));
     },
     clear() {
       shown = [];
@@ -128,19 +230,13 @@ export function createBlocks(list, { make, update }) {
     },
     /** At another width all have other heights. */
     measureAgain() {
-      for (const node of list.children) drawOnce(node);
+      for (const node of list.children) drawOnce(blockOf.get(node));
     },
     /** The rows between two heights on screen, in order; the last one above them where there are none. */
     between(top, bottom) {
-      const blocks = list.children;
-      let [low, high] = [0, blocks.length];
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (blocks[middle].getBoundingClientRect().bottom <= top) low = middle + 1;
-        else high = middle;
-      }
       const seen = [];
-      for (let node = blocks[low]; node && node.getBoundingClientRect().top < bottom; node = node.nextElementSibling) {
+      for (let node = list.children[firstBelow(top)]; node && node.getBoundingClientRect().top < bottom; node = node.nextElementSibling) {
+        fill(blockOf.get(node));
         for (const child of node.children) {
           const { top: from, bottom: to } = child.getBoundingClientRect();
           if (to > top && from < bottom) seen.push(byId.get(child.dataset.row));

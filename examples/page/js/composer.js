@@ -15,6 +15,9 @@ const HINT_FROM = 200;
 /** Where one writes on glass: the key for a new line makes one, and the button sends. */
 const TOUCH = matchMedia('(hover: none) and (pointer: coarse)');
 
+/** Where the field grows by its style alone: to be asked how high it wants to be, the browser would arrange the page for each key. */
+const GROWS = CSS.supports('field-sizing', 'content');
+
 /** What a message may hold: no control characters but newline and tab. */
 const sendable = text => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
 
@@ -129,8 +132,10 @@ export function createComposer(actions) {
 
   /** The field grows with its text, up to what the style allows. */
   function fit() {
-    text.style.height = 'auto';
-    text.style.height = `${text.scrollHeight}px`;
+    if (!GROWS) {
+      text.style.height = 'auto';
+      text.style.height = `${text.scrollHeight}px`;
+    }
     const left = charsMax - [...text.value].length;
     setText(hint, left < 0 ? `${-left} too many` : left <= HINT_FROM ? `${left} left` : '');
     hint.classList.toggle('too-long', left < 0);

@@ -9,8 +9,10 @@ export function createKeys({ scroller, rows, open, leave }) {
   const inRow = target => target.closest('.message');
 
   function go(item) {
-    item?.node.focus();
-    item?.node.scrollIntoView({ block: 'nearest' });
+    if (item === undefined) return;
+    const node = rows.reveal(item);
+    node.focus();
+    node.scrollIntoView({ block: 'nearest' });
   }
 
   function nearest(step) {
@@ -52,13 +54,9 @@ export function createKeys({ scroller, rows, open, leave }) {
 
   // Of several messages one wants to know who said what, and when.
   scroller.addEventListener('copy', event => {
-    const selection = getSelection();
-    const nodes = [...scroller.querySelectorAll('.message')].filter(node => selection.containsNode(node, true));
-    if (nodes.length < 2) return;
-    const lines = nodes.map(node => {
-      const { nick, at, text, redacted } = rows.itemOf(node).row;
-      return `${nick}, ${clock(at)}: ${redacted ? '(removed)' : text}`;
-    });
+    const chosen = rows.selected(getSelection(), MESSAGES);
+    if (chosen.length < 2) return;
+    const lines = chosen.map(({ row: { nick, at, text, redacted } }) => `${nick}, ${clock(at)}: ${redacted ? '(removed)' : text}`);
     event.clipboardData.setData('text/plain', lines.join('\n'));
     event.preventDefault();
   });

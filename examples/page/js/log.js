@@ -16,14 +16,20 @@ const QUIET_MS = 300;
 const START_PX = 240;
 /** So many pages are read to find the place that one was at. */
 const SOUGHT_PAGES = 10;
+/** So many are read, and of so many messages each, to find what an answer answers: half of what a room holds at most. */
+const ANSWERED_PAGES = 20;
+const ANSWERED_PAGE = 200;
+/** What one is led to stands so far below the upper edge, and is marked for so long. */
+const FOUND_PX = 120;
+const FOUND_MS = 2_000;
 /** The rows that are held on to. The others move, or go: a day stands above whatever is loaded of it, a gap is filled. */
 const LINES = new Set(['message', 'notice', 'folded']);
 /** What a room has beside its log. */
 const ELSEWHERE = new Set(['following', 'unread', 'draft', 'typing', 'topic', 'members', 'membersTotal', 'listedTo', 'presence']);
 
 /**
- * Makes the log. `actions` are `may`, `reply`, `react`, `edit`, `redact`, `retry`, `discard`, `share`, `loadEarlier`, `scrolled`, `say` and
- * `leave`; `kept` says where each room was left before the page was loaded again.
+ * Makes the log. `actions` are `may`, `reply`, `react`, `edit`, `redact`, `retry`, `discard`, `share`, `loadEarlier(messages)`, `scrolled`, `say`
+ * and `leave`; `kept` says where each room was left before the page was loaded again.
  */
 export function createLog(actions, kept = []) {
   const scroller = byId('log');
@@ -35,7 +41,7 @@ export function createLog(actions, kept = []) {
   back.append(icon('above'), backWords);
 
   const places = new Map(kept);
-  /** The place that is looked for among earlier messages: `{ place, pages }`. */
+  /** The place that is looked for among earlier messages: `{ place, pages, target }`, with the number of the message one wants to be led to. */
   let sought = null;
   let shown = null;
   let following = true;
@@ -50,6 +56,7 @@ export function createLog(actions, kept = []) {
     share: actions.share,
     loadEarlier: () => actions.loadEarlier(),
     react: (node, name) => actions.react(rowOf(node), name),
+    answered: node => seek(rowOf(node).replyTo),
     retry: node => actions.retry(node.dataset.row.slice(1)),
     discard: node => actions.discard(node.dataset.row.slice(1)),
   };
@@ -62,6 +69,7 @@ export function createLog(actions, kept = []) {
   scroller.addEventListener('scroll', () => {
     // The browser scrolled because the height changed: that is nobody's wish to be elsewhere.
     if (scroller.clientHeight !== height) return resized();
+    rows.look();
     following = isAtEnd();
     if (!isRestoring) sought = null;
     isRestoring = false;
@@ -75,7 +83,8 @@ export function createLog(actions, kept = []) {
     if ([jump, document.body].includes(document.activeElement)) scroller.focus();
   });
   back.addEventListener('click', () => {
-    rows.get('new')?.node.scrollIntoView({ block: 'start' });
+    const mark = rows.get('new');
+    if (mark) rows.reveal(mark).scrollIntoView({ block: 'start' });
     if ([back, document.body].includes(document.activeElement)) scroller.focus();
   });
   new ResizeObserver(resized).observe(scroller);
@@ -121,29 +130,53 @@ export function createLog(actions, kept = []) {
     const sentNow = !changed && room.pending.length > before.pending.length;
     const place = changed ? places.get(room.code) ?? null : following || sentNow ? null : placeNow();
     rows.reconcile(rowsOf(room));
-    if (changed) sought = place === null ? null : { place, pages: 0 };
+    if (changed) sought = place === null ? null : { place, pages: SOUGHT_PAGES, target: null };
     settle(place);
+    loadWhenNear();
+    rows.look();
     menu.hide();
     scroller.setAttribute('aria-busy', String(room.loading !== null));
-    loadWhenNear();
   }
 
   /** A place that is not among what is loaded, as after the page was loaded again, is looked for in what was said earlier. */
   function settle(place) {
-    const wanted = sought?.place ?? place;
-    if (wanted !== null && restore(wanted)) {
-      if (sought !== null) isRestoring = true;
+    if (sought !== null && restore(sought.place)) {
+      if (sought.target !== null) return found();
       if (shown.loading === null && shown.live) sought = null;
       return;
     }
-    if (sought === null) return toEnd();
-    if (!shown.live || shown.loading !== null) return;
-    if (shown.more && !shown.loadError && sought.pages < SOUGHT_PAGES) {
-      sought.pages += 1;
-      return actions.loadEarlier();
+    if (place !== null) restore(place);
+    else if (sought === null) return toEnd();
+    if (sought === null || !shown.live || shown.loading !== null) return;
+    const { target, pages } = sought;
+    const isAhead = target === null || target < (shown.messages[0]?.seq ?? Infinity);
+    if (isAhead && shown.more && !shown.loadError && pages > 0) {
+      sought.pages -= 1;
+      return actions.loadEarlier(target === null ? undefined : ANSWERED_PAGE);
     }
     sought = null;
-    toEnd();
+    if (target === null) return toEnd();
+    actions.say(isAhead && shown.more ? 'That message is too far back to be shown here.' : 'That message can no longer be seen.');
+  }
+
+  /** Leads to the message with this number, and loads what is between. */
+  function seek(target) {
+    const item = rows.find(row => row.kind === 'message' && row.seq === target);
+    sought = { place: [{ row: item?.row.id ?? `s${target}`, seq: target, end: FOUND_PX }], pages: ANSWERED_PAGES, target };
+    // What comes now moves nothing, also for whoever is at the end.
+    if (item === undefined) following = false;
+    if (shown.loading === null) settle(placeNow());
+  }
+
+  function found() {
+    const { node } = rows.find(row => row.kind === 'message' && row.seq === sought.target);
+    sought = null;
+    following = isAtEnd();
+    rows.look();
+    node.focus({ preventScroll: true });
+    node.classList.add('found');
+    setTimeout(() => node.classList.remove('found'), FOUND_MS);
+    actions.scrolled();
   }
 
   /** Another room is to be shown: where this one was left is remembered, and its rows go. */
@@ -169,7 +202,7 @@ export function createLog(actions, kept = []) {
     const seen = rows.between(top, bottom);
     const below = rows.next(seen.at(-1), 1, LINES) ?? rows.next(undefined, -1, LINES);
     const lines = seen.filter(({ row }) => LINES.has(row.kind)).concat(below ?? []);
-    return lines.length > 0 ? lines.map(({ row, node }) => ({ row: row.id, seq: row.seq ?? null, end: endOf(node) - top })) : null;
+    return lines.length > 0 ? lines.map(item => ({ row: item.row.id, seq: item.row.seq ?? null, end: endOf(item) - top })) : null;
   }
 
   /** Puts the first of these lines that is still there where it was. */
@@ -179,12 +212,14 @@ export function createLog(actions, kept = []) {
     const held = place.find(line => itemOf(line) !== undefined);
     if (!held) return false;
     const { top } = scroller.getBoundingClientRect();
-    scroller.scrollTop += endOf(itemOf(held).node) - top - held.end;
+    const before = scroller.scrollTop;
+    scroller.scrollTop += endOf(itemOf(held)) - top - held.end;
+    isRestoring = scroller.scrollTop !== before;
     return true;
   }
 
   /** A row is held at its end: at its start it may lose the name above it, when earlier ones of its sender come. */
-  const endOf = node => node.getBoundingClientRect().bottom;
+  const endOf = item => rows.reveal(item).getBoundingClientRect().bottom;
 
   function renderJump(room) {
     jump.hidden = following;
@@ -197,7 +232,7 @@ export function createLog(actions, kept = []) {
     const mark = rows.get('new');
     back.hidden = true;
     if (mark === undefined) return;
-    const [view, { top, bottom }] = [scroller.getBoundingClientRect(), mark.node.getBoundingClientRect()];
+    const [view, { top, bottom }] = [scroller.getBoundingClientRect(), rows.boxOf(mark)];
     if (bottom > view.top && top < view.bottom) seenNews = mark.row.at;
     back.hidden = bottom > view.top || seenNews === mark.row.at;
     if (!back.hidden) setText(backWords, newsWords(mark.row));

@@ -76,7 +76,7 @@ const log = createLog({
     const isOn = reactions.some(reaction => reaction.name === name && reaction.isMine);
     session.react(session.state().active, seq, name, !isOn);
   },
-  loadEarlier: () => session.loadEarlier(session.state().active),
+  loadEarlier: messages => session.loadEarlier(session.state().active, messages),
   retry: key => session.retry(session.state().active, key),
   discard: key => session.discard(session.state().active, key),
   redact: ({ seq }) => ask({
@@ -150,7 +150,8 @@ function paint() {
   }
   alerts.render(rooms);
   const unread = rooms.reduce((sum, other) => sum + other.unread, 0);
-  document.title = `${unread > 0 ? `(${unread}) ` : ''}${room ? `${room.code} – ` : ''}${TITLE}`;
+  const title = `${unread > 0 ? `(${unread}) ` : ''}${room ? `${room.code} – ` : ''}${TITLE}`;
+  if (document.title !== title) document.title = title;
   placed(over ? 'over' : room?.code ?? null, rooms);
   session.read(room && !over && !document.hidden ? room.code : null, log.isFollowing());
 }
@@ -300,7 +301,8 @@ addEventListener('offline', () => session.offline(true));
 addEventListener('online', () => session.offline(false));
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) {
-    // A phone may end it without another word.
+    // What comes from now on nobody sees; and a phone may end it without another word.
+    session.read(null, log.isFollowing());
     session.save();
     keepForLater(SESSION_KEYS, session.state().limits.grace_ms);
     return paintSoon();

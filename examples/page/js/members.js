@@ -23,6 +23,10 @@ export function createMembers({ act, more, settings, has }) {
       member.role === 'owner' ? ownerMark() : null,
       member.role === 'moderator' ? el('span', { class: 'note', title: 'Moderator', text: 'mod' }) : null,
       member.online ? null : el('span', { class: 'note', text: 'offline' }),
+      own && room.live && has('me') ? el('button', {
+        class: 'icon-button own', type: 'button', 'aria-label': 'Change your name', title: 'Change your name',
+        on: { click: () => askName(member) },
+      }, icon('pencil')) : null,
       mayKick && room.you.role === 'owner' && has('role') ? el('button', {
         class: 'icon-button role', type: 'button', 'aria-label': `The role of ${member.nick}`, title: `The role of ${member.nick}`,
         on: { click: () => askRole(member) },
@@ -31,6 +35,15 @@ export function createMembers({ act, more, settings, has }) {
         class: 'icon-button kick', type: 'button', 'aria-label': remove, title: remove,
         on: { click: () => askKick(member) },
       }, icon('out')) : null);
+  }
+
+  function askName({ nick }) {
+    const { code } = room;
+    ask({
+      title: 'Your name in this room',
+      input: { label: 'How others see you', value: nick, maxlength: 64 },
+      choices: [{ label: 'Change', style: 'primary', run: wanted => wanted.trim() !== '' && act({ type: 'me', room: code, nick: wanted.trim() }) }],
+    });
   }
 
   function askRole({ member, nick, role }) {
@@ -71,7 +84,7 @@ export function createMembers({ act, more, settings, has }) {
       if (same) return;
       const focused = document.activeElement?.closest?.('.member')?.dataset.member;
       byId('member-list').replaceChildren(...sorted(room).map(memberRow));
-      if (focused) byId('member-list').querySelector(`[data-member="${Number(focused)}"] .kick`)?.focus();
+      if (focused) byId('member-list').querySelector(`[data-member="${Number(focused)}"] :is(.kick, .own)`)?.focus();
     },
   };
 }

@@ -55,7 +55,10 @@ const MAKERS = {
     el('span', { class: 'avatar', 'aria-hidden': 'true', text: initial(row.nick) }),
     el('div', { class: 'bubble' },
       el('bdi', { class: 'nick' }),
-      el('span', { class: 'reply', dir: 'auto' }),
+      el('button', {
+        class: 'reply', type: 'button', tabindex: '-1', dir: 'auto', title: 'Go to the message that this answers',
+        on: { click: event => actions.answered(event.target.closest('li')) },
+      }),
       el('span', { class: 'text', dir: 'auto' }),
       el('span', { class: 'meta' }, el('span', { class: 'edited' }), timeElement(row.at), el('span', { class: 'state', role: 'img' }))),
     el('div', { class: 'reactions', on: { click: event => react(event, actions) } }),
@@ -110,6 +113,7 @@ const UPDATERS = {
     }
     const reply = node.querySelector('.reply');
     reply.hidden = !row.reply || row.redacted;
+    reply.disabled = row.replyTo === null;
     setText(reply, row.reply ?? '');
     setText(node.querySelector('.edited'), row.edited && !row.redacted ? 'edited ' : '');
     if (before?.reactions !== row.reactions) showReactions(node.querySelector('.reactions'), row.reactions);

@@ -192,6 +192,8 @@ export class PageRoom {
     // What has gone from the beginning takes its notices along.
     if (this.#notices[0]?.seq < state.from) this.#notices = this.#notices.filter(({ seq }) => seq >= state.from);
     if (this.#isWatched) this.#readSeq = state.seq;
+    // Also what was read on another device.
+    else if (this.#readSeq !== null && state.epoch === this.#epoch && state.read?.through > this.#readSeq) this.#readSeq = state.read.through;
     // What was changed is asked for where a page may have missed it: then it is as it is.
     if (state.due <= state.known && !this.#isFilling && this.#loading === null) this.#taken = [];
     this.#arrange();
@@ -296,7 +298,13 @@ export class PageRoom {
       this.#readSeq = this.#state.seq;
     }
     [this.#isShown, this.#isWatched] = [isShown, isWatched];
+    this.#tellRead();
     this.#changed();
+  }
+
+  /** One's other devices are told, when one begins to look and when one stops: not of each message, which would cost everybody another frame. */
+  #tellRead() {
+    if (this.#state.read !== null && this.#state.status === 'live' && this.#readSeq > this.#state.read.through) this.#held.read(this.#readSeq);
   }
 
   /** Whether the reader is at the newest entry: elsewhere more is held, so that what they read does not go. */
@@ -396,11 +404,11 @@ export class PageRoom {
     this.#held?.typing(on);
   }
 
-  async loadEarlier() {
+  async loadEarlier(messages = HISTORY_PAGE) {
     if (!this.view.live || !this.view.more || this.view.loading !== null) return;
     [this.#loading, this.#loadError] = ['earlier', null];
     this.#changed();
-    const words = await this.#held.history(HISTORY_PAGE).then(() => null, error => error.code === 'disconnected' ? null : errorWords(error));
+    const words = await this.#held.history(messages).then(() => null, error => error.code === 'disconnected' ? null : errorWords(error));
     [this.#loading, this.#loadError] = [null, words];
     this.#changed();
   }

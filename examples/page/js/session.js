@@ -232,7 +232,7 @@ export function createSession({ route, onChange }) {
         if (room.code === state.active) room.follow(isFollowing);
       }
     },
-    loadEarlier: code => roomOf(code).loadEarlier(),
+    loadEarlier: (code, messages) => roomOf(code).loadEarlier(messages),
     moreMembers: code => roomOf(code).moreMembers(),
     /** One of redact, kick, ban and topic; a refusal is shown in passing. */
     act({ room, ...frame }) {

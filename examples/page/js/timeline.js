@@ -15,6 +15,10 @@ const times = new WeakMap();
 const made = new WeakMap();
 /** What all rows depend on. */
 let shared = {};
+/** After so many lines it is kept how far the rows have come: what comes after lines that are the same goes on from there. */
+const MARK_LINES = 100;
+/** What was made last: `{ context, lines, rows, marks }`. */
+let last = { context: {}, lines: [], rows: [], marks: [] };
 
 /**
  * The rows of a room. Each has a stable `id` and a `kind` (`start`, `day`, `new`, `again`, `gap`, `notice`, `folded` or `message`); rows
@@ -23,12 +27,18 @@ let shared = {};
 export function rowsOf(room) {
   const { selves, you, members, ended, nick } = room;
   shared = sameFields(shared, { selves, you, members, ended, nick });
-  const rows = [startRow(room)];
+  const { code, growing, news, hole, past, keys } = room;
+  const context = sameFields(last.context, { shared, code, growing, news, hole, past, keys });
+  const lines = linesOf(room);
+  const mark = context === last.context ? markBefore(lines) : undefined;
+  const marks = mark === undefined ? [] : last.marks.slice(0, last.marks.indexOf(mark) + 1);
+  const rows = mark === undefined ? [] : last.rows.slice(0, mark.rows);
+  rows[0] = startRow(room);
   /** The message above, whose row is made once it is known whether the next one stands in its group. */
-  let open = null;
-  let day = null;
+  let open = mark?.open ?? null;
+  let day = mark?.day ?? null;
   const close = isLast => {
-    if (open !== null) rows[open.index] = open.make(open.isFirst, isLast);
+    if (open !== null) rows[open.index] = open.make(room, open.entry, open.isFirst, isLast);
     open = null;
   };
   const push = row => {
@@ -50,20 +60,20 @@ export function rowsOf(room) {
     rows.push(null);
   };
 
-  if (room.past.length > 0) {
-    for (const entry of room.past) say(entry, begin(entry).ms, (first, last) => pastRow(entry, first, last));
+  if (mark === undefined && past.length > 0) {
+    for (const entry of past) say(entry, begin(entry).ms, pastRow);
     push({ id: 'again', kind: 'again' });
     day = null;
   }
-  const lines = linesOf(room);
-  for (let index = 0; index < lines.length; index += 1) {
+  for (let index = mark?.line ?? 0; index < lines.length; index += 1) {
     const entry = lines[index];
-    if (entry === room.hole) {
+    if (index - (marks.at(-1)?.line ?? 0) >= MARK_LINES) marks.push({ line: index, rows: rows.length, day, open });
+    if (entry === hole) {
       push({ id: 'gap', kind: 'gap' });
       continue;
     }
     const { ms } = begin(entry);
-    if (entry.seq === room.news?.from) push({ id: 'new', kind: 'new', at: entry.at, count: room.news.count, isMore: room.news.isMore });
+    if (entry.seq === news?.from) push({ id: 'new', kind: 'new', at: entry.at, count: news.count, isMore: news.isMore });
     if (entry.words) {
       const run = entry.coming ? runFrom(lines, index) : [];
       if (run.length < FOLD_FROM) push({ id: `n${entry.seq}`, kind: 'notice', words: entry.words, at: entry.at });
@@ -73,14 +83,23 @@ export function rowsOf(room) {
       }
       continue;
     }
-    say(entry, ms, (first, last) => toldRow(room, entry, first, last));
+    say(entry, ms, toldRow);
   }
   for (const message of room.pending) {
     const entry = { member: room.you?.member ?? null, at: message.at };
-    say(entry, begin(entry).ms, (first, last) => ({ ...pendingRow(room, message), first, last }));
+    say(entry, begin(entry).ms, (_room, _entry, isFirst, isLast) => ({ ...pendingRow(room, message), first: isFirst, last: isLast }));
   }
   close(true);
+  last = { context, lines, rows, marks };
   return rows;
+}
+
+/** The last mark before the first line that is another one than the last time; at that line itself people may go on coming. */
+function markBefore(lines) {
+  const most = Math.min(lines.length, last.lines.length);
+  let same = 0;
+  while (same < most && lines[same] === last.lines[same]) same += 1;
+  return last.marks.findLast(({ line }) => line < same);
 }
 
 /** When something was said: read once, where it is the same object. */
@@ -126,6 +145,7 @@ function toldRow(room, entry, first, last) {
     color: entry.color,
     text: sofar ?? shownText(entry),
     growing: sofar !== undefined,
+    replyTo: entry.reply_to ?? null,
     reply: entry.reply_to === undefined ? null : replyWords(answered),
     edited: entry.edited > 0,
     at: entry.at,
@@ -195,7 +215,7 @@ function startRow(room) {
 }
 
 /** What was said in the room before it was made again: to be read, and no more. */
-const pastRow = (entry, first, last) => ({
+const pastRow = (_room, entry, first, last) => ({
   ...pendingRow({ you: entry, nick: entry.nick, messages: [] }, { ...entry, key: `p${entry.seq}`, state: 'told' }),
   host: entry.host === true, nick: entry.nick, color: entry.color, redacted: entry.redacted === true, mine: entry.mine, mayRetry: false, first, last,
 });
@@ -211,6 +231,7 @@ function pendingRow(room, { key, text, at, state, error, replyTo }) {
     color: room.you?.color ?? 0,
     text,
     growing: false,
+    replyTo: replyTo ?? null,
     reply: replyTo === undefined ? null : replyWords(messageAt(room.messages, replyTo)),
     edited: false,
     at,

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use axum::Router;
 use chat_core::Engine;
 use examples::{
-    Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept, LogFlags, Operator, UserFlags, backup,
+    ADMIN_TOKEN_VARIABLE, AUTH_SECRET_VARIABLE, Admin, AdminFlags, ConfigFlags, Configured, DataFlags, Flags, Kept,
+    LobbyFor, LogFlags, OLD_SECRET_VARIABLE, Operator, SECRET_VARIABLE, UserFlags, WEBHOOK_SECRET_VARIABLE, backup,
     block_on, command, configure, health, healthcheck, lobby, page, parse_listen, preflight, restore, run_with, say,
     tell, tell_failure,
 };
@@ -76,6 +77,10 @@ enum Task {
     },
 }
 
+/// What is read from the environment alone, as it is in no file.
+const SECRETS: [&str; 5] =
+    [SECRET_VARIABLE, OLD_SECRET_VARIABLE, ADMIN_TOKEN_VARIABLE, WEBHOOK_SECRET_VARIABLE, AUTH_SECRET_VARIABLE];
+
 /// The status that says of a command line that it is wrong.
 const WRONG_USAGE: u8 = 2;
 
@@ -95,7 +100,10 @@ fn main() -> ExitCode {
         return check(&configured);
     }
     match configured.arguments.task {
-        None => block_on(serve(configured.arguments)),
+        None => {
+            let strangers = strangers(&configured);
+            block_on(serve(configured.arguments, strangers))
+        }
         Some(Task::Backup { dir, to }) => match backup(&dir, &to) {
             Ok(made) if made.is_whole() => done(format_args!("Backed up to {}: {made}.", to.display())),
             Ok(made) => failed(format_args!("Backed up to {}, but the log is damaged: {made}.", to.display())),
@@ -130,6 +138,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Variables that somebody may have meant for this program, and that it does not read.
+fn strangers(configured: &Configured<Arguments>) -> Vec<String> {
+    configured.strangers(env::vars_os().map(|(name, _)| name), &SECRETS)
+}
+
 fn done(what: impl Display) -> ExitCode {
     say(what);
     ExitCode::SUCCESS
@@ -143,6 +156,9 @@ fn failed(what: impl Display) -> ExitCode {
 /// Says what would be used, or what cannot be.
 fn check(configured: &Configured<Arguments>) -> ExitCode {
     say(configured.report().trim_end());
+    strangers(configured)
+        .iter()
+        .for_each(|name| say(format_args!("# {name} is in the environment, and nothing reads it")));
     let Arguments { flags, data, admin, users, .. } = &configured.arguments;
     let wrong: Vec<String> = [
         flags.tls().err().map(|error| format!("Cannot use TLS: {error}")),
@@ -166,18 +182,25 @@ async fn not_started(why: impl Display, kept: &Kept) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn serve(arguments: Arguments) -> ExitCode {
+async fn serve(arguments: Arguments, strangers: Vec<String>) -> ExitCode {
     let Arguments { flags, data, admin, log, users, .. } = arguments;
     log.begin();
+    for variable in strangers {
+        tracing::warn!(variable, "a variable of the environment is read by nothing: it may be misspelt");
+    }
     if let Err(error) = preflight(&flags, &admin, &data.webhook) {
         tell_failure(error);
         return ExitCode::FAILURE;
     }
     let mut engine = Engine::builder().limits(data.limits(flags.limits())).observer(Arc::new(Operator));
     engine = admin.name(engine);
+    let mut lobby_for = LobbyFor::Everybody;
     match users.policy() {
         Ok(None) => {}
-        Ok(Some(policy)) => engine = engine.policy(policy),
+        Ok(Some(policy)) => {
+            lobby_for = LobbyFor::Admitted(Arc::clone(&policy), users.credentials());
+            engine = engine.policy(policy);
+        }
         Err(error) => {
             tell_failure(error);
             return ExitCode::FAILURE;
@@ -200,7 +223,7 @@ async fn serve(arguments: Arguments) -> ExitCode {
     let socketio = SocketIoConfig { pass_on: kept.pass_on(), credentials, ..flags.socketio() };
     let router = Router::new()
         .merge(page())
-        .merge(lobby(engine.clone()))
+        .merge(lobby(engine.clone(), lobby_for))
         .merge(transport_ws::routes(engine.clone(), ws))
         .merge(transport_sse::routes(engine.clone(), sse))
         .merge(transport_socketio::routes(engine.clone(), socketio))

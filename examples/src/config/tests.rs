@@ -171,3 +171,11 @@ fn every_flag_has_a_variable() {
     assert_eq!(variable("config").as_deref(), Some("CHAT_CONFIG"));
     assert_eq!(variable("check-config"), None);
 }
+
+#[test]
+fn a_variable_that_is_nobodys_is_known_by_its_name() {
+    let (_folder, configured) = with("", &[]);
+    let set = ["CHAT_OFTEN", "CHAT_OFTN", "CHAT_TOKEN", "CHAT_", "OFTEN", "chat_oftn", "CHAT_CONFIG"];
+    let strangers = configured.expect("nothing is wrong").strangers(set.map(OsString::from), &["CHAT_TOKEN"]);
+    assert_eq!(strangers, ["CHAT_", "CHAT_OFTN"]);
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_postgres::{Client, NoTls};
 
-use super::server::{Server, bare_command};
+use super::server::{Server, bare_command, bare_command_of};
 use super::wire::{Way, Wire};
 
 pub(crate) const SERVERS: usize = 3;
@@ -98,7 +99,10 @@ impl Fleet {
         let (node, wire) = (node.to_string(), wire.address.to_string());
         self.connect().await.execute(way, &[&node, &wire]).await.expect("it answers");
         let said = File::options().create(true).append(true).open(self.said.path().join(index.to_string()));
-        let mut command = bare_command();
+        let mut command = match (index, std::env::var_os("CHAT_CLUSTER_OTHER")) {
+            (0, Some(other)) => bare_command_of(Path::new(&other)),
+            _ => bare_command(),
+        };
         command.args(["--cluster", &self.urls[index], "--node", &node]);
         command.args(["--lease", &format!("{}ms", self.lease.as_millis())]).stderr(said.expect("a file"));
         let mut server = Server::start_with(command);

@@ -1,7 +1,7 @@
 //! Three real servers on one database are struck in turn while clients talk at all of them: what was acked is at each once and in order, and nobody is told gone.
 //!
 //! `CHAT_CLUSTER_SEED=N` repeats the choices of a run, `CHAT_CLUSTER_LEASE=5s` sets the lease (2 s), and `CHAT_CLUSTER_FAULTS=kill,drain` says which
-//! faults come, in this order. The figures that a run prints are those of the machine as busy as it was.
+//! faults come, in this order; `CHAT_CLUSTER_OTHER=FILE` has the first server be a program of another version, as in an upgrade. The figures that a run prints are those of the machine as busy as it was.
 #![cfg(unix)]
 
 mod apart;
@@ -16,6 +16,7 @@ mod fleet;
 mod proxy;
 #[path = "../crash/server.rs"]
 mod server;
+mod setup;
 mod standby;
 mod talker;
 mod wire;

@@ -13,7 +13,12 @@ pub(crate) fn command(dir: &Path) -> Command {
 
 /// One that does not say yet where anything is kept.
 pub(crate) fn bare_command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    bare_command_of(Path::new(env!("CARGO_BIN_EXE_server")))
+}
+
+/// The same of a program that may be of another version.
+pub(crate) fn bare_command_of(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.args(["--listen", "127.0.0.1:0", "--send-rate", "0", "--sessions-per-address", "0", "--drain-spread", "0"]);
     command.env_remove("CHAT_SECRET").env_remove("CHAT_SECRET_OLD").stdin(Stdio::null());
     command

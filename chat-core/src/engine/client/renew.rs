@@ -47,7 +47,10 @@ impl Shared {
         }
         // Whoever connects from here on sets the next day, and so does whoever is found.
         self.renew_on.store(NEVER, Ordering::Relaxed);
-        let sessions = self.lock_sessions().by_id.values().map(Arc::downgrade).collect();
+        let mut sessions: Vec<_> = self.lock_sessions().by_id.values().cloned().collect();
+        // A table of hashes has no order of its own.
+        sessions.sort_unstable_by_key(|cell| cell.id);
+        let sessions = sessions.iter().map(Arc::downgrade).collect();
         self.spawn(run(Arc::downgrade(self), sessions, today));
         None
     }

@@ -31,8 +31,10 @@ pub(crate) struct Batch {
     pub(crate) begun: Vec<(SessionId, Generation, Arc<Subscription>)>,
     /// Sessions that have lost their connection. One whose leaving is undone must not be attached again.
     pub(crate) gone: Vec<(SessionId, Generation)>,
+    /// Sessions that were ended in this batch: their connections are still to be told so.
+    pub(crate) ended: ThinVec<(SessionId, Generation)>,
     /// What it changes of what was said before.
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: ThinVec<Change>,
     pub(crate) kicked: ThinVec<Scope>,
     /// Who has come in: they are not put out for good.
     pub(crate) back: ThinVec<Scope>,

@@ -46,7 +46,8 @@ pub(crate) struct Part {
     pub(crate) letters: BTreeMap<u64, Letter>,
     /// Of a follower: what was decided, and is told once what it rests on is played.
     pub(crate) decided: VecDeque<Decided>,
-    /// Of a follower: sessions that read here and have lost their connection, as far as the owner knows.
+    /// Sessions that read here and are not attached, as far as is known: to the owner they have lost their connection, or they were ended and are still
+    /// to be told so. They are ended with their membership.
     pub(crate) dangling: ThinVec<SessionId>,
     /// Of a follower: who tells what follows on what is known here, and under which term. It may not be the owner any more: what it has told is
     /// in the log, and who owns the room now begins afresh.
@@ -196,6 +197,13 @@ impl Part {
             Some(node) => self.guests.entry(node).or_default().sessions.insert(session, generation),
             None => self.unclaimed.insert(session, generation),
         };
+    }
+
+    /// A session reads here that is not attached any more.
+    pub(crate) fn dangle(&mut self, session: SessionId) {
+        if !self.dangling.contains(&session) {
+            self.dangling.push(session);
+        }
     }
 
     /// This very connection of a session is gone: an older one is still to be told that it was replaced.

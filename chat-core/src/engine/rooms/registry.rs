@@ -1,31 +1,33 @@
 //! Which room codes are in use, and where.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::engine::rooms::cell::{RoomCell, Weight};
 use crate::engine::rooms::inbox::InboxItem;
+use crate::hashing::Hashing;
 use crate::locks::{read, write};
 use crate::types::RoomCode;
 
 /// Locks taken apart, so that commands of different rooms seldom meet.
 const SHARDS: usize = 64;
 
-type Shard = HashMap<RoomCode, Arc<RoomCell>>;
+type Shard = HashMap<RoomCode, Arc<RoomCell>, Hashing>;
 
 /// All rooms of an engine.
 pub(crate) struct Registry {
     shards: Vec<RwLock<Shard>>,
-    hasher: RandomState,
+    hashing: Hashing,
     rooms: AtomicUsize,
 }
 
 impl Registry {
-    pub(crate) fn new() -> Self {
-        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, hasher: RandomState::new(), rooms: AtomicUsize::new(0) }
+    /// Whoever goes through all rooms meets them in the order of these hashes.
+    pub(crate) fn new(hashing: Hashing) -> Self {
+        let shards = (0..SHARDS).map(|_| RwLock::new(HashMap::with_hasher(hashing.clone()))).collect();
+        Self { shards, hashing, rooms: AtomicUsize::new(0) }
     }
 
     /// How many codes are in use.
@@ -126,6 +128,6 @@ impl Registry {
     }
 
     fn shard(&self, code: &RoomCode) -> &RwLock<Shard> {
-        &self.shards[self.hasher.hash_one(code) as usize % SHARDS]
+        &self.shards[self.hashing.hash_one(code) as usize % SHARDS]
     }
 }

@@ -156,6 +156,16 @@ impl RoomState {
         }
     }
 
+    /// A session was ended. Its connection may be here, and is still to be told so: what it reads ends with the membership, and not before.
+    pub(crate) fn detach_ended(&mut self, now: Now, session: SessionId, generation: Generation) {
+        self.note(now, Note::Detached { session, generation });
+        if let Some(part) = &mut self.part
+            && self.subscribers.contains_key(&session)
+        {
+            part.dangle(session);
+        }
+    }
+
     /// Wakes everybody who has not heard of the latest: something is to be waited for.
     pub(crate) fn wake_rest(&mut self) {
         self.fanout.wake_rest(&self.subscribers, Subscriber::wake);

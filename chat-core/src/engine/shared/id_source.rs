@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
+use crate::hashing::Hashing;
 use crate::locks::lock;
 use crate::types::{Epoch, RoomCode, SessionId, Wall, millis};
 
@@ -14,6 +15,8 @@ use crate::types::{Epoch, RoomCode, SessionId, Wall, millis};
 #[derive(Default)]
 pub(crate) struct IdSource {
     seeded: Option<Mutex<StdRng>>,
+    /// The keys of all hash tables whose order can be noticed.
+    hashing: Hashing,
     /// Sessions so far; begins again after the last.
     sessions: AtomicU16,
     /// The latest time that an id of a session names: where the clock is set back, they go on from there.
@@ -23,7 +26,13 @@ pub(crate) struct IdSource {
 impl IdSource {
     /// Draws the same in the same order for the same seed.
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self { seeded: Some(Mutex::new(StdRng::seed_from_u64(seed))), ..Self::default() }
+        let hashing = Hashing::seeded(seed);
+        Self { seeded: Some(Mutex::new(StdRng::seed_from_u64(seed))), hashing, ..Self::default() }
+    }
+
+    /// For a hash table whose order can be noticed.
+    pub(crate) fn hashing(&self) -> Hashing {
+        self.hashing.clone()
     }
 
     pub(crate) fn secret(&self) -> [u8; 32] {

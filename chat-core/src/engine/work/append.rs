@@ -60,24 +60,34 @@ struct Meanwhile {
     turned_away: Vec<(SessionId, Generation)>,
     /// Sessions that have lost their connection.
     gone: Vec<(SessionId, Generation)>,
+    /// Those that were ended: their connections are still to be told so.
+    ended: Vec<(SessionId, Generation)>,
     /// Whoever wanted to come back in this time was refused.
     has_refused: bool,
 }
 
 impl Meanwhile {
     fn new(patience: Mono) -> Self {
-        Self { patience, has_told: false, turned_away: Vec::new(), gone: Vec::new(), has_refused: false }
+        Self {
+            patience,
+            has_told: false,
+            turned_away: Vec::new(),
+            gone: Vec::new(),
+            ended: Vec::new(),
+            has_refused: false,
+        }
     }
 
     /// Takes in who has gone: their items have been read, and nobody writes them again. Graces begin again where nobody could
     /// come back.
     fn end(&mut self, now: Now, state: &mut RoomState) {
-        for (session, generation) in self.gone.drain(..) {
-            state.forget_reader(now, session, generation);
+        for (session, generation) in self.gone.iter().chain(&self.ended).copied() {
             if let Some(part) = &mut state.part {
                 part.lose_session(session, generation);
             }
         }
+        self.gone.drain(..).for_each(|(session, generation)| state.forget_reader(now, session, generation));
+        self.ended.drain(..).for_each(|(session, generation)| state.detach_ended(now, session, generation));
         #[cfg(feature = "fault_injection")]
         if fault_injection::is(Bug::RunGracesOut) {
             return;
@@ -326,6 +336,12 @@ impl RoomTask {
                     if is_there(&self.state.room, &reader.subscription) {
                         let network = reader.connection.network;
                         self.state.note(now, Note::Attached { session, generation, member, network });
+                        if let Some(part) = &mut self.state.part
+                            && !self.state.room.sessions_of(member).contains(&session)
+                        {
+                            // It was ended in this very batch, or before.
+                            part.dangle(session);
+                        }
                     }
                     self.state.subscribers.insert(session, reader);
                 }
@@ -358,6 +374,7 @@ impl RoomTask {
             part.begin_anew();
         }
         meanwhile.gone.splice(0..0, batch.gone);
+        meanwhile.ended.extend(batch.ended);
         // Whatever ran out with this batch has not: graces begin again, also where the log was not waited for.
         meanwhile.has_refused = true;
         meanwhile.end(self.now(), &mut self.state);

@@ -32,6 +32,11 @@ impl RoomTask {
         self.state.debts.next(self.state.room.ledger(), pace)
     }
 
+    /// Whether an incarnation that is over is still in the log: nothing is decided before it is gone.
+    pub(crate) fn is_to_be_deleted(&self) -> bool {
+        matches!(self.state.phase, Phase::NoRoom) && matches!(self.next_debt(), Some((_, Debt::Delete(_))))
+    }
+
     /// Pays what is owed, as far as the log can do it now. What it cannot is tried again: the room's tick comes for it though nobody
     /// says anything more, and what was taken back is masked meanwhile.
     pub(crate) async fn pay(&mut self) {

@@ -249,8 +249,8 @@ impl RoomTask {
         if self.shared.cluster.is_some() && !whole && self.is_elsewhere(by) {
             // Another device of the person is connected, maybe at another server: the person is still there. This one is until it is told.
             if by.generation == Generation::END {
-                self.state.forget_reader(now, by.session, by.generation);
-                batch.gone.push((by.session, by.generation));
+                self.state.detach_ended(now, by.session, by.generation);
+                batch.ended.push((by.session, by.generation));
             }
             return;
         }
@@ -258,8 +258,8 @@ impl RoomTask {
         if self.decide_one(now, &attach, batch).is_ok() {
             let _ = self.decide_one(now, &Input::Leave { by: by.clone() }, batch);
         }
-        self.state.forget_reader(now, by.session, by.generation);
-        batch.gone.push((by.session, by.generation));
+        self.state.detach_ended(now, by.session, by.generation);
+        batch.ended.push((by.session, by.generation));
     }
 
     /// Whether another session of the person is attached.

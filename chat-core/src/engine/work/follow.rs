@@ -71,12 +71,7 @@ impl RoomTask {
                 _ => {}
             },
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
-            InboxItem::End { by, whole } => {
-                if owner.is_none() {
-                    self.state.subscribers.remove(&by.session);
-                }
-                self.tell_ended(owner, by, whole);
-            }
+            InboxItem::End { by, whole } => self.tell_ended(owner, by, whole),
             InboxItem::Readmitted { cell, connection } => self.readmit_from_here(self.now(), &cell, &connection),
             InboxItem::Evict(eviction) => self.give_back(eviction),
             InboxItem::Tick => self.state.disarm(),

@@ -364,14 +364,14 @@ impl RoomTask {
             let silent = part.silent_since.map(|since| since.after(DOWN_MAX));
             return letters.chain(part.follow_at).chain(again).chain(silent).chain(self.parked_deadline(now)).min();
         }
-        // A room that cannot be read does nothing of it before it can.
-        let is_read = !matches!(self.state.phase, Phase::Unread(_));
-        let guests = part.guests.values().filter_map(|guest| match guest.down_since {
-            Some(since) => is_read.then(|| since.after(DOWN_MAX)),
+        // A room that cannot be read does nothing of it before it can, nor does one whose last life is still in the way.
+        let is_ready = !matches!(self.state.phase, Phase::Unread(_)) && !self.is_to_be_deleted();
+        let guests = part.guests.values().filter(|_| is_ready).filter_map(|guest| match guest.down_since {
+            Some(since) => Some(since.after(DOWN_MAX)),
             None => guest.is_new.then(|| now.after(AGAIN).max(guest.again.until())),
         });
-        let later = (is_read && !part.later.is_empty()).then_some(now);
-        let unclaimed = (is_read && !part.unclaimed.is_empty()).then_some(part.claimed_until);
+        let later = (is_ready && !part.later.is_empty()).then_some(now);
+        let unclaimed = (is_ready && !part.unclaimed.is_empty()).then_some(part.claimed_until);
         letters.chain(guests).chain(part.follow_at).chain(later).chain(unclaimed).chain(self.parked_deadline(now)).min()
     }
 }

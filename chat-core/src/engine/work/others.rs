@@ -107,8 +107,10 @@ impl RoomTask {
             feed.backlog.leap(self.state.room.head());
         }
         let (room, head) = (&self.state.room, feed.backlog.head());
+        let dangling = self.state.part.as_ref().map_or(&[][..], |part| &part.dangling);
         self.state.subscribers.retain(|session, reader| {
-            let stays = stays(room, *session, &reader.subscription, is_here);
+            let is_here = |member| is_here(room, *session, member) || dangling.contains(session);
+            let stays = stays(room, &reader.subscription, is_here);
             match room.member(reader.subscription.member).filter(|_| stays) {
                 Some(member) => reader.subscription.note_nick(&member.nick),
                 None => reader.end(head, End::Quiet),
@@ -122,9 +124,11 @@ impl RoomTask {
     /// stay before.
     fn end_stays(&mut self, feed: &RoomFeed, leaver: MemberId, record: &Record, is_here: IsHere) {
         let (room, head) = (&self.state.room, feed.backlog.head());
+        let dangling = self.state.part.as_ref().map_or(&[][..], |part| &part.dangling);
         self.state.subscribers.retain(|session, reader| {
             let subscription = &reader.subscription;
-            if subscription.member != leaver || stays(room, *session, subscription, is_here) {
+            let is_here = |member| is_here(room, *session, member) || dangling.contains(session);
+            if subscription.member != leaver || stays(room, subscription, is_here) {
                 return true;
             }
             if let Event::Left { nick, .. } = &record.event {
@@ -140,8 +144,8 @@ impl RoomTask {
     }
 }
 
-fn stays(room: &Room, session: SessionId, subscription: &Subscription, is_here: IsHere) -> bool {
-    is_there(room, subscription) && is_here(room, session, subscription.member)
+fn stays(room: &Room, subscription: &Subscription, is_here: impl Fn(MemberId) -> bool) -> bool {
+    is_there(room, subscription) && is_here(subscription.member)
 }
 
 /// Whether the stay that this reads for has not ended.

@@ -107,7 +107,7 @@ impl RoomTask {
             InboxItem::Detach { session, generation } => self.lose_reader(self.now(), session, generation),
             InboxItem::End { by, whole } => {
                 // It leaves once somebody decides.
-                self.state.forget_reader(self.now(), by.session, by.generation);
+                self.state.detach_ended(self.now(), by.session, by.generation);
                 self.state.part.get_or_insert_default().later.push(InboxItem::End { by, whole });
             }
             InboxItem::Peer(peer) if is_known => match *peer {

@@ -226,9 +226,10 @@ impl RoomTask {
         let is_news = |now: &ReadPosition| !is_afresh && before.is_none_or(|before| before.through < now.through);
         let Some(position) = read(&self.state.room).filter(is_news) else { return };
         // Who has read that on this server is answered.
-        let letters = self.state.part.iter().flat_map(|part| part.letters.values());
+        let (letters, head) = (self.state.part.iter().flat_map(|part| part.letters.values()), self.state.room.head());
         let mut readers = letters.filter_map(|letter| match letter.item.input() {
-            Some(Input::Read { by, through: theirs }) if *theirs == through => Some(by.session),
+            // Nobody has read further than the room goes, whatever they said.
+            Some(Input::Read { by, through: theirs }) if through == head.min(*theirs) => Some(by.session),
             _ => None,
         });
         let sessions = self.state.room.sessions_of(member);

@@ -152,6 +152,7 @@ pub(crate) async fn run(engine: Weak<Shared>) {
         };
         match next {
             Some(at) => tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(at) => {}
                 () = rooms.changed() => {}
             },

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::engine::feed::fanout::yield_to_back_of_queue;
 use crate::engine::rooms::batch::Batch;
 use crate::engine::rooms::cell::RoomCell;
-use crate::engine::rooms::debts::Debt;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::state::{Phase, RoomState};
 use crate::engine::session::subscription::Subscriber;
@@ -147,7 +146,7 @@ impl RoomTask {
             Phase::Live(_) => true,
             Phase::NoRoom => {
                 self.pay().await;
-                !matches!(self.next_debt(), Some((_, Debt::Delete(_))))
+                !self.is_to_be_deleted()
             }
             Phase::Unread(_) => {
                 // Nobody asks a log for the sake of a timer that has run out.

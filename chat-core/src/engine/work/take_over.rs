@@ -118,7 +118,6 @@ impl RoomTask {
         (part.fed_by, part.follow_at, part.silent_since) = (None, None, None);
         part.guests.clear();
         part.notes.clear();
-        part.dangling.clear();
         (part.unclaimed, part.claimed_until) = (elsewhere, now.mono.after(DOWN_MAX));
         if self.state.feed().is_none() {
             return;
@@ -144,7 +143,7 @@ impl RoomTask {
     /// Whoever reads here is attached, as far as they are still in the room and have no newer connection elsewhere.
     fn attach_readers(&mut self, now: Now) {
         let Some(head) = self.state.feed().map(|feed| feed.backlog.head()) else { return };
-        let (room, mut attached) = (&self.state.room, Vec::new());
+        let (room, mut attached, mut ended) = (&self.state.room, Vec::new(), Vec::new());
         self.state.subscribers.retain(|session, reader| {
             let generation = reader.connection.generation;
             let stay = room.member(reader.subscription.member).filter(|stay| reader.subscription.is_of(stay));
@@ -159,12 +158,15 @@ impl RoomTask {
                     let (session, member, network) = (*session, stay.id, reader.connection.network);
                     attached.push(Note::Attached { session, generation, member, network });
                 }
-                // It is ended, and told so.
-                Some(Generation::END) => {}
+                // It is ended, and still to be told so.
+                Some(Generation::END) => ended.push(*session),
                 Some(_) => reader.connection.close(CloseReason::Replaced),
             }
-            newer.is_none()
+            newer.is_none_or(|newer| newer == Generation::END)
         });
+        if let Some(part) = &mut self.state.part {
+            part.dangling = ended.into_iter().collect();
+        }
         attached.into_iter().for_each(|note| self.state.note(now, note));
     }
 

@@ -13,9 +13,9 @@ pub struct EngineLimits {
     pub rooms_max: usize,
     /// Rooms of the log that are not in memory, and of which it is known when something in them runs out. 1,000,000: about 300 bytes
     /// each, where a room in memory has 2 KiB and more; those whose members left at different times have 16 bytes for each of them on top, which
-    /// count in `memory_bytes_max`. Past it rooms stay in memory. Those that the host keeps are among these for as long as they are kept, and have no bound of
-    /// their own: at rest each has the same few hundred bytes, none of them its members', and the host alone makes them, which is refused once
-    /// `rooms_max` or `memory_bytes_max` is reached.
+    /// count in `memory_bytes_max`. Past it rooms stay in memory. Those that the host keeps are among these for as long as they are kept: there are
+    /// at most `rooms_away_max` and `rooms_max` of them, of 300 bytes each at rest and none of them its members', and what they remember in memory counts in
+    /// `memory_bytes_max`. The host alone makes them, and is refused once either is reached.
     pub rooms_away_max: usize,
     /// How long nobody asks for anything in a room of the log that nobody is attached to, before it leaves memory. 60 s: twice the
     /// grace, so that who reloads a page, or changes networks, never waits for the log. At once where memory is short, where places

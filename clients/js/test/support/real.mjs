@@ -127,12 +127,14 @@ export async function until(look, what = String(look)) {
   }
 }
 
-/** The whole log of a room, as its histories show it now. */
+/** The whole log of a room, as its histories show it now, and as of which event each of them does. */
 export async function historyOf(room) {
-  const all = [];
+  const messages = [];
+  const asOf = [];
   for (;;) {
-    const page = await room.command({ type: 'history', limit: 200, ...(all.length > 0 && { before: all[0].seq }) });
-    all.unshift(...page.messages);
-    if (!page.more_before) return all;
+    const page = await room.command({ type: 'history', limit: 200, ...(messages.length > 0 && { before: messages[0].seq }) });
+    messages.unshift(...page.messages);
+    asOf.push(page.as_of);
+    if (!page.more_before) return { messages, asOf };
   }
 }

@@ -1,0 +1,127 @@
+// What reaches somebody who looks elsewhere: notes, where they are asked for, and a dot on the icon; and how a room is passed on.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { EVERY_BROWSER, hear, PHONE, withBrowser } from './chat.mjs';
+import { BOB, enterLab, message, serveScript } from './scripted.mjs';
+
+/** In a page: notes that are kept in place of shown, a browser that answers `window.answer`, and a tab that can be put away. */
+function prepare() {
+  window.notes = [];
+  window.answer = 'granted';
+  window.Notification = class {
+    static permission = 'default';
+    static async requestPermission() {
+      Notification.permission = window.answer;
+      return window.answer;
+    }
+    constructor(title, options) {
+      this.listeners = {};
+      window.notes.push(Object.assign(this, { title, ...options }));
+    }
+    addEventListener(name, listener) { this.listeners[name] = listener; }
+    close() { this.isClosed = true; }
+  };
+  window.isAway = false;
+  Object.defineProperty(document, 'hidden', { get: () => window.isAway });
+}
+
+const put = (page, isAway) => page.evaluate(away => {
+  window.isAway = away;
+  document.dispatchEvent(new Event('visibilitychange'));
+}, isAway);
+const notes = page => page.evaluate(() => window.notes.map(({ title, body }) => [title, body]));
+const isDotted = page => page.evaluate(() => document.querySelector('link[rel="icon"]').href.includes('circle'));
+
+withBrowser('alerts', chat => {
+  const inLab = options => enterLab(chat, { history: [message(9, 'nine')] }, { prepare, ...options });
+  const button = page => page.getByRole('button', { name: 'Notify me' });
+
+  test('who asks for it is told of what others say while the tab is away, and of nothing else', async () => {
+    const { bob, line } = await inLab();
+    await put(bob, true);
+    line.send(message(11, 'unasked'));
+    await bob.waitForFunction(() => document.title.startsWith('(1)'));
+    assert.deepEqual(await notes(bob), []);
+    await put(bob, false);
+    await bob.waitForFunction(() => !document.title.startsWith('('));
+    await button(bob).click();
+    await bob.getByRole('button', { name: 'Notifications are on' }).waitFor();
+
+    line.send(message(12, 'looked at'));
+    await hear(bob, 'looked at');
+    await put(bob, true);
+    line.send(message(13, 'come back'), message(14, 'own words', BOB));
+    await bob.waitForFunction(() => window.notes.length > 0);
+    assert.deepEqual(await notes(bob), [['Ann in LAB', 'come back']]);
+    // A press on it leads there.
+    await bob.evaluate(() => window.notes[0].listeners.click());
+    assert.equal(await bob.evaluate(() => window.notes[0].isClosed), true);
+
+    await put(bob, false);
+    await bob.getByRole('button', { name: 'Notifications are on' }).click();
+    await button(bob).waitFor();
+    await put(bob, true);
+    line.send(message(15, 'quiet again'));
+    await bob.waitForFunction(() => document.title.startsWith('(1)'));
+    assert.equal((await notes(bob)).length, 1);
+  });
+
+  test('a browser that allows none says so, and nothing is on', async () => {
+    const { bob } = await inLab();
+    await bob.evaluate(() => { window.answer = 'denied'; });
+    await button(bob).click();
+    await bob.getByText('The browser does not let this page notify you.').waitFor();
+    assert.equal(await button(bob).getAttribute('aria-pressed'), 'false');
+  });
+
+  test('what is unread puts a dot on the icon of the tab, until it is read', async () => {
+    const { bob, line } = await inLab();
+    assert.equal(await isDotted(bob), false);
+    await put(bob, true);
+    line.send(message(11, 'look here'));
+    await bob.waitForFunction(() => document.title.startsWith('(1)'));
+    assert.equal(await isDotted(bob), true);
+    await put(bob, false);
+    await bob.waitForFunction(() => !document.title.startsWith('('));
+    assert.equal(await isDotted(bob), false);
+  });
+}, { serve: serveScript, browsers: EVERY_BROWSER });
+
+withBrowser('sharing', chat => {
+  /** A page on glass whose browser passes things on by other apps, or fails in it with this error. */
+  const inLab = error => enterLab(chat, { topic: 'Tea' }, {
+    ...PHONE,
+    prepare: `
+      window.shared = [];
+      navigator.share = async what => {
+        window.shared.push(what);
+        const name = ${JSON.stringify(error)};
+        if (name) throw new DOMException('', name);
+      };
+      const real = window.matchMedia;
+      window.matchMedia = query => query === '(pointer: coarse)' ? { matches: true, addEventListener() {} } : real.call(window, query);
+    `,
+  });
+  const share = bob => bob.getByRole('button', { name: 'Copy link to this room' }).click();
+  const toast = bob => bob.locator('#toast-words').textContent();
+
+  test('on glass the link is passed on by other apps', async () => {
+    const { bob } = await inLab(null);
+    await share(bob);
+    await bob.waitForFunction(() => window.shared.length === 1);
+    assert.deepEqual(await bob.evaluate(() => window.shared), [{ title: 'LAB', text: 'Tea', url: `${chat.server.url}/#LAB` }]);
+    assert.equal(await toast(bob), '');
+  });
+
+  test('whoever thinks better of it is not handed a copy; where it does not work they are', async () => {
+    const { bob } = await inLab('AbortError');
+    await share(bob);
+    await bob.waitForFunction(() => window.shared.length === 1);
+    await bob.evaluate(() => new Promise(done => { setTimeout(done); }));
+    assert.equal(await toast(bob), '');
+    const { bob: other } = await inLab('NotAllowedError');
+    await share(other);
+    await other.getByText(/Link copied|Copying is not allowed here/).waitFor();
+  });
+}, { serve: serveScript, browsers: EVERY_BROWSER });
