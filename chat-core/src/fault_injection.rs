@@ -45,6 +45,12 @@ bugs! {
     DoneAhead,
     /// A server that has a named feed again goes on where it was itself, whatever another one has told meanwhile.
     ReadFeedOn,
+    /// Who is erased is shown by name as long as a log names them.
+    ShowErased,
+    /// The keys of who is erased are remembered.
+    KeepErasedKeys,
+    /// Joins keep the name of who is erased.
+    KeepErasedJoins,
     /// A log is told of a member less than a room has.
     MiscountKnown,
     /// A send under a known key is said again.

@@ -56,7 +56,7 @@ pub mod wire;
 pub use domain::{
     Amend, Amended, Amendment, BanTerm, BanTerms, Command, Content, Digest, Event, Extent, HistoryAnchor, Keyed,
     LeaveReason, MemberChange, Named, Notices, Reaction, Record, RecordVersion, Role, RoomCloseReason, RoomOptions,
-    Said, Settings, SettingsChange, TypingState,
+    Said, Scrub, Settings, SettingsChange, TypingState,
 };
 #[cfg(feature = "engine")]
 pub use engine::{
@@ -72,10 +72,10 @@ pub use meters::{
 };
 #[cfg(feature = "engine")]
 pub use ports::{
-    Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, ExclusiveClaim,
-    FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, Guests, Keep, Log,
-    LogClaim, LogFeed, LogInUse, LogPage, LogRoom, NotSent, Observer, ObserverEvent, Owner, Policy, ReadError,
-    Retention, Revocation, RoomAbout, SessionView, Slot, SystemClock, Tail, Term,
+    Admission, AgeClock, AppendError, Clock, Cluster, ClusterEvent, ConnectRequest, Ended, EndedWho, Erasure,
+    ExclusiveClaim, FeedBatch, FeedBounds, FeedChange, FeedCursor, FeedError, FeedGap, FeedName, FeedSlice, Guests,
+    Keep, Log, LogClaim, LogFeed, LogInUse, LogPage, LogRoom, NotSent, Observer, ObserverEvent, Owner, Policy,
+    ReadError, Retention, Revocation, RoomAbout, SessionView, Slot, SystemClock, Tail, Term,
 };
 pub use types::{
     AccessToken, BanId, Belief, Body, CloseReason, Color, CommandId, Credential, Data, EngineLimits, Epoch, Generation,

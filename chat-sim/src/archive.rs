@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Content, Ended, Epoch, Event, FeedBounds, Log, LogClaim, LogFeed, LogInUse, LogPage, LogRoom,
-    NodeId, Offset, ReadError, Record, RecordVersion, Retention, RoomCode, Seq, Slot, Tail, Term, Topic,
+    Amend, AppendError, Content, Ended, Epoch, Erasure, Event, FeedBounds, Identity, Log, LogClaim, LogFeed, LogInUse,
+    LogPage, LogRoom, NodeId, Offset, ReadError, Record, RecordVersion, Retention, RoomCode, Scrub, Seq, Slot, Tail,
+    Term, Topic,
 };
 use chat_testkit::logs::MemoryLog;
 use futures_util::FutureExt;
@@ -210,6 +211,22 @@ impl Log for Archive {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.memory.delete(room, epoch).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, scrubs: &[Scrub]) -> Result<(), AppendError> {
+        self.memory.scrub(room, epoch, scrubs).await
+    }
+
+    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.memory.put_erasure(erasure).await
+    }
+
+    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+        self.memory.drop_erasure(identity).await
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {
+        self.memory.erasures().await
     }
 
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {

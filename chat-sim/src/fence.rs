@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Cluster, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogFeed, LogInUse, LogPage,
-    LogRoom, Offset, ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail,
+    Amend, AppendError, Clock, Cluster, Ended, Epoch, Erasure, ExclusiveClaim, Identity, Log, LogClaim, LogFeed,
+    LogInUse, LogPage, LogRoom, Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail,
 };
 use chat_testkit::logs::FaultyLog;
 use tokio::sync::watch;
@@ -217,6 +217,22 @@ impl Log for Fence {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.write(room, epoch, self.log.delete(room, epoch)).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, scrubs: &[Scrub]) -> Result<(), AppendError> {
+        self.write(room, epoch, self.log.scrub(room, epoch, scrubs)).await
+    }
+
+    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.while_up(self.log.put_erasure(erasure)).await
+    }
+
+    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+        self.while_up(self.log.drop_erasure(identity)).await
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {
+        self.while_up(self.log.erasures()).await
     }
 
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Body, Command, ConnectRequest, Ended, EndedWho, Engine, Epoch, Event, ExclusiveClaim, Hello,
-    Identity, Log, LogClaim, LogInUse, LogPage, Nick, Offset, ReadError, Record, RoomCode, Seq, SessionId, Slot, Tail,
-    Wall,
+    Amend, AppendError, Body, Command, ConnectRequest, Ended, EndedWho, Engine, Epoch, Erasure, Event, ExclusiveClaim,
+    Hello, Identity, Log, LogClaim, LogInUse, LogPage, Nick, Offset, ReadError, Record, RoomCode, Scrub, Seq,
+    SessionId, Slot, Tail, Wall,
 };
 
 /// A folder of rooms.
@@ -62,6 +62,20 @@ fn load_ended(folder: &Path) -> io::Result<Vec<(Option<Identity>, SessionId, Wal
         Err(error) => Err(error),
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
     }
+}
+
+fn load_erasures(folder: &Path) -> io::Result<Vec<Erasure>> {
+    match fs::read(folder.join("erasures.json")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
+    }
+}
+
+fn store_erasures(folder: &Path, all: &[Erasure]) -> io::Result<()> {
+    let fresh = folder.join("erasures.fresh");
+    fs::write(&fresh, serde_json::to_vec(all)?)?;
+    fs::rename(fresh, folder.join("erasures.json"))
 }
 
 fn read_ended((identity, through, until): (Option<Identity>, SessionId, Wall)) -> Ended {
@@ -265,6 +279,39 @@ impl Log for FolderLog {
             }
         }
         Ok(())
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, scrubs: &[Scrub]) -> Result<(), AppendError> {
+        let folder = self.folder();
+        let mut records = load(&folder, room).map_err(unwritten)?;
+        if epoch_of(&records) != Some(epoch) {
+            return Ok(());
+        }
+        for record in &mut records {
+            for scrub in scrubs {
+                let _ = scrub.apply(record);
+            }
+        }
+        store(&folder, room, &records).map_err(unwritten)
+    }
+
+    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        let folder = self.folder();
+        let mut all = load_erasures(&folder).map_err(unwritten)?;
+        all.retain(|known| known.identity != erasure.identity);
+        all.push(erasure.clone());
+        store_erasures(&folder, &all).map_err(unwritten)
+    }
+
+    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+        let folder = self.folder();
+        let mut all = load_erasures(&folder).map_err(unwritten)?;
+        all.retain(|known| known.identity != *identity);
+        store_erasures(&folder, &all).map_err(unwritten)
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {
+        load_erasures(&self.folder()).map_err(unread)
     }
 
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {

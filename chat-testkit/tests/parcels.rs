@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use chat_core::checks::{parcel_of_input, parcel_of_outcome};
 use chat_core::room::{Input, Room};
-use chat_core::{Mono, Now, RoomLimits, Wall};
+use chat_core::{Identity, Mono, Now, Offset, RoomLimits, SessionId, Wall};
 use chat_testkit::model::Model;
 use chat_testkit::strategies::{Cast, Play, Step, any_run, cases, small_limits};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// Every kind of input.
-const INPUTS: [&str; 32] = [
+const INPUTS: [&str; 35] = [
     "Create",
     "Found",
     "Join",
@@ -45,14 +45,18 @@ const INPUTS: [&str; 32] = [
     "Protect",
     "Keep",
     "Invite",
+    "Erase",
+    "Erased",
+    "Scrubbed",
     "Close",
     "Elapsed",
 ];
 /// Every kind of note.
 const NOTES: [&str; 8] = ["Attached", "Detached", "Typing", "Live", "Signal", "Read", "Elapsed", "Recovered"];
 /// Every kind of answer.
-const ANSWERS: [&str; 11] =
-    ["Entered", "Sent", "Left", "Done", "History", "Changes", "Members", "Read", "Bans", "Invited", "Nothing"];
+const ANSWERS: [&str; 12] = [
+    "Entered", "Sent", "Left", "Done", "History", "Changes", "Members", "Read", "Bans", "Invited", "Erased", "Nothing",
+];
 
 /// A room whose every input and outcome is carried, and of which kinds they were.
 struct Carried {
@@ -94,6 +98,14 @@ impl Carried {
         }
     }
 
+    /// What no strategy draws.
+    fn erase_a_stranger(&mut self) {
+        let (identity, alias) = (Identity::new("a stranger").expect("an identity"), SessionId::new(9));
+        self.decide(&Input::Erase { identity, alias, members: Vec::new(), is_told_of: false });
+        self.decide(&Input::Erased { alias });
+        self.decide(&Input::Scrubbed { through: Offset(1) });
+    }
+
     fn decide(&mut self, input: &Input) {
         parcel_of_input(input);
         self.meet("input", input);
@@ -132,6 +144,7 @@ fn what_is_asked_noted_and_answered_arrives_as_it_was_of_whatever_kind() {
     let played = runner.run(&(small_limits(), any_run(100)), |(limits, steps)| {
         let mut carried = Carried::new(limits);
         steps.iter().for_each(|step| carried.step(step));
+        carried.erase_a_stranger();
         met.borrow_mut().extend(carried.kinds);
         Ok(())
     });

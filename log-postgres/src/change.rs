@@ -1,8 +1,9 @@
 //! The statements that change one room, or what is remembered of sessions: each whole or not at all, and none without the writer's row.
 
-use std::collections::BTreeMap;
-
-use chat_core::{Amend, Amendment, Ended, EndedWho, Epoch, FeedName, Offset, Reaction, Record, RoomCode, Slot};
+use chat_core::{
+    Amend, Amendment, Ended, EndedWho, Epoch, Erasure, FeedName, Identity, Offset, Reaction, Record, RoomCode, Scrub,
+    Slot,
+};
 
 use crate::encoded::{Encoded, epoch, number, record};
 use crate::error::Failure;
@@ -21,6 +22,9 @@ pub(crate) enum Change {
     End { ended: Ended, over: Vec<Ended> },
     PutFeed { name: FeedName, read: Positions },
     DropFeed { name: FeedName },
+    Scrub { room: RoomCode, epoch: Epoch, scrubs: Vec<Scrub> },
+    PutErasure(Box<Erasure>),
+    DropErasure(Identity),
 }
 
 impl Change {
@@ -30,9 +34,10 @@ impl Change {
             Self::Snapshot { room, .. }
             | Self::ReadPositions { room, .. }
             | Self::Amend { room, .. }
+            | Self::Scrub { room, .. }
             | Self::Delete { room, .. } => Some(Slot::of(room)),
             Self::PutFeed { name, .. } => Some(name.slot()),
-            Self::End { .. } | Self::DropFeed { .. } => None,
+            Self::End { .. } | Self::DropFeed { .. } | Self::PutErasure(_) | Self::DropErasure(_) => None,
         }
     }
 
@@ -43,7 +48,9 @@ impl Change {
             Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
             Self::PutFeed { read, .. } => read.slots.len() * size_of::<(i32, Position)>(),
-            Self::Delete { .. } | Self::DropFeed { .. } => 0,
+            Self::Scrub { scrubs, .. } => scrubs.len() * size_of::<Scrub>(),
+            Self::PutErasure(_) => size_of::<Erasure>(),
+            Self::Delete { .. } | Self::DropFeed { .. } | Self::DropErasure(_) => 0,
         }
     }
 }
@@ -122,6 +129,21 @@ const AMEND: &str = with_me!(
     "select exists (select from me) as alive"
 );
 
+/// What may be scrubbed, of the records that are asked for.
+const SCRUBBABLE: &str = "select t.life, r.last, r.version, r.body from tails t join records r on r.life = t.life \
+                          where t.code = $1 and t.epoch = $2 and r.last = any($3)";
+
+const PUT_ERASURE: &str = with_me!(
+    "put as (insert into erasures (identity, body) select $2, $3 from me ",
+    "on conflict (identity) do update set body = excluded.body) ",
+    "select exists (select from me) as alive"
+);
+
+const DROP_ERASURE: &str = with_me!(
+    "gone as (delete from erasures e using me where e.identity = $2) ",
+    "select exists (select from me) as alive"
+);
+
 /// Makes one change.
 pub(crate) async fn make(lane: &mut Lane, change: &Change) -> Result<Done, Refused> {
     match change {
@@ -135,6 +157,15 @@ pub(crate) async fn make(lane: &mut Lane, change: &Change) -> Result<Done, Refus
             lane.write(READ_POSITIONS, &[&room.as_str(), &epoch(*of), bytes]).await.map(|_| Done::Nothing)
         }
         Change::Amend { room, epoch, amends } => amend(lane, room, *epoch, amends).await.map(|()| Done::Nothing),
+        Change::Scrub { room, epoch, scrubs } => scrub(lane, room, *epoch, scrubs).await.map(|()| Done::Nothing),
+        Change::PutErasure(erasure) => {
+            let body = serde_json::to_vec(erasure).expect("an erasure has string keys");
+            let identity = erasure.identity.as_str().as_bytes();
+            lane.write(PUT_ERASURE, &[&identity, &body]).await.map(|_| Done::Nothing)
+        }
+        Change::DropErasure(identity) => {
+            lane.write(DROP_ERASURE, &[&identity.as_str().as_bytes()]).await.map(|_| Done::Nothing)
+        }
         Change::Delete { room, epoch: of } => {
             let rows = lane.write_either([DELETE, DELETE_FED], &[&room.as_str(), &epoch(*of)]).await?;
             Ok(rows[0].get::<_, Option<Id>>("life").map_or(Done::Read, Done::Dead))
@@ -173,36 +204,47 @@ pub(crate) fn key(who: &EndedWho) -> (bool, Vec<u8>) {
 /// time: another server's is over before this one has the room.
 async fn amend(lane: &mut Lane, room: &RoomCode, of: Epoch, amends: &[Amend]) -> Result<(), Refused> {
     let numbers: Vec<i64> = amends.iter().map(|amend| number(amend.seq.0)).collect();
+    rewrite(lane, (room, of), AMENDABLE, &numbers, |record| {
+        amends.iter().fold(false, |is_changed, amend| is_changed | amend.apply(record))
+    })
+    .await
+}
+
+/// The same of records by their own numbers: not every one is told.
+async fn scrub(lane: &mut Lane, room: &RoomCode, of: Epoch, scrubs: &[Scrub]) -> Result<(), Refused> {
+    let numbers: Vec<i64> = scrubs.iter().map(|scrub| number(scrub.offset.0)).collect();
+    rewrite(lane, (room, of), SCRUBBABLE, &numbers, |record| {
+        scrubs.iter().fold(false, |is_changed, scrub| is_changed | scrub.apply(record))
+    })
+    .await
+}
+
+async fn rewrite(
+    lane: &mut Lane,
+    (room, of): (&RoomCode, Epoch),
+    which: &'static str,
+    numbers: &[i64],
+    change: impl Fn(&mut Record) -> bool,
+) -> Result<(), Refused> {
     let open = lane.open().await?;
-    let read = open.connection.query(AMENDABLE, &[&room.as_str(), &epoch(of), &numbers]).await;
+    let read = open.connection.query(which, &[&room.as_str(), &epoch(of), &numbers]).await;
     let rows = read.map_err(|error| Refused::Failed(Failure::NotWritten(error.to_string())))?;
     let Some(life) = rows.first().map(|row| row.get::<_, Id>("life")) else { return Ok(()) };
-    // By number: the record, its length, and whether it says something else now.
-    let mut records: BTreeMap<u64, (Record, usize, bool)> = BTreeMap::new();
-    for row in &rows {
-        let body: &[u8] = row.get("body");
-        let record = record(room.as_str(), row.get("last"), row.get("version"), body)
-            .map_err(|error| Refused::Failed(Failure::NotWritten(format!("the log is damaged: {error}"))))?;
-        if let Some(seq) = record.seq {
-            records.insert(seq.0, (record, body.len(), false));
-        }
-    }
-    for amend in amends {
-        if let Some((record, _, is_changed)) = records.get_mut(&amend.seq.0) {
-            *is_changed |= amend.apply(record);
-        }
-    }
-    records.retain(|_, (.., is_changed)| *is_changed);
-    if records.is_empty() {
-        return Ok(());
-    }
     let (mut last, mut version, mut body, mut more) = (vec![], vec![], vec![], 0_i64);
-    for (record, length, _) in records.values() {
-        let encoded = Encoded::new(record);
-        more += encoded.body.len() as i64 - *length as i64;
-        last.push(encoded.offset);
-        version.push(encoded.version);
-        body.push(encoded.body);
+    for row in &rows {
+        let stored: &[u8] = row.get("body");
+        let mut record = record(room.as_str(), row.get("last"), row.get("version"), stored)
+            .map_err(|error| Refused::Failed(Failure::NotWritten(format!("the log is damaged: {error}"))))?;
+        if change(&mut record) {
+            let encoded = Encoded::new(&record);
+            more += encoded.body.len() as i64 - stored.len() as i64;
+            last.push(encoded.offset);
+            version.push(encoded.version);
+            body.push(encoded.body);
+        }
+    }
+    if last.is_empty() {
+        return Ok(());
     }
     lane.write(AMEND, &[&room.as_str(), &life, &more, &last, &version, &body]).await.map(drop)
 }

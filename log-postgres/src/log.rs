@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
-    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, Log, LogClaim, LogFeed, LogInUse,
-    LogMeters, LogPage, Offset, ReadError, Record, RoomCode, Seq, Slot, SystemClock, Tail, Wall,
+    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Erasure, Event, ExclusiveClaim, Identity, Log, LogClaim,
+    LogFeed, LogInUse, LogMeters, LogPage, Offset, ReadError, Record, RoomCode, Scrub, Seq, Slot, SystemClock, Tail,
+    Wall,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -367,6 +368,25 @@ impl Log for PgLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.change(Change::Delete { room: room.clone(), epoch }).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, scrubs: &[Scrub]) -> Result<(), AppendError> {
+        if scrubs.is_empty() {
+            return Ok(());
+        }
+        self.change(Change::Scrub { room: room.clone(), epoch, scrubs: scrubs.to_vec() }).await
+    }
+
+    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.change(Change::PutErasure(Box::new(erasure.clone()))).await
+    }
+
+    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+        self.change(Change::DropErasure(identity.clone())).await
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {
+        read::erasures(&self.pool).await
     }
 
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {

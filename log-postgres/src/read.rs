@@ -1,7 +1,8 @@
 //! Reading a room: pages of records, messages, codes and snapshots, each in one statement, and so as of one moment.
 
 use chat_core::{
-    Ended, EndedWho, Epoch, Identity, LogPage, LogRoom, Offset, ReadError, Record, RoomCode, Seq, SessionId, Slot,
+    Ended, EndedWho, Epoch, Erasure, Identity, LogPage, LogRoom, Offset, ReadError, Record, RoomCode, Seq, SessionId,
+    Slot,
 };
 use chat_core::{RecordVersion, Tail, Wall};
 use tokio_postgres::Row;
@@ -145,6 +146,13 @@ pub(crate) async fn read_positions(pool: &Pool, room: &RoomCode, of: Epoch) -> R
     let stored = "select p.body from tails t join read_positions p using (life) where t.code = $1 and t.epoch = $2";
     let rows = pool.query(stored, &[&room.as_str(), &epoch(of)]).await?;
     Ok(rows.first().map(|row| row.get(0)))
+}
+
+/// Every erasure that is kept.
+pub(crate) async fn erasures(pool: &Pool) -> Result<Vec<Erasure>, ReadError> {
+    let rows = pool.query("select body from erasures", &[]).await?;
+    let all: Option<Vec<Erasure>> = rows.iter().map(|row| serde_json::from_slice(row.get("body")).ok()).collect();
+    all.ok_or_else(|| damaged("an erasure cannot be read".to_owned()))
 }
 
 /// Every session that was ended.

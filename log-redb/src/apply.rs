@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chat_core::{Amend, AppendError, Epoch, Keep, Record, RoomCode, Seq, Tail};
+use chat_core::{Amend, AppendError, Epoch, Keep, Record, RoomCode, Scrub, Seq, Tail};
 use redb::ReadableTable;
 
 use crate::feed;
@@ -31,6 +31,9 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
         Change::ReadPositions { room, epoch, bytes } => read_positions(tables, room.as_str(), *epoch, bytes),
         Change::Amend { room, epoch, amends } => amend(tables, room.as_str(), *epoch, amends),
         Change::Delete { room, epoch } => delete(tables, room, *epoch),
+        Change::Scrub { room, epoch, scrubs } => scrub(tables, room.as_str(), *epoch, scrubs),
+        Change::PutErasure(erasure) => tables.put_erasure(erasure).map(|()| Ok(Tail::default())),
+        Change::DropErasure(identity) => tables.drop_erasure(identity).map(|()| Ok(Tail::default())),
         Change::Feed { name, mark } => feed::put(tables, name.as_str(), *mark).map(|()| Ok(Tail::default())),
         Change::End { ended, over } => tables.put_ended(ended, over).map(|()| Ok(Tail::default())),
     };
@@ -179,10 +182,40 @@ fn amend(tables: &mut Tables<'_>, room: &str, epoch: Epoch, amends: &[Amend]) ->
         of.is_changed |= amend.apply(&mut of.record);
         amended.insert(offset, of);
     }
-    amended.retain(|_, of| of.is_changed);
-    if amended.is_empty() {
-        return nothing;
+    write(tables, room, &mut tail, amended)
+}
+
+/// The same of records by their own numbers: not every one is told.
+fn scrub(tables: &mut Tables<'_>, room: &str, epoch: Epoch, scrubs: &[Scrub]) -> Result<Outcome, Fault> {
+    let Some(mut tail) = read::tail(&tables.tails, room)?.filter(|tail| tail.epoch == epoch) else {
+        return Ok(Ok(Tail::default()));
+    };
+    let mut scrubbed: BTreeMap<u64, Amended> = BTreeMap::new();
+    for scrub in scrubs {
+        let offset = scrub.offset.0;
+        let is_there = tables.records.get(format::record_key(room, epoch, offset).as_slice())?.is_some();
+        if !is_there {
+            continue;
+        }
+        let mut of = match scrubbed.remove(&offset) {
+            Some(of) => of,
+            None => read::record(&tables.records, room, epoch, offset, Amended::read)?,
+        };
+        of.is_changed |= scrub.apply(&mut of.record);
+        scrubbed.insert(offset, of);
     }
+    write(tables, room, &mut tail, scrubbed)
+}
+
+/// Writes those that say something else now.
+fn write(
+    tables: &mut Tables<'_>,
+    room: &str,
+    tail: &mut TailRow,
+    mut amended: BTreeMap<u64, Amended>,
+) -> Result<Outcome, Fault> {
+    amended.retain(|_, of| of.is_changed);
+    let epoch = tail.epoch;
     for (offset, of) in &amended {
         let key = format::record_key(room, epoch, *offset);
         let Encoded { version, json, .. } = Encoded::new(&of.record);
@@ -192,8 +225,10 @@ fn amend(tables: &mut Tables<'_>, room: &str, epoch: Epoch, amends: &[Amend]) ->
         tail.bytes = (tail.bytes + stored.len() as u64).saturating_sub(old as u64);
         tables.scrubbed += 1;
     }
-    tables.put_tail(room, &tail)?;
-    nothing
+    if !amended.is_empty() {
+        tables.put_tail(room, tail)?;
+    }
+    Ok(Ok(Tail::default()))
 }
 
 /// A record while it is being amended.

@@ -18,7 +18,7 @@ use redb::{
 use crate::copies::Copying;
 use crate::feed_rows::{FEED, FEED_GRAVES, FEED_HELD, FEED_NAMES};
 use crate::format::{
-    self, ABOUTS, ENDED, Fault, META, META_REMOVED, META_SCRUBBED, READ_POSITIONS, RECORDS, SNAPSHOTS, TAILS,
+    self, ABOUTS, ENDED, ERASURES, Fault, META, META_REMOVED, META_SCRUBBED, READ_POSITIONS, RECORDS, SNAPSHOTS, TAILS,
     TOMBSTONES,
 };
 use crate::options::Options;
@@ -264,6 +264,7 @@ impl Copier<'_> {
         self.table(READ_POSITIONS, |_, _| true)?;
         self.table(ABOUTS, |_, _| true)?;
         self.table(ENDED, |_, _| true)?;
+        self.table(ERASURES, |_, _| true)?;
         if self.has(FEED.name())? {
             // With what is held back for its readers: each goes on where it was, unless it has read more than the copy has.
             self.table(FEED, |_, _| true)?;
@@ -287,6 +288,7 @@ impl Copier<'_> {
             ABOUTS.name(),
             TOMBSTONES.name(),
             ENDED.name(),
+            ERASURES.name(),
             FEED.name(),
             FEED_NAMES.name(),
             FEED_HELD.name(),

@@ -1,7 +1,8 @@
 //! The bytes in the file: tables, keys, records and tails, each with a version and a checksum. `FORMAT.md` says it in words.
 
 use chat_core::{
-    Ended, EndedWho, Epoch, Event, Identity, Offset, Record, RecordVersion, RoomCode, Seq, SessionId, Tail, Wall,
+    Ended, EndedWho, Epoch, Erasure, Event, Identity, Offset, Record, RecordVersion, RoomCode, Seq, SessionId, Tail,
+    Wall,
 };
 use redb::{StorageError, TableDefinition};
 
@@ -22,6 +23,8 @@ const SNAPSHOT: u8 = 2;
 const READS: u8 = 3;
 /// The kind of a row of what is known of a room.
 const ABOUT: u8 = 8;
+/// The kind of a row of an erasure.
+const ERASURE: u8 = 9;
 /// The kind of a snapshot in the files of earlier versions.
 const SNAPSHOT_ONCE: u8 = 0;
 /// A tail is eight numbers.
@@ -43,6 +46,8 @@ pub(crate) const ABOUTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new
 pub(crate) const TOMBSTONES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("graves");
 /// [`ended_key`] -> [`ended_row`].
 pub(crate) const ENDED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ended");
+/// An identity -> [`erasure_row`].
+pub(crate) const ERASURES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("erasures");
 
 /// In [`META`]: [`FORMAT`].
 pub(crate) const META_FORMAT: &str = "format";
@@ -410,6 +415,20 @@ pub(crate) fn ended(key: &[u8], row: &[u8]) -> Result<Ended, Fault> {
         Some(Ended { who, through, until: Wall(u64::from_be_bytes(*until)) })
     };
     read().ok_or_else(|| Fault::Damaged("an ended session cannot be read".to_owned()))
+}
+
+/// How far an erasure has come, as JSON.
+pub(crate) fn erasure_row(erasure: &Erasure) -> Vec<u8> {
+    let json = serde_json::to_vec(erasure).expect("an erasure has string keys");
+    seal(erasure.identity.as_str().as_bytes(), ROW, ERASURE, &[&json])
+}
+
+/// What a row says of an erasure.
+pub(crate) fn erasure(identity: &str, row: &[u8]) -> Result<Erasure, Fault> {
+    let Row { kind, body, .. } = unseal(identity.as_bytes(), row, ROW, || "an erasure".to_owned())?;
+    let read = serde_json::from_slice(body).ok().filter(|_| kind == ERASURE);
+    let read = read.filter(|read: &Erasure| read.identity.as_str() == identity);
+    read.ok_or_else(|| Fault::Damaged("an erasure cannot be read".to_owned()))
 }
 
 /// A code out of the file.

@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Ended, Epoch, Event, ExclusiveClaim, FeedCursor, FeedError, FeedName, FeedSlice, Log,
-    LogClaim, LogFeed, LogInUse, LogMeters, LogPage, LogRoom, Offset, ReadError, Record, RoomCode, Seq, Slot,
-    SystemClock, Tail,
+    Amend, AppendError, Clock, Ended, Epoch, Erasure, Event, ExclusiveClaim, FeedCursor, FeedError, FeedName,
+    FeedSlice, Identity, Log, LogClaim, LogFeed, LogInUse, LogMeters, LogPage, LogRoom, Offset, ReadError, Record,
+    RoomCode, Scrub, Seq, Slot, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -353,6 +353,22 @@ impl Log for RedbLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.change(Change::Delete { room: room.clone(), epoch }).await.map(drop)
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, scrubs: &[Scrub]) -> Result<(), AppendError> {
+        self.change(Change::Scrub { room: room.clone(), epoch, scrubs: scrubs.to_vec() }).await.map(drop)
+    }
+
+    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.change(Change::PutErasure(Box::new(erasure.clone()))).await.map(drop)
+    }
+
+    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+        self.change(Change::DropErasure(identity.clone())).await.map(drop)
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {
+        self.look(read::erasures).await
     }
 
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {

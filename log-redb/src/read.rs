@@ -1,12 +1,12 @@
 //! Reading a room out of the file: pages of records, messages, codes and snapshots. A room with holes is damaged.
 
-use chat_core::{Ended, Epoch, Event, LogPage, LogRoom, Offset, Record, RoomCode, Seq, Slot};
+use chat_core::{Ended, Epoch, Erasure, Event, LogPage, LogRoom, Offset, Record, RoomCode, Seq, Slot};
 use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Value};
 
 use crate::feed_rows::FEED_GRAVES;
 use crate::format::{
-    self, ABOUTS, AboutRow, ENDED, Fault, READ_POSITIONS, RECORDS, ReadsRow, RecordRow, SNAPSHOTS, SnapshotRow, TAILS,
-    TOMBSTONES, TailRow,
+    self, ABOUTS, AboutRow, ENDED, ERASURES, Fault, READ_POSITIONS, RECORDS, ReadsRow, RecordRow, SNAPSHOTS,
+    SnapshotRow, TAILS, TOMBSTONES, TailRow,
 };
 
 /// What [`find`] looks for: the first record of which this holds. It holds for all later ones too.
@@ -326,6 +326,20 @@ pub(crate) fn ended(read: &ReadTransaction) -> Result<Vec<Ended>, Fault> {
     for entry in table.iter()? {
         let (key, row) = entry?;
         all.push(format::ended(key.value(), row.value())?);
+    }
+    Ok(all)
+}
+
+/// Every erasure that is kept. A file that none was ever written into has no table for them.
+pub(crate) fn erasures(read: &ReadTransaction) -> Result<Vec<Erasure>, Fault> {
+    let table = match read.open_table(ERASURES) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        table => table?,
+    };
+    let mut all = Vec::new();
+    for entry in table.iter()? {
+        let (identity, row) = entry?;
+        all.push(format::erasure(identity.value(), row.value())?);
     }
     Ok(all)
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use chat_core::{Amend, Amendment, AppendError, Ended, Epoch, FeedName, Offset, Reaction, RoomCode, Tail};
+use chat_core::{
+    Amend, Amendment, AppendError, Ended, Epoch, Erasure, FeedName, Identity, Offset, Reaction, RoomCode, Scrub, Tail,
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::feed_rows::Mark;
@@ -41,6 +43,13 @@ pub(crate) enum Change {
         room: RoomCode,
         epoch: Epoch,
     },
+    Scrub {
+        room: RoomCode,
+        epoch: Epoch,
+        scrubs: Vec<Scrub>,
+    },
+    PutErasure(Box<Erasure>),
+    DropErasure(Identity),
     /// How far the reader of a name has read the feed; without a mark, that there is none of the name any more.
     Feed {
         name: FeedName,
@@ -62,7 +71,9 @@ impl Change {
             Self::Snapshot { bytes, .. } | Self::ReadPositions { bytes, .. } => bytes.len(),
             Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
-            Self::Delete { .. } | Self::Feed { .. } => 0,
+            Self::Scrub { scrubs, .. } => scrubs.len() * size_of::<Scrub>(),
+            Self::PutErasure(_) => size_of::<Erasure>(),
+            Self::Delete { .. } | Self::Feed { .. } | Self::DropErasure(_) => 0,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The tables of the file inside one write transaction, and what it does to the numbers about the file.
 
-use chat_core::Ended;
+use chat_core::{Ended, Erasure, Identity};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::feed_rows::{
     FEED, FEED_GRAVES, FEED_HELD, FEED_NAMES, META_FEED, META_FEED_BYTES, META_FEED_FLOOR, META_FEED_SUM, Mark,
 };
 use crate::format::{
-    self, ABOUTS, ENDED, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED,
+    self, ABOUTS, ENDED, ERASURES, FIRST_FORMAT, Fault, META, META_CLOCK, META_FORMAT, META_REMOVED, META_SCRUBBED,
     READ_POSITIONS, RECORDS, SNAPSHOTS, TAILS, TOMBSTONES, TailRow, WITH_FEED,
 };
 
@@ -20,6 +20,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) abouts: Table<'t, &'static str, &'static [u8]>,
     pub(crate) tombstones: Table<'t, &'static [u8], ()>,
     pub(crate) ended: Table<'t, &'static [u8], &'static [u8]>,
+    pub(crate) erasures: Table<'t, &'static str, &'static [u8]>,
     /// The feed, where there is one.
     pub(crate) feed: Option<FeedTables<'t>>,
     meta: Table<'t, &'static str, u64>,
@@ -41,6 +42,7 @@ impl<'t> Tables<'t> {
             abouts: write.open_table(ABOUTS)?,
             tombstones: write.open_table(TOMBSTONES)?,
             ended: write.open_table(ENDED)?,
+            erasures: write.open_table(ERASURES)?,
             feed: if has_feed { Some(FeedTables::open(write, &meta)?) } else { None },
             meta,
             removed: 0,
@@ -99,6 +101,20 @@ impl<'t> Tables<'t> {
         }
         let key = format::ended_key(&ended.who);
         self.ended.insert(key.as_slice(), format::ended_row(&key, ended).as_slice())?;
+        Ok(())
+    }
+
+    /// Keeps how far an erasure has come.
+    pub(crate) fn put_erasure(&mut self, erasure: &Erasure) -> Result<(), Fault> {
+        self.erasures.insert(erasure.identity.as_str(), format::erasure_row(erasure).as_slice())?;
+        Ok(())
+    }
+
+    /// Forgets one that is done: the identity goes out of the file as a text does that was taken away.
+    pub(crate) fn drop_erasure(&mut self, identity: &Identity) -> Result<(), Fault> {
+        if self.erasures.remove(identity.as_str())?.is_some() {
+            self.scrubbed += 1;
+        }
         Ok(())
     }
 

@@ -4,8 +4,8 @@
 
 #[doc(inline)]
 pub use chat_core::{
-    AgeClock, Amend, Amended, Amendment, AppendError, Cluster, ClusterEvent, Digest, Ended, EndedWho, ExclusiveClaim,
-    FeedBatch, FeedChange, FeedSlice, Keep, Keyed, Log, LogClaim, LogFeed, LogMeters, LogPage, LogRoom, NetworkTag,
-    NodeId, NotSent, Notices, Owner, PARCELS, PersonHash, ReadError, RecordVersion, Retention, Said, Scope, SecretHash,
-    Slot, SteadyWall, Tail, Term, room,
+    AgeClock, Amend, Amended, Amendment, AppendError, Cluster, ClusterEvent, Digest, Ended, EndedWho, Erasure,
+    ExclusiveClaim, FeedBatch, FeedChange, FeedSlice, Keep, Keyed, Log, LogClaim, LogFeed, LogMeters, LogPage, LogRoom,
+    NetworkTag, NodeId, NotSent, Notices, Owner, PARCELS, PersonHash, ReadError, RecordVersion, Retention, Said, Scope,
+    Scrub, SecretHash, Slot, SteadyWall, Tail, Term, room,
 };

@@ -8,7 +8,7 @@ use super::reaction::Reaction;
 use super::settings::Settings;
 use crate::types::{
     BanId, Body, Color, Data, Epoch, Key, MemberId, NetworkTag, Nick, NickKey, Offset, PersonData, PersonHash,
-    ReactionName, Scope, Seq, Topic, Wall, stored_person_data, stored_person_data_change,
+    ReactionName, Scope, Seq, SessionId, Topic, Wall, stored_person_data, stored_person_data_change,
 };
 
 /// What a member may do.
@@ -332,6 +332,21 @@ pub enum Event {
         /// Until when, in room time.
         until: Wall,
     },
+    /// The host has had a person erased: what the room remembers of them is gone, and the log has still to be made to name them no more in its
+    /// records up to this one. Never told.
+    Erased {
+        /// The person; once the log has been made to, whoever stands for them.
+        person: PersonHash,
+        /// Who stands for them in records: a session that there never was, the same in all rooms that one erasure looks at.
+        alias: SessionId,
+        /// Under which numbers they are known here, in order; at most [`Event::ERASED_NUMBERS_MAX`].
+        members: Vec<MemberId>,
+    },
+    /// The log names those no more who were erased by records up to this one. Never told.
+    Scrubbed {
+        /// The record.
+        through: Offset,
+    },
     /// From now on joins and leaves are told, or are not: members should ask for the list again.
     NoticesChanged {
         /// What holds from now on.
@@ -345,6 +360,10 @@ pub enum Event {
 }
 
 impl Event {
+    /// Numbers that one [`Event::Erased`] names. 16: whoever has had more in one room, because it forgot them in between, is erased in several
+    /// steps. No limit of an embedder's: it bounds how many ranges one step takes back.
+    pub const ERASED_NUMBERS_MAX: usize = 16;
+
     /// Whether it is something that a person wrote: what a history shows.
     pub fn is_message(&self) -> bool {
         matches!(self, Self::Sent { .. })

@@ -9,6 +9,7 @@ mod history;
 mod person;
 mod reaction;
 mod room_options;
+mod scrub;
 mod settings;
 mod version;
 
@@ -21,5 +22,6 @@ pub use history::HistoryAnchor;
 pub use person::{MemberChange, Named};
 pub use reaction::Reaction;
 pub use room_options::RoomOptions;
+pub use scrub::Scrub;
 pub use settings::{Settings, SettingsChange};
 pub use version::RecordVersion;

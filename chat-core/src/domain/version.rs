@@ -19,7 +19,7 @@ impl RecordVersion {
     /// shows everybody everything. A message says that it was taken back or edited, and a record that the log has been amended for it; it
     /// may have data, answer another, and be reacted to. There are moderators, and an owner who is lost is the owner still when they come
     /// back soon. People have data, and change what they are shown as. The host says something: a message that is nobody's. It
-    /// makes rooms, keeps them while nobody is in them, names who owns them before they come, and lets people in once.
+    /// makes rooms, keeps them while nobody is in them, names who owns them before they come, lets people in once, and has them erased.
     pub const PERSONS: Self = Self(2);
     /// The latest that this program reads.
     pub const LATEST: Self = Self::PERSONS;
@@ -60,6 +60,7 @@ impl Event {
             }
             Self::Left { held: Some(_), .. } | Self::Protected => RecordVersion::PERSONS,
             Self::Kept { .. } | Self::OwnerNamed { .. } | Self::Invited { .. } => RecordVersion::PERSONS,
+            Self::Erased { .. } | Self::Scrubbed { .. } => RecordVersion::PERSONS,
             _ => RecordVersion::FIRST,
         }
     }

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use crate::engine::engine::Engine;
+use crate::engine::erase;
 use crate::engine::feed::budget::MemoryBudget;
 use crate::engine::feed::ended::EndedFeeds;
 use crate::engine::peer_events;
@@ -188,6 +189,7 @@ impl EngineBuilder {
             ended: EndedFeeds::default(),
             ended_sessions: EndedSessions::new(began.mono),
             revocations: Revocations::default(),
+            erasing: Arc::default(),
             budget: MemoryBudget::new(self.limits.engine.memory_bytes_max),
             connected: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
@@ -207,6 +209,7 @@ impl EngineBuilder {
             limits: self.limits,
         });
         tokio::spawn(wake_up::run(Arc::downgrade(&shared), timers));
+        tokio::spawn(erase::run(Arc::downgrade(&shared)));
         if shared.log.is_some() {
             tokio::spawn(sweep::run(Arc::downgrade(&shared)));
             tokio::spawn(put_away::run(Arc::downgrade(&shared)));

@@ -9,6 +9,7 @@ mod client;
 mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
 mod engine;
+mod erase;
 mod feed;
 mod host_rooms;
 mod meter;

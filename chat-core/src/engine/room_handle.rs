@@ -233,7 +233,7 @@ impl RoomHandle {
     }
 
     /// What the room says to the host.
-    async fn ask(&self, input: Input) -> Result<HostAnswer, Reject> {
+    pub(super) async fn ask(&self, input: Input) -> Result<HostAnswer, Reject> {
         let (answer, answered) = oneshot::channel();
         self.engine.shared.enqueue(&self.code, InboxItem::Host { input, answer: answer.into() });
         answered.await.unwrap_or_else(|_| Err(unavailable()))

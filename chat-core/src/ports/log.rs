@@ -5,10 +5,11 @@
 use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
+use super::erasure::Erasure;
 use super::feed::LogFeed;
 use super::log_error::{AppendError, ReadError};
 use super::slot::Slot;
-use crate::domain::{Amend, Record, RecordVersion};
+use crate::domain::{Amend, Record, RecordVersion, Scrub};
 use crate::meters::LogMeters;
 use crate::types::{Epoch, Identity, Offset, RoomCode, Seq, SessionId, Wall};
 
@@ -256,6 +257,44 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// See [`AppendError`].
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError>;
+
+    /// Scrubs records of persons who were erased, all of them or none: later reads return each as [`Scrub::apply`] leaves it, and what it said before is
+    /// nowhere to be read. Of another incarnation, or about a record that is not there (any more): nothing happens. As with [`Log::amend`], the
+    /// tail stays. The engine scrubs no record that the stored snapshot does not cover.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; to ask the same again is no harm. [`AppendError::NotWritten`] of a log that cannot do it, as one does that leaves it out.
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, scrubs: &[Scrub]) -> Result<(), AppendError> {
+        let _ = (room, epoch, scrubs);
+        Err(AppendError::NotWritten("this log erases nobody".into()))
+    }
+
+    /// Keeps how far an erasure has come, in place of what was kept of the same person. The engine bounds how many there are
+    /// ([`erasures_max`](crate::EngineLimits::erasures_max)).
+    ///
+    /// # Errors
+    /// See [`AppendError`]. [`AppendError::NotWritten`] of a log that leaves it out: then nobody can be erased.
+    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        let _ = erasure;
+        Err(AppendError::NotWritten("this log erases nobody".into()))
+    }
+
+    /// Forgets an erasure, which is done. That there is none is no error.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+        let _ = identity;
+        Err(AppendError::NotWritten("this log erases nobody".into()))
+    }
+
+    /// Every erasure that is kept, in any order.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {
+        Ok(Vec::new())
+    }
 
     /// Everything that [`Log::put_ended`] remembers, in any order.
     ///

@@ -33,6 +33,8 @@ pub(super) fn apply(ledger: &mut Ledger, attendance: &mut Attendance, record: &R
         | Event::Kept { .. }
         | Event::OwnerNamed { .. }
         | Event::Invited { .. }
+        | Event::Erased { .. }
+        | Event::Scrubbed { .. }
         | Event::NoticesChanged { .. } => {}
         Event::SettingsChanged { .. } | Event::RoleChanged { .. } => showing::end_typing(ledger, attendance),
     }

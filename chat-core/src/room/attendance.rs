@@ -156,6 +156,11 @@ impl Attendance {
         }
     }
 
+    /// Nothing is remembered of where those came from, who are not here.
+    pub(super) fn forget_networks(&mut self, members: &[MemberId]) {
+        members.iter().for_each(|&member| self.networks.forget_one(member));
+    }
+
     /// Another fold of the log is in place: numbers of who has gone may be others' there.
     pub(super) fn forget_gone(&mut self) {
         self.networks.forget_gone();

@@ -212,6 +212,29 @@ impl Bans {
         self.weigh();
     }
 
+    /// Those of a person.
+    pub(super) fn of(&self, scope: &Scope, hash: ScopeHash) -> impl Iterator<Item = &Ban> {
+        self.kept.iter().filter(move |ban| match &ban.person {
+            Person::Scope(own) => own == scope,
+            Person::Hash(own) => *own == hash,
+        })
+    }
+
+    /// Whether one of a person's says more than whom it keeps out by hash, and until when.
+    pub(super) fn tells_of(&self, scope: &Scope, hash: ScopeHash) -> bool {
+        let tells =
+            |ban: &Ban| matches!(ban.person, Person::Scope(_)) || ban.nick.is_some() || !ban.networks.is_empty();
+        self.of(scope, hash).any(tells)
+    }
+
+    /// Says no more of a person than whom it keeps out by hash, and until when.
+    pub(super) fn erase(&mut self, person: ScopeHash) {
+        for ban in self.kept.iter_mut().filter(|ban| ban.person == Person::Hash(person)) {
+            (ban.nick, ban.networks) = (None, Vec::new());
+        }
+        self.weigh();
+    }
+
     /// Ends one before its time.
     pub(super) fn lift(&mut self, number: BanId) {
         self.kept.retain(|ban| ban.number != number);

@@ -15,7 +15,8 @@ use crate::types::{
 /// What would follow from an input. Nothing has changed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Records to log and apply, in order; often none, never more than 5 beside one for each reaction of somebody whose all is taken back.
+    /// Records to log and apply, in order; often none, never more than 5 beside one for each reaction of somebody whose all is taken back, and one for
+    /// each number of somebody who is erased.
     pub records: SmallVec<[Record; 1]>,
     /// What to note once the records are applied.
     pub note: Option<Note>,
@@ -143,6 +144,11 @@ pub enum Answer {
         /// What they are called there, or were when they left, as far as that is known.
         #[serde(default, deserialize_with = "checked", skip_serializing_if = "Option::is_none")]
         nick: Option<Nick>,
+    },
+    /// They are erased.
+    Erased {
+        /// Whether the log may still name them.
+        is_owed: bool,
     },
     /// Nothing to tell.
     Nothing,

@@ -44,6 +44,11 @@ impl<'a> Draft<'a> {
         self.at
     }
 
+    /// Whether the incarnation ends by it.
+    pub(super) fn is_over(&self) -> bool {
+        self.records.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }))
+    }
+
     /// Adds a record; answers with the number of the last told event, which is its own if it is told.
     pub(super) fn push(&mut self, by: Option<MemberId>, event: Event) -> Seq {
         self.offset = self.offset.next();
@@ -114,8 +119,7 @@ impl<'a> Draft<'a> {
 
     /// The decision after an exit. An empty room that lingers needs to know since when, and so does one in which a seat is held now.
     pub(super) fn finish_exit(self, answer: Answer) -> Decision {
-        let is_closed = self.records.last().is_some_and(|last| matches!(last.event, Event::Closed { .. }));
-        let lingers = self.ledger.members_total() == 1 && !is_closed;
+        let lingers = self.ledger.members_total() == 1 && !self.is_over();
         let holds = self.records.iter().any(|record| matches!(record.event, Event::Left { held: Some(_), .. }));
         self.finish((lingers || holds).then_some(Note::Elapsed), answer)
     }
@@ -150,6 +154,8 @@ fn is_told(event: &Event, notices: Notices) -> bool {
         | Event::Kept { .. }
         | Event::OwnerNamed { .. }
         | Event::Invited { .. }
+        | Event::Erased { .. }
+        | Event::Scrubbed { .. }
         | Event::Closed { .. } => false,
     }
 }

@@ -151,6 +151,13 @@ impl Former {
         drop(self.take(scope));
     }
 
+    /// Forgets who had this number.
+    pub(super) fn forget_number(&mut self, member: MemberId) {
+        if let Some(scope) = self.with_number(member).map(Place::scope) {
+            self.forget(scope);
+        }
+    }
+
     /// Forgets a person, and says what was remembered.
     pub(super) fn take(&mut self, scope: ScopeHash) -> Option<Place> {
         let index = self.places.iter().position(|place| place.scope == scope)?;

@@ -10,8 +10,8 @@ use crate::domain::{
     SettingsChange, TypingState,
 };
 use crate::types::{
-    BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, PersonData, Position, ReactionName,
-    Scope, SecretHash, Seq, SessionId, SignalData, SignalName, Topic, Wall, checked,
+    BanId, Body, Epoch, Generation, Identity, Key, MemberId, NetworkTag, Nick, Offset, PersonData, Position,
+    ReactionName, Scope, SecretHash, Seq, SessionId, SignalData, SignalName, Topic, Wall, checked,
 };
 
 /// The session that asks.
@@ -399,6 +399,27 @@ pub enum Input {
         /// Whom.
         identity: Identity,
     },
+    /// Have a person leave, take back all that they said, forget them, and owe it to the log to name them no more. For the host alone to ask.
+    Erase {
+        /// Whom.
+        identity: Identity,
+        /// Who stands for them in records from then on, drawn by the engine: the same in every room, and whenever it is asked again.
+        alias: SessionId,
+        /// Numbers of theirs that the log knows, and the room may not; at most [`Event::ERASED_NUMBERS_MAX`] count.
+        members: Vec<MemberId>,
+        /// Whether the log is known to tell of them: then it is owed, whatever the room remembers.
+        is_told_of: bool,
+    },
+    /// Say whether the log may still name somebody who was erased. For the host alone to ask.
+    Erased {
+        /// Who stands for them.
+        alias: SessionId,
+    },
+    /// The log has been made to name nobody any more whom a record up to this one has erased. Nothing is told.
+    Scrubbed {
+        /// The record.
+        through: Offset,
+    },
     /// Look at the room as it is: nothing follows. For the host alone to ask.
     Look,
     /// End the incarnation of the room, whoever is in it.
@@ -458,6 +479,9 @@ impl Input {
             | Self::Protect
             | Self::Keep { .. }
             | Self::Invite { .. }
+            | Self::Erase { .. }
+            | Self::Erased { .. }
+            | Self::Scrubbed { .. }
             | Self::Look
             | Self::Close { .. }
             | Self::Elapsed => None,

@@ -50,6 +50,11 @@ impl Invites {
         self.0.push(invite);
     }
 
+    /// Whether there is one of this person, over or not.
+    pub(super) fn has(&self, person: ScopeHash) -> bool {
+        self.0.iter().any(|invite| invite.person == person)
+    }
+
     /// Takes that of a person away, if there is one: they have come in, or are kept out.
     pub(super) fn forget(&mut self, person: ScopeHash) {
         self.0.retain(|invite| invite.person != person);

@@ -144,6 +144,19 @@ impl KeyWindow {
         self.push(kept);
     }
 
+    /// Whether a send of this person is remembered.
+    pub(super) fn has_scope(&self, scope: ScopeHash) -> bool {
+        self.by_scope.contains_key(&scope)
+    }
+
+    /// Forgets all sends of a person.
+    pub(super) fn forget_scope(&mut self, scope: ScopeHash) {
+        if self.has_scope(scope) {
+            let kept: Vec<Kept> = self.iter().copied().filter(|kept| kept.scope != scope).collect();
+            *self = kept.into();
+        }
+    }
+
     /// Remembered keys, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Kept> {
         let oldest = self.all.map(|all| all.oldest);

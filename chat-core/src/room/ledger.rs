@@ -10,6 +10,7 @@ use self::bounds::Bounds;
 pub(super) use self::check::Depth;
 use super::bans::Bans;
 use super::changes::Changes;
+use super::erasures::Erasures;
 use super::former::Former;
 use super::invites::Invites;
 use super::key_window::KeyWindow;
@@ -31,6 +32,7 @@ use crate::types::{Epoch, MemberId, Offset, RoomLimits, Seq, Topic, Wall};
 
 mod bounds;
 mod check;
+mod erased;
 mod fold;
 mod messages;
 mod people;
@@ -97,6 +99,9 @@ pub struct Ledger {
     /// Who may come in once although the room lets nobody new in.
     #[serde(default, skip_serializing_if = "Invites::is_empty")]
     invites: Seldom<Invites>,
+    /// Who was erased, and may still be named in the log.
+    #[serde(default, skip_serializing_if = "Erasures::is_empty")]
+    erasures: Seldom<Erasures>,
 }
 
 fn unknown_changes() -> Seldom<Changes> {
@@ -147,6 +152,7 @@ impl Ledger {
             protected: false,
             kept: false,
             invites: Seldom::default(),
+            erasures: Seldom::default(),
         }
     }
 
@@ -188,6 +194,7 @@ impl Ledger {
             + self.member_changes.weight()
             + self.reactions.weight()
             + self.invites.weight()
+            + self.erasures.weight()
             + self.parts()
             + beside(self.topic.as_str())
     }
@@ -196,7 +203,7 @@ impl Ledger {
     fn parts(&self) -> usize {
         let of_messages =
             self.keys.room() + self.host_keys.room() + self.owed.room() + self.changes.room() + self.reactions.room();
-        of_messages + self.put_out.room() + self.bans.room() + self.invites.room()
+        of_messages + self.put_out.room() + self.bans.room() + self.invites.room() + self.erasures.room()
     }
 
     /// Which incarnation this is; `None` before the first and after the last record of one.

@@ -57,6 +57,11 @@ impl MemberChanges {
         self.0.iter().find(|(id, _)| *id == member).map(|&(_, at)| at)
     }
 
+    /// Forgets when this member did so.
+    pub(super) fn forget(&mut self, member: MemberId) {
+        self.0.retain(|(id, _)| *id != member);
+    }
+
     /// A member has done so now; what is over is forgotten.
     pub(super) fn note(&mut self, member: MemberId, at: Wall, bounds: MemberChangeBounds) {
         self.0.retain(|&(id, then)| id != member && then.after(bounds.interval) > at);

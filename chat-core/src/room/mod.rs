@@ -17,6 +17,8 @@ mod decide;
 mod decision;
 mod draft;
 mod editing;
+mod erasing;
+mod erasures;
 mod former;
 mod hashes;
 mod host_names;
@@ -57,6 +59,7 @@ mod sweeps;
 #[cfg(test)]
 mod tests;
 mod time;
+mod traces;
 mod vacancy;
 mod weight;
 
@@ -64,7 +67,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::domain::{Notices, Reaction, Record, RecordVersion, Settings};
+use crate::domain::{Event, Notices, Reaction, Record, RecordVersion, Settings};
 use crate::types::{
     Epoch, Generation, MemberId, Mono, Now, Offset, Reject, RoomLimits, Scope, Seq, SessionId, Topic, Wall,
 };
@@ -75,6 +78,7 @@ use ledger::Depth;
 pub use bans::BanLine;
 pub use changes::Changed;
 pub use decision::{Answer, ChangesSlice, Decision, Entered, Entry, HistorySlice, More, NewerSlice, Note, Repeated};
+pub use erasures::OwedErasure;
 pub use host_names::HostNames;
 pub use input::{Actor, Caller, Evidence, Input, SendPermit};
 pub use ledger::Ledger;
@@ -90,6 +94,7 @@ pub use signals::Signal;
 pub use snapshot::{Snapshot, Unreadable};
 pub use sweeps::Sweep;
 pub use time::RoomTime;
+pub use traces::Traces;
 pub use vacancy::Vacancy;
 
 /// One room: what its log amounts to, and who is attached right now.
@@ -172,6 +177,10 @@ impl Room {
     pub fn apply(&mut self, now: Now, record: &Record) {
         apply::apply(&mut self.ledger, &mut self.attendance, record, &self.limits);
         self.time.record(self.ledger.last_at(), now.mono);
+        if let Event::Erased { members, .. } = &record.event {
+            members.iter().for_each(|&member| self.reads.forget(member));
+            self.attendance.forget_networks(members);
+        }
         if self.ledger.epoch().is_none() {
             self.reads = ReadPositions::default();
         }

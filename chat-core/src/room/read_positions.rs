@@ -74,6 +74,11 @@ impl ReadPositions {
         self.turn = turn;
     }
 
+    /// Forgets how far somebody has read.
+    pub(super) fn forget(&mut self, member: MemberId) {
+        self.kept.retain(|kept| kept.member != member);
+    }
+
     /// What holds of them where there is no member of a higher number than `last`, and no event after `head`.
     pub(super) fn limited_to(mut self, last: MemberId, head: Seq, max: usize) -> Self {
         self.kept.retain(|kept| kept.member <= last);

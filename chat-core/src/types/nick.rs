@@ -87,6 +87,11 @@ impl Nick {
         Self::parse(&short).ok()
     }
 
+    /// What somebody is called in records who was erased: `erased`. Nobody else is kept from the name.
+    pub fn erased() -> Self {
+        Self("erased".into())
+    }
+
     /// What this nick looks like. Stored with the join and never computed again: the tables change with Unicode.
     pub fn key(&self) -> NickKey {
         let typed = look(&without_case(&self.0));

@@ -14,7 +14,7 @@ use super::reactions::with_reactions;
 use super::server_frame::ServerFrame;
 use crate::domain::Content;
 use crate::room::Evidence;
-use crate::types::{Body, Color, Data, Epoch, MemberId, Seq, Wall};
+use crate::types::{Body, Color, Data, Epoch, MemberId, Nick, Seq, Wall};
 
 /// A message as its frame says it, borrowed.
 #[derive(Deserialize)]
@@ -104,6 +104,34 @@ pub(crate) fn tombstone(message: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn as_edited(message: &[u8], content: &Content, n: u32) -> Option<Vec<u8>> {
     let told = Told::read(message).filter(|told| !told.redacted && told.edited < n)?;
     Some(told.written(&Now::Content(content, n)))
+}
+
+/// The same event without the name of whoever was erased, where it is by or about one of these members. `None` where it names none of them, or does
+/// so no more.
+pub(crate) fn unnamed(kind: FrameKind, event: &[u8], members: &[MemberId]) -> Option<Vec<u8>> {
+    let nameless = Nick::erased();
+    if kind == FrameKind::Message {
+        let told = Told::read(event).filter(|told| members.contains(&told.author()))?;
+        let named = told.nick != nameless.as_str() || told.key.is_some();
+        let bare = Told { nick: Cow::Borrowed(nameless.as_str()), key: None, ..told };
+        return (named || !bare.redacted).then(|| bare.written(&Now::Nothing));
+    }
+    let mut frame: ServerFrame = serde_json::from_slice(event).ok()?;
+    let is_named = match &mut frame {
+        ServerFrame::MemberJoined { member, nick, data, .. } if members.contains(member) => {
+            std::mem::replace(nick, nameless.to_string()) != nameless.as_str() || data.take().is_some()
+        }
+        ServerFrame::MemberLeft { member, nick, .. } if members.contains(member) => {
+            std::mem::replace(nick, nameless.to_string()) != nameless.as_str()
+        }
+        ServerFrame::MemberChanged { member, nick, data, .. } if members.contains(member) => {
+            let was = nick.as_mut().map(|nick| std::mem::replace(nick, nameless.to_string()));
+            let had = data.as_mut().and_then(Option::take);
+            was.is_some_and(|was| was != nameless.as_str()) || had.is_some()
+        }
+        _ => false,
+    };
+    is_named.then(|| serde_json::to_vec(&frame).expect("a frame has string keys"))
 }
 
 /// Who wrote a message, [`MemberId::HOST`] for the host, from its encoded frame. `None` for a frame that is no message.

@@ -131,6 +131,8 @@ fn frame_of(head: Head<'_>, by: Option<MemberId>, event: &Event) -> (FrameKind, 
         | Event::Kept { .. }
         | Event::OwnerNamed { .. }
         | Event::Invited { .. }
+        | Event::Erased { .. }
+        | Event::Scrubbed { .. }
         | Event::Closed { .. } => {
             unreachable!("a record of this kind is never told")
         }

@@ -27,7 +27,9 @@ mod short_frames;
 mod slots;
 
 pub use bans::{BanEntry, SweptEvents, SweptRange};
-pub(crate) use changed::{as_edited, author, author_of_edit, evidence, hidden, superseded, target_of_edit, tombstone};
+pub(crate) use changed::{
+    as_edited, author, author_of_edit, evidence, hidden, superseded, target_of_edit, tombstone, unnamed,
+};
 pub use client_frame::{BadFrame, ClientFrame, Request};
 pub use commands::FEATURES;
 pub(crate) use encode::encode_event;

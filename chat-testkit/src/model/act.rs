@@ -12,8 +12,8 @@ use super::facts::Person;
 use super::outcome::{acting, decision, done, member, refusal, seq_of};
 use super::presence::Due;
 use super::{
-    AsSent, Model, Refusal, Told, bans, edits, enter, host, inviting, keeping, owed, pages, people, reactions, roles,
-    seat, settings, slots, sweeps, time,
+    AsSent, Model, Refusal, Told, bans, edits, enter, erasing, host, inviting, keeping, owed, pages, people, reactions,
+    roles, seat, settings, slots, sweeps, time,
 };
 
 pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision, Refusal> {
@@ -87,6 +87,11 @@ pub(super) fn expect(model: &Model, now: Now, input: &Input) -> Result<Decision,
         Input::Protect => roles::protect(model, now),
         Input::Keep { on } => keeping::keep(model, now, *on),
         Input::Invite { identity } => inviting::invite(model, now, identity),
+        Input::Erase { identity, alias, members, is_told_of } => {
+            erasing::erase(model, now, identity, *alias, (members, *is_told_of))
+        }
+        Input::Erased { alias } => Ok(erasing::erased(model, *alias)),
+        Input::Scrubbed { through } => Ok(erasing::scrubbed(model, now, *through)),
         Input::Look => Ok(decision(Vec::new(), None, Answer::Nothing)),
         Input::Close { cause } => {
             let closed = model.clone().add(now, Told::No, None, Event::Closed { cause: *cause }, None);
@@ -211,7 +216,7 @@ fn redact_all(model: &Model, now: Now, by: &Actor, member: MemberId, from: Optio
 }
 
 /// What follows by itself once somebody is gone: an owner, notices, an end.
-fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
+pub(super) fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
     let mut records = Vec::new();
     let members = then.members();
     let facts = then.facts();
@@ -231,7 +236,7 @@ fn consequences(then: &mut Model, now: Now) -> Vec<Record> {
 }
 
 /// A record does not say what a monotonic clock shows, so a room that is left empty has to be told, and one that was left by its owner.
-fn time_for_the_empty(then: &Model) -> Option<Note> {
+pub(super) fn time_for_the_empty(then: &Model) -> Option<Note> {
     let leaves =
         then.facts().into_iter().rev().find(|record| matches!(record.event, Event::Left { .. } | Event::Kicked { .. }));
     let holds = leaves.is_some_and(|record| matches!(record.event, Event::Left { held: Some(_), .. }));

@@ -132,6 +132,7 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
             Event::Banned { scope } => former.retain(|gone| gone.scope != *scope),
             Event::BanAdded { member, .. } => former.retain(|gone| gone.id != *member),
+            Event::Erased { members, .. } => former.retain(|gone| !members.contains(&gone.id)),
             Event::RoleChanged { member, role } => {
                 for person in members.iter_mut().filter(|person| person.id == *member) {
                     person.role = *role;
@@ -174,6 +175,10 @@ pub(super) fn put_out(facts: &[Record], max: usize) -> Vec<Out> {
         let out = match &record.event {
             Event::Joined { scope, .. } => {
                 outs.retain(|out| out.scope != *scope);
+                None
+            }
+            Event::Erased { members, .. } => {
+                outs.retain(|out| !members.contains(&out.id));
                 None
             }
             Event::Kicked { member, .. } => {

@@ -30,6 +30,7 @@ mod act;
 mod bans;
 mod edits;
 mod enter;
+mod erasing;
 mod facts;
 mod host;
 mod inviting;
@@ -379,7 +380,9 @@ pub fn without_digest(record: &Record) -> Record {
     {
         keyed.digest = Digest(0);
     }
-    if let Event::BanAdded { person, .. } | Event::Invited { person, .. } = &mut record.event {
+    if let Event::BanAdded { person, .. } | Event::Invited { person, .. } | Event::Erased { person, .. } =
+        &mut record.event
+    {
         *person = PersonHash(0);
     }
     record

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Ended, Epoch, ExclusiveClaim, Log, LogClaim, LogFeed, LogInUse, LogPage, LogRoom, Offset,
-    ReadError, Record, RecordVersion, RoomCode, Seq, Slot, Tail,
+    Amend, AppendError, Ended, Epoch, Erasure, ExclusiveClaim, Identity, Log, LogClaim, LogFeed, LogInUse, LogPage,
+    LogRoom, Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -168,6 +168,22 @@ impl Log for BentLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.memory.delete(room, epoch).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, scrubs: &[Scrub]) -> Result<(), AppendError> {
+        self.memory.scrub(room, epoch, scrubs).await
+    }
+
+    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.memory.put_erasure(erasure).await
+    }
+
+    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+        self.memory.drop_erasure(identity).await
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {
+        self.memory.erasures().await
     }
 
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {

@@ -1,25 +1,60 @@
 //! Changes of one incarnation's messages that lie over what is read: they mask a page that was read before the log was amended for them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::domain::{Amend, Content, Event, Record};
 #[cfg(feature = "fault_injection")]
 use crate::fault_injection::{self, Bug};
 use crate::locks::lock;
 use crate::room::{Evidence, Sweep};
-use crate::types::{MemberId, Seq};
+use crate::types::{MemberId, Nick, Offset, Seq};
 use crate::wire::{self, FrameKind};
 
 /// What an event changes of what was said before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    TakeBack { target: Seq, change: Seq },
-    Edit { target: Seq, change: Seq, content: Content, n: u32 },
+    TakeBack {
+        target: Seq,
+        change: Seq,
+    },
+    Edit {
+        target: Seq,
+        change: Seq,
+        content: Content,
+        n: u32,
+    },
     Sweep(Sweep),
+    /// Nobody is named any more who had one of these numbers.
+    Erase(Arc<Unnamed>),
+}
+
+/// Members who were erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unnamed {
+    members: Vec<MemberId>,
+    /// The record that erased them.
+    through: Offset,
+    /// The first event after it.
+    change: Seq,
 }
 
 impl Change {
+    /// The same of a person who was erased, by a record that nobody is told: `head` is the last event before it.
+    pub(crate) fn of_quiet(record: &Record, head: Seq) -> Option<Self> {
+        let Event::Erased { members, .. } = &record.event else { return None };
+        #[cfg(feature = "fault_injection")]
+        if fault_injection::is(Bug::ShowErased) {
+            return None;
+        }
+        Some(Self::erased(members, record.offset, head))
+    }
+
+    /// That nobody is named any more who had one of these numbers.
+    pub(crate) fn erased(members: &[MemberId], through: Offset, head: Seq) -> Self {
+        Self::Erase(Arc::new(Unnamed { members: members.to_vec(), through, change: head.next() }))
+    }
+
     /// What a record changes; nothing where it is none that does, or has been superseded.
     pub(crate) fn of(record: &Record) -> Option<Self> {
         let change = record.seq?;
@@ -38,6 +73,7 @@ impl Change {
         match self {
             Self::TakeBack { change, .. } | Self::Edit { change, .. } => *change,
             Self::Sweep(sweep) => sweep.change,
+            Self::Erase(unnamed) => unnamed.change,
         }
     }
 
@@ -46,6 +82,7 @@ impl Change {
         match self {
             Self::TakeBack { target, .. } | Self::Edit { target, .. } => *target,
             Self::Sweep(sweep) => sweep.from,
+            Self::Erase(_) => Seq(1),
         }
     }
 
@@ -59,6 +96,7 @@ impl Change {
             return None;
         }
         match (self, kind) {
+            (Self::Erase(unnamed), kind) => wire::unnamed(kind, json, &unnamed.members),
             (Self::TakeBack { target, .. }, FrameKind::Message) if seq == *target => wire::tombstone(json),
             (Self::Edit { target, content, n, .. }, FrameKind::Message) if seq == *target => {
                 wire::as_edited(json, content, *n)
@@ -89,7 +127,11 @@ impl Change {
             Event::Edited { target, .. } => target,
             _ => seq,
         };
+        if let Self::Erase(unnamed) = self {
+            return unnamed.apply(record);
+        }
         let is_meant = match self {
+            Self::Erase(_) => false,
             Self::TakeBack { target, .. } | Self::Edit { target, .. } => of == *target,
             Self::Sweep(sweep) => sweep.covers(by, of),
         };
@@ -98,8 +140,32 @@ impl Change {
         } else if is_meant {
             match self {
                 Self::Edit { content, n, .. } => Amend::replace(seq, change, content.clone(), *n).apply(record),
-                Self::TakeBack { .. } | Self::Sweep(_) => Amend::take_back(seq, change).apply(record),
+                Self::TakeBack { .. } | Self::Sweep(_) | Self::Erase(_) => Amend::take_back(seq, change).apply(record),
             };
+        }
+    }
+}
+
+impl Unnamed {
+    /// A message without the name, where it is one of theirs. `None` where it is not, or has none.
+    pub(crate) fn unname(&self, seq: Seq, message: &[u8]) -> Option<Vec<u8>> {
+        if seq < self.change { wire::unnamed(FrameKind::Message, message, &self.members) } else { None }
+    }
+
+    /// The same of a record that the log has not been made to scrub.
+    fn apply(&self, record: &mut Record) {
+        let is_one = |member: MemberId| self.members.contains(&member);
+        let is_by_one = record.by.is_some_and(is_one);
+        match &mut record.event {
+            Event::Sent { nick, keyed, .. } if is_by_one => (*nick, *keyed) = (Nick::erased(), None),
+            Event::Joined { nick, data, .. } if is_by_one => (*nick, *data) = (Nick::erased(), None),
+            Event::Left { nick, .. } if is_by_one => *nick = Nick::erased(),
+            Event::Kicked { member, nick, .. } if is_one(*member) => *nick = Nick::erased(),
+            Event::MemberChanged { member, nick, data, .. } if is_one(*member) => {
+                nick.iter_mut().for_each(|nick| *nick = Nick::erased());
+                data.iter_mut().for_each(|data| *data = None);
+            }
+            _ => {}
         }
     }
 }
@@ -140,6 +206,7 @@ enum What {
         n: u32,
     },
     Swept(Sweep),
+    Erased(Arc<Unnamed>),
 }
 
 /// When a page was read, and when it was last masked.
@@ -162,6 +229,7 @@ pub(crate) struct Masks {
     pub(crate) taken_back: Vec<usize>,
     pub(crate) edited: Vec<(usize, Content, u32)>,
     pub(crate) swept: Vec<Sweep>,
+    pub(crate) erased: Vec<Arc<Unnamed>>,
 }
 
 /// A page shows something that was changed since, and not what it was changed to: it has to be read again.
@@ -191,13 +259,26 @@ impl Overlay {
         if let Some(known) = &mut *self.lock() {
             known.moment += 1;
             let moment = known.moment;
-            let owed = known.entries.iter_mut().filter(|entry| entry.amended.is_none() && entry.change <= through);
+            let is_settled = |entry: &Entry| entry.change <= through && !matches!(entry.what, What::Erased(_));
+            let owed = known.entries.iter_mut().filter(|entry| entry.amended.is_none() && is_settled(entry));
             owed.for_each(|entry| {
                 entry.amended = Some(moment);
                 if let What::Edited { content, .. } = &mut entry.what {
                     *content = None;
                 }
             });
+        }
+    }
+
+    /// The log names those no more who were erased by records up to this one; the backlog, where there is no log.
+    pub(crate) fn scrubbed(&self, through: Offset) {
+        if let Some(known) = &mut *self.lock() {
+            known.moment += 1;
+            for entry in &mut known.entries {
+                if matches!(&entry.what, What::Erased(unnamed) if unnamed.through <= through) {
+                    entry.amended.get_or_insert(known.moment);
+                }
+            }
         }
     }
 
@@ -222,6 +303,7 @@ impl Overlay {
             match &entry.what {
                 What::TakenBack(target) => masks.taken_back.extend(place(*target)),
                 What::Swept(sweep) => masks.swept.push(*sweep),
+                What::Erased(unnamed) => masks.erased.push(Arc::clone(unnamed)),
                 What::Edited { target, content, n } => match (place(*target), content) {
                     (Some(index), Some(content)) => masks.edited.push((index, content.clone(), *n)),
                     (Some(_), None) if !seen.shows(entry.noted, entry.amended) => return Err(Stale),
@@ -248,13 +330,14 @@ impl Overlay {
         let last = known.entries.iter().rev().filter(|entry| entry.amended.is_none()).find(|entry| match &entry.what {
             What::TakenBack(of) | What::Edited { target: of, .. } => *of == target,
             What::Swept(sweep) => sweep.covers(by, target),
+            What::Erased(_) => false,
         });
         match last.map(|entry| &entry.what) {
             None | Some(What::Edited { content: None, .. }) => return false,
             Some(What::Edited { content: Some(content), n, .. }) => {
                 (shown.content, shown.edits) = (content.clone(), *n);
             }
-            Some(What::TakenBack(_) | What::Swept(_)) => shown.is_taken_back = true,
+            Some(What::TakenBack(_) | What::Swept(_) | What::Erased(_)) => shown.is_taken_back = true,
         }
         true
     }
@@ -262,7 +345,8 @@ impl Overlay {
     /// What a message says since this edit, as long as the log does not have it.
     pub(crate) fn content(&self, change: Seq) -> Option<Content> {
         let guard = self.lock();
-        let entry = guard.as_ref()?.entries.iter().find(|entry| entry.change == change)?;
+        let is_it = |entry: &&Entry| entry.change == change && !matches!(entry.what, What::Erased(_));
+        let entry = guard.as_ref()?.entries.iter().find(is_it)?;
         match &entry.what {
             What::Edited { content, .. } => content.clone(),
             _ => None,
@@ -286,6 +370,7 @@ impl Entry {
                 content.clone().map(|content| Change::Edit { target, change, content, n })
             }
             What::Swept(sweep) => Some(Change::Sweep(*sweep)),
+            What::Erased(unnamed) => Some(Change::Erase(Arc::clone(unnamed))),
         }
     }
 }
@@ -299,6 +384,7 @@ impl Known {
                 What::Edited { target: *target, content: Some(content.clone()), n: *n }
             }
             Change::Sweep(sweep) => What::Swept(*sweep),
+            Change::Erase(unnamed) => What::Erased(Arc::clone(unnamed)),
         };
         if let Change::TakeBack { target, .. } | Change::Edit { target, .. } = change {
             // Whoever is shown the later one is shown the earlier one no more.

@@ -162,6 +162,13 @@ impl Page {
                 }
             }
         }
+        for unnamed in masks.erased {
+            for message in messages.iter_mut() {
+                if let Some(bare) = unnamed.unname(message.seq, message.json()) {
+                    message.json = Json::Owned(bare);
+                }
+            }
+        }
         self.show_reactions(feed)
     }
 

@@ -193,7 +193,7 @@ fn a_parcel_of_each_kind_is_written_as_it_ever_was() {
 }
 
 /// What is asked, by its every kind, with all that may be there; a line is never changed.
-const INPUTS: [&str; 32] = [
+const INPUTS: [&str; 35] = [
     r#"{"create":{"by":BY,"nick":"Ann","data":"{}","epoch":"0000000000007","salt":18446744073709551615}}"#,
     r#"{"join":{"by":BY,"nick":"Ann","data":"{}","history":5,"after":"0000000000007:17","secret":[1,2]}}"#,
     r#"{"attach":{"by":BY,"after":"0000000000007:17"}}"#,
@@ -226,6 +226,9 @@ const INPUTS: [&str; 32] = [
     r#"{"settings":{"by":"host","change":{"secret":null,"history":5}}}"#,
     r#"{"set_role":{"by":"host","member":1,"role":"moderator"}}"#,
     r#"{"invite":{"identity":"ann"}}"#,
+    r#"{"erase":{"identity":"ann","alias":"00000000000000000000000007","members":[1,2],"is_told_of":true}}"#,
+    r#"{"erased":{"alias":"00000000000000000000000007"}}"#,
+    r#"{"scrubbed":{"through":5}}"#,
 ];
 const INPUTS_WITHOUT_MORE: [&str; 4] = [r#""protect""#, r#""look""#, r#"{"close":{"cause":"host"}}"#, r#""elapsed""#];
 
@@ -245,7 +248,7 @@ const NOTES: [&str; 11] = [
 ];
 
 /// What an owner answers; a line is never changed.
-const ANSWERS: [&str; 14] = [
+const ANSWERS: [&str; 15] = [
     r#"{"answer":{"entered":{"member":3,"from":9,"is_named":true,"entry":"attached","history":{"seqs":[],"wanted":0,"before":0,"sees":0,"more":"yes","earlier":1,"newer":{"from":1,"through":2,"count":3,"seqs":[4],"newest":5,"forgotten":"yes"}}}}}"#,
     r#"{"answer":{"sent":{"seq":7,"at":5,"repeated":"first"}}}"#,
     r#"{"answer":{"sent":{"seq":7,"at":5,"repeated":"retry"}}}"#,
@@ -258,6 +261,7 @@ const ANSWERS: [&str; 14] = [
     r#"{"answer":{"bans":{"page":[{"ban":1,"member":2,"nick":"Ann","by":null,"at":5,"until":null,"network":true}],"more":"yes"}}}"#,
     r#"{"answer":{"invited":{"until":5,"nick":"Ann"}}}"#,
     r#"{"answer":{"invited":{}}}"#,
+    r#"{"answer":{"erased":{"is_owed":true}}}"#,
     r#"{"answer":"nothing"}"#,
     r#"{"reject":{"code":"banned","message":"no","until":5}}"#,
 ];

@@ -3,9 +3,9 @@
 //! What the log has still to forget stands in the ledger, which is read back with the room; here is only how far that has been done.
 
 use crate::engine::rooms::backoff::Backoff;
-use crate::room::{Ledger, OwedChange, OwedFreeze, Sweep};
+use crate::room::{Ledger, OwedChange, OwedErasure, OwedFreeze, Sweep};
 use crate::seldom::Nothing;
-use crate::types::{Epoch, Mono, Seq};
+use crate::types::{Epoch, Mono, Offset, Seq};
 
 /// Records after which a snapshot of the ledger is stored: about what a recovery replays at most, beside the backlog. No limit: it bounds no
 /// memory, only the time that a recovery takes.
@@ -24,6 +24,8 @@ pub(crate) enum Debt {
     Freeze,
     /// How far people have read is to be stored.
     ReadPositions,
+    /// The log is to be made to name nobody who was erased.
+    Scrub,
 }
 
 /// When what waits by choice, for more of its kind to be written with, is due.
@@ -41,6 +43,10 @@ pub(crate) struct Debts {
     amended: Seq,
     /// Of the range that is being amended: the event that took it back, and the number before which messages are still to be looked at.
     sweeping: Option<(Seq, Seq)>,
+    /// The log names nobody who was erased by a record up to this one. What the ledger owes for them is settled by the next append.
+    scrubbed: Offset,
+    /// Of the erasure that the log is being scrubbed for: the record that erased them, and up to which it has been.
+    scrubbing: Option<(Offset, Offset)>,
     /// An incarnation that is over, and that the log has not been made to forget.
     over: Option<Epoch>,
     /// Records since the last snapshot of the ledger was stored.
@@ -60,17 +66,26 @@ struct Pauses {
     delete: Backoff,
     snapshot: Backoff,
     reads: Backoff,
+    scrub: Backoff,
 }
 
 impl Nothing for Debts {
     const NOTHING: &'static Self = &Self {
         amended: Seq(0),
         sweeping: None,
+        scrubbed: Offset(0),
+        scrubbing: None,
         over: None,
         unsaved: 0,
         reads_due: None,
         freeze_due: None,
-        pauses: Pauses { amend: Backoff::NONE, delete: Backoff::NONE, snapshot: Backoff::NONE, reads: Backoff::NONE },
+        pauses: Pauses {
+            amend: Backoff::NONE,
+            delete: Backoff::NONE,
+            snapshot: Backoff::NONE,
+            reads: Backoff::NONE,
+            scrub: Backoff::NONE,
+        },
     };
 }
 
@@ -145,7 +160,35 @@ impl Debts {
         };
         let snapshot = (self.unsaved >= SNAPSHOT_EVERY).then(|| (pauses.snapshot.until(), Debt::Snapshot));
         let reads = self.reads_due.map(|_| (wait(self.reads_due).max(pauses.reads.until()), Debt::ReadPositions));
-        [amend, snapshot, reads].into_iter().flatten().min_by_key(|(at, _)| *at)
+        // Last of all: what is amended for is in the order of the changes, and nothing of a person is written behind it.
+        let scrub = self.erasure(ledger).filter(|_| amend.is_none()).map(|_| (pauses.scrub.until(), Debt::Scrub));
+        [amend, snapshot, reads, scrub].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// The erasure that the log is to be scrubbed for next.
+    pub(crate) fn erasure<'l>(&self, ledger: &'l Ledger) -> Option<&'l OwedErasure> {
+        ledger.owed_erasures().find(|owed| owed.through > self.scrubbed)
+    }
+
+    /// Up to which record the log has been scrubbed for this erasure; `None` where it has not been begun.
+    pub(crate) fn scrubbed_up_to(&self, owed: &OwedErasure) -> Option<Offset> {
+        self.scrubbing.filter(|(through, _)| *through == owed.through).map(|(_, after)| after)
+    }
+
+    /// The log has been scrubbed for an erasure up to this record.
+    pub(crate) fn scrubbing(&mut self, through: Offset, after: Offset) {
+        (self.scrubbing, self.pauses.scrub) = (Some((through, after)), Backoff::default());
+    }
+
+    /// The log names nobody any more who was erased by a record up to this one.
+    pub(crate) fn scrubbed(&mut self, through: Offset) {
+        (self.scrubbed, self.scrubbing, self.pauses.scrub) = (through, None, Backoff::default());
+    }
+
+    /// Through which record the ledger may say that nobody is named any more; `None` where that would say nothing new.
+    pub(crate) fn settles_erasures(&self, ledger: &Ledger) -> Option<Offset> {
+        let first = ledger.owed_erasures().next();
+        first.filter(|owed| owed.through <= self.scrubbed).map(|_| self.scrubbed)
     }
 
     /// Somebody has read on: how far is to be stored by this time, or by an earlier one that was said before.
@@ -186,6 +229,7 @@ impl Debts {
             Debt::Delete(_) => &mut self.pauses.delete,
             Debt::Snapshot => &mut self.pauses.snapshot,
             Debt::ReadPositions => &mut self.pauses.reads,
+            Debt::Scrub => &mut self.pauses.scrub,
         };
         pause.failed(now);
     }
@@ -210,7 +254,7 @@ mod tests {
                     Debt::Snapshot => debts.saved(),
                     Debt::ReadPositions => debts.reads_saved(),
                     Debt::Delete(_) => debts.deleted(),
-                    Debt::Amend | Debt::Freeze => panic!("nothing is changed in this room"),
+                    Debt::Amend | Debt::Freeze | Debt::Scrub => panic!("nothing is changed in this room"),
                 }
             }
             tried

@@ -7,14 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
-use crate::domain::{Amend, Record, RecordVersion};
+use crate::domain::{Amend, Record, RecordVersion, Scrub};
 use crate::engine::shared::failures::Failures;
 use crate::meters::LogMeters;
 use crate::ports::{
-    AppendError, Ended, FeedCursor, FeedError, FeedName, FeedSlice, Log, LogClaim, LogFeed, LogInUse, LogPage, LogRoom,
-    ReadError, Slot, Tail,
+    AppendError, Ended, Erasure, FeedCursor, FeedError, FeedName, FeedSlice, Log, LogClaim, LogFeed, LogInUse, LogPage,
+    LogRoom, ReadError, Slot, Tail,
 };
-use crate::types::{Epoch, Offset, RoomCode, Seq};
+use crate::types::{Epoch, Identity, Offset, RoomCode, Seq};
 
 /// A log whose calls have an end.
 pub(crate) struct BoundedLog {
@@ -162,6 +162,22 @@ impl Log for BoundedLog {
 
     async fn delete(&self, room: &RoomCode, epoch: Epoch) -> Result<(), AppendError> {
         self.write_within(async { self.log.delete(room, epoch).await }).await
+    }
+
+    async fn scrub(&self, room: &RoomCode, epoch: Epoch, scrubs: &[Scrub]) -> Result<(), AppendError> {
+        self.write_within(async { self.log.scrub(room, epoch, scrubs).await }).await
+    }
+
+    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.write_within(async { self.log.put_erasure(erasure).await }).await
+    }
+
+    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+        self.write_within(async { self.log.drop_erasure(identity).await }).await
+    }
+
+    async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {
+        self.read_within(async { self.log.erasures().await }).await
     }
 
     async fn put_ended(&self, ended: &Ended, over: &[Ended]) -> Result<(), AppendError> {

@@ -4,6 +4,7 @@
 
 pub(crate) mod bounded_log;
 pub(crate) mod embedder;
+pub(crate) mod erasing;
 pub(crate) mod failures;
 pub(crate) mod id_source;
 pub(crate) mod peers;
@@ -35,6 +36,7 @@ use crate::engine::session::revocations::Revocations;
 use crate::engine::session::shared_allowance::SharedAllowances;
 use crate::engine::session::table::Sessions;
 use crate::engine::session::token::Signer;
+use crate::engine::shared::erasing::Erasing;
 use crate::engine::shared::failures::Failures;
 use crate::engine::shared::id_source::IdSource;
 use crate::engine::shared::peers::Peers;
@@ -98,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) ended: EndedFeeds,
     pub(crate) ended_sessions: EndedSessions,
     pub(crate) revocations: Revocations,
+    pub(crate) erasing: Arc<Erasing>,
     /// Sessions with a connection. Apart from the table, because it is counted while a session is locked, and the table is
     /// locked before sessions.
     pub(crate) connected: AtomicUsize,
@@ -173,6 +176,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.timers.stop();
         self.away.stop();
+        self.erasing.news.notify_one();
     }
 }
 

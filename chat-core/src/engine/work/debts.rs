@@ -70,6 +70,10 @@ impl RoomTask {
                 Debt::Snapshot => self.save_snapshot(log).await,
                 Debt::Freeze => self.write_freezes(log, self.state.room.head()).await,
                 Debt::ReadPositions => self.save_read_positions(log).await,
+                Debt::Scrub => match self.scrub_slice(log).await {
+                    Ok(Swept::Some) if self.cell.waiting() > 0 => return,
+                    scrubbed => scrubbed.map(drop),
+                },
             };
             if let Err(error) = paid {
                 self.fault(&error);
@@ -160,7 +164,7 @@ impl RoomTask {
         Ok(amends)
     }
 
-    async fn save_read_positions(&mut self, log: &dyn Log) -> Result<(), AppendError> {
+    pub(crate) async fn save_read_positions(&mut self, log: &dyn Log) -> Result<(), AppendError> {
         if let Some(feed) = self.state.feed() {
             let bytes = serde_json::to_vec(self.state.room.read_positions()).expect("numbers can be stored");
             log.save_read_positions(&self.cell.code, feed.epoch, &bytes).await?;
@@ -169,7 +173,7 @@ impl RoomTask {
         Ok(())
     }
 
-    async fn save_snapshot(&mut self, log: &dyn Log) -> Result<(), AppendError> {
+    pub(crate) async fn save_snapshot(&mut self, log: &dyn Log) -> Result<(), AppendError> {
         if let Some(feed) = self.state.feed() {
             let snapshot = Snapshot::from(self.state.room.ledger().clone());
             let bytes = serde_json::to_vec(&snapshot).expect("a ledger has string keys, and a Vec takes every write");

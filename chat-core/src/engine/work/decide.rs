@@ -42,6 +42,7 @@ impl RoomTask {
         // What is settled is said by the way: a record that nobody is told causes no append of its own.
         if !batch.records.is_empty() {
             self.settle(now, &mut batch);
+            self.settle_erasures(now, &mut batch);
         }
         #[cfg(feature = "fault_injection")]
         self.answer_too_early(&mut batch);
@@ -81,9 +82,17 @@ impl RoomTask {
                 let input = item.input()?;
                 if matches!(
                     input,
-                    Input::Redact { .. } | Input::RedactAll { .. } | Input::Ban { .. } | Input::Edit { .. }
+                    Input::Redact { .. }
+                        | Input::RedactAll { .. }
+                        | Input::Ban { .. }
+                        | Input::Edit { .. }
+                        | Input::Erase { .. }
                 ) {
                     self.make_room_to_owe(now, batch);
+                }
+                if matches!(input, Input::Erase { .. } | Input::Erased { .. }) {
+                    // Whoever erases somebody waits for it.
+                    self.settle_erasures(now, batch);
                 }
                 Some(self.decide_one(now, input, batch))
             }
@@ -278,6 +287,13 @@ impl RoomTask {
         }
     }
 
+    /// Says which erasures the log has been scrubbed for, where the ledger does not know it.
+    fn settle_erasures(&mut self, now: Now, batch: &mut Batch) {
+        if let Some(through) = self.state.debts.settles_erasures(self.state.room.ledger()) {
+            let _ = self.decide_one(now, &Input::Scrubbed { through }, batch);
+        }
+    }
+
     /// Gives memory back, as it was asked to.
     pub(crate) fn give_back(&mut self, eviction: Eviction) {
         self.cell.evicted();
@@ -384,7 +400,7 @@ impl RoomTask {
             }
             _ => {}
         }
-        batch.changes.extend(Change::of(&record));
+        batch.changes.extend(Change::of(&record).or_else(|| Change::of_quiet(&record, self.state.room.head())));
         self.state.room.apply(now, &record);
         if record.seq.is_some() {
             let feed = self.state.feed().expect("told events belong to a feed");

@@ -34,7 +34,7 @@ impl RoomTask {
                 Change::TakeBack { target, .. } => messages.push(*target),
                 Change::Sweep(_) => messages.extend(feed.reactions.messages()),
                 // Whatever a message says, it has been reacted to with the same.
-                Change::Edit { .. } => {}
+                Change::Edit { .. } | Change::Erase(_) => {}
             }
         }
         messages.sort_unstable();

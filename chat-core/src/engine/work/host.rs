@@ -77,7 +77,11 @@ pub(crate) fn deliver(shared: &Arc<Shared>, feed: Option<&Arc<RoomFeed>>, outcom
             return send_page(shared, feed, PageSlice::History(slice), answer);
         }
         Outcome::Answer(
-            shown @ (Answer::Done { .. } | Answer::Sent { .. } | Answer::Bans { .. } | Answer::Invited { .. }),
+            shown @ (Answer::Done { .. }
+            | Answer::Sent { .. }
+            | Answer::Bans { .. }
+            | Answer::Invited { .. }
+            | Answer::Erased { .. }),
         ) => HostAnswer::Told(shown),
         _ => HostAnswer::Told(Answer::Done { seq: feed.map(|feed| feed.backlog.head()).unwrap_or_default() }),
     };

@@ -244,6 +244,8 @@ async fn owed(
             }
         }
     }
+    let erased = ledger.owed_erasures();
+    changes.extend(erased.map(|owed| Change::erased(&owed.members, owed.through, owed.head)));
     Ok(changes)
 }
 

@@ -26,6 +26,7 @@ pub(crate) mod put_away;
 mod readmit;
 pub(crate) mod recover;
 pub(crate) mod run;
+mod scrub_debts;
 mod slots;
 pub(crate) mod sweep;
 mod sweep_debts;

@@ -73,7 +73,7 @@ impl RoomTask {
         if let Some(leaver) = record.leaver() {
             self.end_stays(feed, leaver, record, is_here);
         }
-        let change = Change::of(record);
+        let change = Change::of(record).or_else(|| Change::of_quiet(record, head));
         if let Some(change) = &change {
             feed.overlay.add(std::slice::from_ref(change));
         }
@@ -93,6 +93,9 @@ impl RoomTask {
         }
         if let Event::Settled { through, .. } = record.event {
             feed.overlay.amended(through);
+        }
+        if let Event::Scrubbed { through } = record.event {
+            feed.overlay.scrubbed(through);
         }
     }
 

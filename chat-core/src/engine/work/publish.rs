@@ -56,6 +56,9 @@ impl RoomTask {
                 self.frozen(&feed, &freezes);
                 self.state.debts.make().amended(self.state.room.head());
             }
+            if self.state.room.ledger().owed_erasures().next().is_some() {
+                self.state.debts.make().scrubbed(self.state.room.last_offset());
+            }
         } else {
             self.state.debts.make().note(batch.records.len());
             self.note_freezes();
@@ -65,8 +68,10 @@ impl RoomTask {
     /// What the owner has made the log do, as the records say: whoever pages reads it there.
     fn settle_copy(&self, feed: &RoomFeed, batch: &Batch) {
         for record in &batch.records {
-            if let Event::Settled { through, .. } = record.event {
-                feed.overlay.amended(through);
+            match record.event {
+                Event::Settled { through, .. } => feed.overlay.amended(through),
+                Event::Scrubbed { through } => feed.overlay.scrubbed(through),
+                _ => {}
             }
         }
         let settled: Vec<Seq> = batch.settled.iter().map(|(message, _)| *message).collect();
@@ -102,6 +107,7 @@ impl RoomTask {
         // Without a log there is nothing else to be amended. Not before: a page that is begun in between has what was there before.
         if let Some(last) = batch.changes.last().filter(|_| !feed.is_logged) {
             feed.overlay.amended(last.seq());
+            feed.overlay.scrubbed(self.state.room.last_offset());
         }
         self.state.kicked.retain(|kicked| !batch.back.contains(kicked));
         for scope in batch.kicked.drain(..) {

@@ -40,6 +40,8 @@ impl RoomTask {
         self.state.subscribers.is_empty()
             && self.state.room.online() == 0
             && self.next_debt().is_none()
+            // Whoever reads it back would not know that its log was scrubbed, and have it done once more.
+            && self.state.debts.settles_erasures(self.state.room.ledger()).is_none()
             && self.state.feed().is_some_and(|feed| feed.is_logged)
     }
 

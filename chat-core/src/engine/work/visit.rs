@@ -48,7 +48,9 @@ pub(crate) async fn visit(engine: &Weak<Shared>, code: &RoomCode) -> Visit {
 /// Whether somebody wants something of the room, or has just been in it. A visit is nobody's, and neither is a look at it or what time brings.
 pub(crate) fn is_of_somebody(item: &InboxItem) -> bool {
     match item {
-        InboxItem::Host { input: Input::Elapsed | Input::Look, .. }
+        InboxItem::Host {
+            input: Input::Elapsed | Input::Look | Input::Erase { .. } | Input::Erased { .. }, ..
+        }
         | InboxItem::Evict(_)
         | InboxItem::Tick
         | InboxItem::Peer(_) => false,

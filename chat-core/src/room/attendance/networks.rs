@@ -58,6 +58,14 @@ impl Networks {
         std::mem::take(&mut self.gone).into_iter().for_each(|member| self.forget(member));
     }
 
+    /// Forgets where one of those came from who are not here.
+    pub(super) fn forget_one(&mut self, member: MemberId) {
+        if self.gone.contains(&member) {
+            self.gone.retain(|&gone| gone != member);
+            self.forget(member);
+        }
+    }
+
     fn forget(&mut self, member: MemberId) {
         let range = self.range(member);
         self.known.drain(range);

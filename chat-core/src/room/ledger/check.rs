@@ -1,6 +1,7 @@
 //! What always holds of a ledger, as checks that panic.
 
 use super::Ledger;
+use crate::room::erasures::Erasures;
 use crate::types::MemberId;
 
 /// How closely to look for a broken invariant.
@@ -25,6 +26,7 @@ impl Ledger {
         assert!(self.settings.slow_ms > 0 || self.slow_mode.is_empty(), "without slow mode nobody is slowed");
         assert!(self.keys.len() <= self.bounds.keys.total_max, "keys_max holds");
         assert!(self.host_keys.len() <= self.bounds.host_keys_max, "host_keys_max holds");
+        assert!(self.erasures.len() <= Erasures::MAX, "so many are erased at once");
         assert!(self.life.is_some() || self.members.len() == 0, "a room without an incarnation has no members");
         assert!(
             self.empty.is_none() || self.empty_since() == self.empty,
@@ -36,6 +38,7 @@ impl Ledger {
             self.owed.check(self.head);
             self.bans.check();
             self.invites.check();
+            self.erasures.check(self.offset);
             self.changes.check(self.head);
             self.slow_mode.check();
             self.member_changes.check();

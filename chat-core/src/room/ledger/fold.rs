@@ -30,11 +30,15 @@ impl Ledger {
             Event::Joined { nick, nick_key, color, role, scope, sees, data } => {
                 let id = actor(record);
                 let hash = self.hash(scope);
-                let place = self.former.place(hash);
-                let joined = place.map_or(self.head, |place| place.joined);
+                let place = self.former.place(hash).cloned();
+                let joined = place.as_ref().map_or(self.head, |place| place.joined);
                 // One that does not say it changes nothing of what was said before.
-                let sees = sees.or(place.map(|place| place.sees)).unwrap_or_default();
+                let sees = sees.or(place.as_ref().map(|place| place.sees)).unwrap_or_default();
                 self.former.forget(hash);
+                if place.is_none() {
+                    // It was scrubbed while it was read: of the records before it, they were known by who they are.
+                    self.former.forget_number(id);
+                }
                 if let Some(put_out) = self.put_out.if_any() {
                     put_out.forget(hash);
                 }
@@ -201,6 +205,12 @@ impl Ledger {
             }
             Event::Invited { person, until } => {
                 self.invites.make().add(Invite { person: (*person).into(), until: *until }, self.at);
+            }
+            Event::Erased { person, alias, members } => self.erase(record, *person, *alias, members),
+            Event::Scrubbed { through } => {
+                if let Some(erasures) = self.erasures.if_any() {
+                    erasures.settle(*through);
+                }
             }
             Event::NoticesChanged { notices } => self.notices = *notices,
             // The numbers stay, for readers that are behind; everything else ends with the incarnation.

@@ -5,6 +5,7 @@ mod banning;
 mod checking;
 mod coming_in;
 mod editing;
+mod erasing;
 mod going_out;
 mod host;
 mod inviting;
@@ -239,6 +240,8 @@ fn kind(event: &Event) -> &'static str {
         Event::Kept { .. } => "kept",
         Event::OwnerNamed { .. } => "owner_named",
         Event::Invited { .. } => "invited",
+        Event::Erased { .. } => "erased",
+        Event::Scrubbed { .. } => "scrubbed",
         Event::NoticesChanged { .. } => "notices_changed",
         Event::Closed { .. } => "closed",
     }

@@ -38,6 +38,9 @@ pub struct EngineLimits {
     /// [`token_expiry`](SessionLimits::token_expiry). 100,000: 15 MB, or 40 MB where identities are long. Past it another end is refused as
     /// `at_capacity`: none is forgotten before its time, or a token that was stolen would be good again.
     pub ended_max: usize,
+    /// People who are being erased at once, in the log or, without one, in memory ([`Engine::erase`](crate::Engine::erase)). 1,024: one is carried out after the
+    /// other, and each is a row of a few hundred bytes. Past it another is refused as `at_capacity`.
+    pub erasures_max: usize,
     /// Sessions of one person that a server names when it is asked which there are ([`Engine::sessions_of`](crate::Engine::sessions_of)), the
     /// earliest first. 1,000: who has more is a program, and is told that there are.
     pub person_sessions_max: usize,
@@ -126,6 +129,7 @@ impl Default for EngineLimits {
             sessions_detached_max: 100_000,
             sessions_detached_per_address_max: 1_024,
             ended_max: 100_000,
+            erasures_max: 1_024,
             person_sessions_max: 1_000,
             person_sessions_bytes_max: 1 << 20,
             connections_per_address_max: 256,

@@ -11,6 +11,7 @@ mod feed_bounds;
 mod incarnations;
 mod messages;
 mod read;
+mod scrub;
 
 pub use about::*;
 pub use amend::*;
@@ -21,6 +22,7 @@ pub use feed_bounds::*;
 pub use incarnations::*;
 pub use messages::*;
 pub use read::*;
+pub use scrub::*;
 
 use crate::lives::{code, fill, open_life, read_all, tail_of};
 
@@ -87,6 +89,10 @@ macro_rules! log_contract {
             a_snapshot_of_records_that_are_not_there_is_ignored,
             a_snapshot_of_another_life_is_ignored,
             read_positions_are_loaded_as_they_were_saved,
+            what_was_scrubbed_names_nobody_and_nothing_else_changes,
+            what_was_scrubbed_is_so_after_reopening,
+            scrubbing_what_is_not_there_changes_nothing,
+            an_erasure_is_kept_as_far_as_it_has_come_until_it_is_done,
             who_was_ended_is_remembered,
             who_is_ended_again_is_remembered_once,
             who_was_ended_is_forgotten_when_the_engine_says_so,

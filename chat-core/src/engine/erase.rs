@@ -1,0 +1,339 @@
+//! People are erased, one after the other: a job that looks at every room, keeps in the log how far it has come, and goes on after a restart.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::engine::engine::Engine;
+use crate::engine::rooms::backoff::Backoff;
+use crate::engine::rooms::host_view::HostAnswer;
+use crate::engine::shared::{Shared, unavailable};
+use crate::ports::{Erasure, Log, ReadError};
+use crate::room::{Answer, Input, Ledger, Snapshot, Traces, Unreadable};
+use crate::types::{Identity, Offset, Reject, RejectCode, RoomCode};
+
+/// How often servers that share a log look whether another one was asked, and how long it takes until a pass in which a room failed is followed by
+/// another. 10 s: nobody waits for an erasure at their screen, and it is one small question of a log.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Codes listed, and records read at once: what one task holds.
+const PAGE: usize = 256;
+/// Rooms looked at before it is kept how far the job has come: so many are looked at once more after a crash.
+const KEEP_EVERY: u64 = 64;
+/// Steps in one room in one pass, each of which erases up to [`Event::ERASED_NUMBERS_MAX`](crate::Event::ERASED_NUMBERS_MAX) numbers. 64: more than a thousand
+/// numbers. What comes after that is left to another pass.
+const STEPS_MAX: usize = 64;
+/// How often a room is asked that has still to make its log forget, or cannot be asked now, before it counts as one that failed. 60, with pauses of up to
+/// 5 s: about five minutes.
+const TRIES_MAX: usize = 60;
+
+impl Engine {
+    /// Erases a person: a job that looks at every room, of the log and in memory, one after the other. From each in which they are or were, they leave
+    /// (as by themselves), all that they said is taken back, and what the room remembers of them goes: their place, role, keys, read position, invite, and where they
+    /// came from. Then the log is made to say `erased` ([`Nick::erased`](crate::Nick::erased)) where it named them, in every record, and nothing of their identity,
+    /// keys and data; what is read or shown from then on, at any server, says the same. Their number stays, and so do bans that keep them out, as a
+    /// salted hash of whom.
+    ///
+    /// It is answered once it is kept that the person is to be erased: from then on the job goes on by itself, after a restart and at another
+    /// server too, until it is done ([`Engine::erasures`]). A second call for the same person joins the first. The identity is in the log until it is
+    /// done, and not after that.
+    ///
+    /// What was delivered before is out of reach: what clients, feeds and webhooks hold, the write-ahead log of a database, and backups. What the person
+    /// does from then on is new: end their sessions ([`Engine::end`]), which remembers the identity for as long as their tokens would be good, and have the
+    /// policy refuse them first. Who was connected without an identity is nobody whom this finds, and what others say of them stays.
+    ///
+    /// ```
+    /// # use chat_core::{Engine, Identity};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), chat_core::Reject> {
+    /// # let engine = Engine::builder().build();
+    /// let ann = Identity::new("user:17").expect("an identity");
+    /// let begun = engine.erase(ann).await?;
+    /// assert_eq!(begun.looked, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `at_capacity` past [`erasures_max`](crate::EngineLimits::erasures_max), `unavailable` when the log does not keep it, or is of a kind that erases nobody;
+    /// `draining`. Nothing was begun.
+    pub async fn erase(&self, identity: Identity) -> Result<Erasure, Reject> {
+        self.shared.check_accepting()?;
+        let (done, told) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        self.shared.spawn(async move {
+            // Whoever asked may be gone.
+            let _ = done.send(shared.begin_erasure(identity).await);
+        });
+        told.await.unwrap_or_else(|_| Err(unavailable()))
+    }
+
+    /// Every erasure that is not done, each as far as it has come; at most [`erasures_max`](crate::EngineLimits::erasures_max). One that another server carries
+    /// out may be a little further. One that is done is not among them.
+    ///
+    /// # Errors
+    /// `unavailable` when the log cannot say.
+    pub async fn erasures(&self) -> Result<Vec<Erasure>, Reject> {
+        self.shared.erasures().await
+    }
+}
+
+impl Shared {
+    async fn begin_erasure(self: &Arc<Self>, identity: Identity) -> Result<Erasure, Reject> {
+        let all = self.erasures().await?;
+        if let Some(known) = all.iter().find(|known| known.identity == identity) {
+            return Ok(known.clone());
+        }
+        let max = self.limits.engine.erasures_max;
+        if all.len() >= max {
+            let reject = Reject::new(RejectCode::AtCapacity, "as many people are being erased as may be");
+            return Err(reject.limit(max as u64));
+        }
+        self.have_policy_forget(&identity);
+        let now = self.clock.now().wall;
+        let erasure = Erasure::new(identity, self.ids.session(now), now);
+        self.keep_erasure(&erasure).await?;
+        self.erasing.news.notify_one();
+        Ok(erasure)
+    }
+
+    /// Rooms after this one, in the order of their codes.
+    async fn codes_after(&self, after: Option<&RoomCode>) -> Result<Vec<RoomCode>, ReadError> {
+        if let Some(log) = &self.log {
+            return log.rooms(None, after, PAGE).await;
+        }
+        let mut codes = self.registry.codes();
+        codes.retain(|code| after.is_none_or(|after| code > after));
+        codes.sort_unstable();
+        codes.truncate(PAGE);
+        Ok(codes)
+    }
+}
+
+/// Carries out what this server is to, until the engine is gone. It is held while something is done for it alone.
+pub(crate) async fn run(engine: Weak<Shared>) {
+    let mut backoff = Backoff::default();
+    loop {
+        let Some(shared) = engine.upgrade() else { return };
+        let is_shared = shared.cluster.is_some();
+        let all = shared.erasures().await;
+        let is_known = all.is_ok();
+        let mut all = all.unwrap_or_default();
+        all.retain(|erasure| shared.decides_slot(erasure.slot()));
+        all.sort_by_key(|erasure| (erasure.since, erasure.alias));
+        let erasing = Arc::clone(&shared.erasing);
+        drop(shared);
+        let mut is_left = false;
+        for erasure in all {
+            match pass(&engine, erasure).await {
+                Pass::Done => {}
+                Pass::Left => is_left = true,
+                Pass::Ended => return,
+            }
+        }
+        if is_known {
+            backoff = Backoff::default();
+        }
+        let pause = match is_known {
+            true if is_left || is_shared => Some(LOOK_EVERY),
+            true => None,
+            false => Some(backoff.next()),
+        };
+        match pause {
+            Some(pause) => tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = erasing.news.notified() => {}
+            },
+            // The only one who asks is this engine; and what wakes it when that is gone is that.
+            None => erasing.news.notified().await,
+        }
+    }
+}
+
+/// What came of a look at all rooms.
+enum Pass {
+    Done,
+    /// A room failed, or the log does not forget the job.
+    Left,
+    /// The engine is gone, or goes down.
+    Ended,
+}
+
+async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
+    let mut backoff = Backoff::default();
+    if job.after.is_none() {
+        (job.looked, job.failed) = (0, 0);
+        match count(engine).await {
+            Some(rooms) => job.rooms = rooms,
+            None => return Pass::Left,
+        }
+    }
+    loop {
+        let Some(shared) = working(engine) else { return Pass::Ended };
+        if !shared.decides_slot(job.slot()) {
+            shared.stop(&job);
+            return Pass::Done;
+        }
+        let listed = shared.codes_after(job.after.as_ref()).await;
+        drop(shared);
+        let codes = match listed {
+            Ok(codes) if codes.is_empty() => break,
+            Ok(codes) => codes,
+            Err(ReadError::Unavailable(_)) => {
+                tokio::time::sleep(backoff.next()).await;
+                continue;
+            }
+            Err(_) => return Pass::Left,
+        };
+        backoff = Backoff::default();
+        for code in codes {
+            let found = erase_from(engine, &job, &code).await;
+            job.looked += 1;
+            match found {
+                Found::Nothing => {}
+                Found::Erased => job.erased += 1,
+                Found::Failed => job.failed += 1,
+                Found::Ended => return Pass::Ended,
+            }
+            job.after = Some(code);
+            let Some(shared) = working(engine) else { return Pass::Ended };
+            shared.note_erasure(&job);
+            if matches!(found, Found::Erased) || job.looked.is_multiple_of(KEEP_EVERY) {
+                // Where it is not kept, more is looked at twice.
+                let _ = shared.keep_erasure(&job).await;
+            }
+        }
+    }
+    let Some(shared) = working(engine) else { return Pass::Ended };
+    if job.failed > 0 {
+        job.after = None;
+        shared.note_erasure(&job);
+        let _ = shared.keep_erasure(&job).await;
+        return Pass::Left;
+    }
+    let is_forgotten = match &shared.log {
+        Some(log) => log.drop_erasure(&job.identity).await.is_ok(),
+        None => true,
+    };
+    if is_forgotten {
+        shared.forget_erasure(&job.identity);
+        return Pass::Done;
+    }
+    Pass::Left
+}
+
+impl Shared {
+    /// Another server carries it out from now on.
+    fn stop(&self, job: &Erasure) {
+        self.forget_erasure(&job.identity);
+    }
+}
+
+/// The engine, as long as it takes something new.
+fn working(engine: &Weak<Shared>) -> Option<Arc<Shared>> {
+    engine.upgrade().filter(|shared| !shared.draining.load(Ordering::Acquire))
+}
+
+/// How many rooms there are; `None` where that cannot be said now.
+async fn count(engine: &Weak<Shared>) -> Option<u64> {
+    let (mut rooms, mut after) = (0, None);
+    loop {
+        let codes = working(engine)?.codes_after(after.as_ref()).await.ok()?;
+        rooms += codes.len() as u64;
+        match codes.into_iter().next_back() {
+            Some(last) => after = Some(last),
+            None => return Some(rooms),
+        }
+    }
+}
+
+/// What came of a look at one room.
+enum Found {
+    Nothing,
+    Erased,
+    Failed,
+    Ended,
+}
+
+/// Has a person erased from a room, until its log tells nothing of them.
+async fn erase_from(engine: &Weak<Shared>, job: &Erasure, code: &RoomCode) -> Found {
+    let mut found = Found::Nothing;
+    for _ in 0..STEPS_MAX {
+        let Some(shared) = working(engine) else { return Found::Ended };
+        let erase = |members, is_told_of| Input::Erase {
+            identity: job.identity.clone(),
+            alias: job.alias,
+            members,
+            is_told_of,
+        };
+        let ask = match &shared.log {
+            None => erase(Vec::new(), false),
+            Some(log) => match look(&**log, code, &job.identity).await {
+                Ok(traces) if traces.are_there() => erase(traces.members().to_vec(), true),
+                Ok(traces) if traces.is_owed(job.alias) => Input::Erased { alias: job.alias },
+                Ok(_) => return found,
+                Err(_) => return Found::Failed,
+            },
+        };
+        let has_log = shared.log.is_some();
+        drop(shared);
+        match ask_until_done(engine, job, code, ask).await {
+            Found::Erased => found = Found::Erased,
+            Found::Nothing if has_log => return found,
+            other => return other,
+        }
+        if !has_log {
+            return found;
+        }
+    }
+    Found::Failed
+}
+
+/// What a log tells of a person in one room. The room itself is not read, and does not come into memory.
+async fn look(log: &dyn Log, code: &RoomCode, identity: &Identity) -> Result<Traces, ReadError> {
+    let mut traces = Traces::new(identity.clone());
+    let Some(epoch) = log.read(code, None, Offset(0), 0).await?.tail.epoch else { return Ok(traces) };
+    if let Some((_, stored)) = log.load_snapshot(code, epoch).await? {
+        match Snapshot::read(&stored).map(Ledger::from) {
+            Ok(ledger) if ledger.epoch() == Some(epoch) => traces.look_at(&ledger),
+            Ok(_) | Err(Unreadable::Damaged(_)) => {}
+            Err(Unreadable::Later { .. }) => {
+                return Err(ReadError::Unavailable("a later program wrote what is stored".into()));
+            }
+        }
+    }
+    let mut after = Offset(0);
+    loop {
+        let page = log.read(code, Some(epoch), after, PAGE).await?;
+        let Some(last) = page.records.last().map(|last| last.offset) else { return Ok(traces) };
+        page.records.iter().for_each(|record| traces.read(record));
+        after = last;
+    }
+}
+
+/// Asks a room to erase a person, and then until its log has been made to forget them.
+async fn ask_until_done(engine: &Weak<Shared>, job: &Erasure, code: &RoomCode, mut ask: Input) -> Found {
+    let (mut backoff, mut found) = (Backoff::default(), Found::Nothing);
+    for _ in 0..TRIES_MAX {
+        let Some(shared) = working(engine) else { return Found::Ended };
+        let room = Engine { shared }.room(code);
+        let answer = room.ask(ask.clone()).await;
+        drop(room);
+        match answer {
+            Ok(HostAnswer::Told(Answer::Erased { is_owed: true })) => {
+                found = Found::Erased;
+                ask = Input::Erased { alias: job.alias };
+            }
+            Ok(HostAnswer::Told(Answer::Erased { is_owed: false })) => {
+                return if matches!(ask, Input::Erased { .. }) { Found::Erased } else { found };
+            }
+            Ok(_) => return Found::Failed,
+            // It is over, and with it all that it held.
+            Err(reject) if reject.code == RejectCode::RoomNotFound => return found,
+            Err(_) => {}
+        }
+        tokio::time::sleep(backoff.next()).await;
+    }
+    Found::Failed
+}
