@@ -32,6 +32,7 @@ mod call;
 mod config;
 mod document;
 mod door;
+mod erasing;
 mod inside;
 mod kept;
 mod operation;

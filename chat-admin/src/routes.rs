@@ -16,7 +16,7 @@ use super::call::{Shared, let_in};
 use super::config::AdminConfig;
 use super::door::Door;
 use super::operation::{Operation, Verb};
-use super::{acts, adding, kept, page, people, revoked, rooms};
+use super::{acts, adding, erasing, kept, page, people, revoked, rooms};
 
 static LIST: Operation =
     Operation::look("listRooms", "/rooms", "Rooms in the order of their codes, in memory and in the log, one page.");
@@ -121,6 +121,18 @@ static REVOKE: Operation = Operation::act(
     "Takes back what a person was admitted for: all of it, rooms, or a role; at every server.",
 )
 .refused(&[AtCapacity, Draining]);
+static ERASE: Operation = Operation::act(
+    Verb::Post,
+    "erase",
+    "/erase",
+    "Erases a person from every room and from the log: a job that goes on by itself until it is done.",
+)
+.refused(&[AtCapacity, Draining]);
+static ERASURES: Operation = Operation::look(
+    "erasures",
+    "/erasures",
+    "Who is being erased, and how far that has come; who is not named is erased.",
+);
 static STATUS: Operation = Operation::look("status", "/status", "How this server is.");
 static DRAIN: Operation =
     Operation::act(Verb::Post, "drain", "/drain", "Begins to go down: clients are told when to come back.").begun();
@@ -182,6 +194,8 @@ fn operations() -> Door {
         .with(&SESSIONS, people::sessions)
         .with(&END, people::end)
         .with(&REVOKE, revoked::revoke)
+        .with(&ERASE, erasing::erase)
+        .with(&ERASURES, erasing::erasures)
         .with(&STATUS, people::status)
         .with(&DRAIN, people::drain)
 }

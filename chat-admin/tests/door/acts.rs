@@ -178,6 +178,26 @@ async fn a_person_is_added_to_a_room() {
 }
 
 #[tokio::test]
+async fn a_person_is_erased_and_the_job_is_shown_until_it_is_done() {
+    let door = Door::new();
+    let _ann = door.create("LUNCH", "Ann").await;
+    let _bob = door.connect(Some("user:17")).await;
+    door.done("POST", "/rooms/LUNCH/add", json!({ "identity": "user:17", "nick": "Bob" })).await;
+    assert_eq!(nicks(&door, "LUNCH").await, ["Ann", "Bob"]);
+    let begun = door.done("POST", "/erase", json!({ "identity": "user:17" })).await;
+    assert_eq!((&begun["identity"], &begun["looked"], &begun["failed"]), (&json!("user:17"), &json!(0), &json!(0)));
+    let wait = tokio::time::timeout(std::time::Duration::from_secs(60), async {
+        while door.done("GET", "/erasures", Value::Null).await != json!({ "erasures": [] }) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+    wait.await.expect("it is done");
+    assert_eq!(nicks(&door, "LUNCH").await, ["Ann"]);
+    assert_eq!(door.refused("POST", "/erase", json!({ "identity": "" })).await, (400, "bad_field".to_owned()));
+    assert_eq!(door.refused("POST", "/erase", json!({})).await.0, 400);
+}
+
+#[tokio::test]
 async fn a_drain_is_asked_of_whoever_can_end_the_program() {
     let asked = Arc::new(AtomicU32::new(0));
     let config = AdminConfig::new(AdminToken::parse(TOKEN).expect("it is long enough"));

@@ -80,6 +80,30 @@ impl Engine {
 }
 
 impl Shared {
+    /// All that there are, each as far as it has come.
+    async fn erasures(&self) -> Result<Vec<Erasure>, Reject> {
+        let Some(log) = &self.log else { return Ok(self.erasing.all()) };
+        let mut all = log.erasures().await.map_err(|_| unavailable())?;
+        for known in self.erasing.all() {
+            let is_it = |kept: &&mut Erasure| kept.identity == known.identity && kept.alias == known.alias;
+            if let Some(kept) = all.iter_mut().find(is_it) {
+                *kept = known;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Keeps how far one has come.
+    async fn keep_erasure(&self, erasure: &Erasure) -> Result<(), Reject> {
+        match &self.log {
+            Some(log) => log.put_erasure(erasure).await.map_err(|_| unavailable()),
+            None => {
+                self.erasing.note(erasure);
+                Ok(())
+            }
+        }
+    }
+
     async fn begin_erasure(self: &Arc<Self>, identity: Identity) -> Result<Erasure, Reject> {
         let all = self.erasures().await?;
         if let Some(known) = all.iter().find(|known| known.identity == identity) {
@@ -172,7 +196,7 @@ async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
     loop {
         let Some(shared) = working(engine) else { return Pass::Ended };
         if !shared.decides_slot(job.slot()) {
-            shared.stop(&job);
+            shared.erasing.forget(&job.identity);
             return Pass::Done;
         }
         let listed = shared.codes_after(job.after.as_ref()).await;
@@ -198,7 +222,7 @@ async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
             }
             job.after = Some(code);
             let Some(shared) = working(engine) else { return Pass::Ended };
-            shared.note_erasure(&job);
+            shared.erasing.note(&job);
             if matches!(found, Found::Erased) || job.looked.is_multiple_of(KEEP_EVERY) {
                 // Where it is not kept, more is looked at twice.
                 let _ = shared.keep_erasure(&job).await;
@@ -208,7 +232,7 @@ async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
     let Some(shared) = working(engine) else { return Pass::Ended };
     if job.failed > 0 {
         job.after = None;
-        shared.note_erasure(&job);
+        shared.erasing.note(&job);
         let _ = shared.keep_erasure(&job).await;
         return Pass::Left;
     }
@@ -217,17 +241,10 @@ async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
         None => true,
     };
     if is_forgotten {
-        shared.forget_erasure(&job.identity);
+        shared.erasing.forget(&job.identity);
         return Pass::Done;
     }
     Pass::Left
-}
-
-impl Shared {
-    /// Another server carries it out from now on.
-    fn stop(&self, job: &Erasure) {
-        self.forget_erasure(&job.identity);
-    }
 }
 
 /// The engine, as long as it takes something new.

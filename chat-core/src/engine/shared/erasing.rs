@@ -1,13 +1,12 @@
-//! Which people are being erased: kept in the log, and without one in memory.
+//! Which people are being erased, as far as that is known beside the log: all of them where there is none.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use crate::engine::shared::{Shared, unavailable};
 use crate::locks::lock;
 use crate::ports::Erasure;
-use crate::types::{Identity, Reject};
+use crate::types::Identity;
 
 /// What is known of erasures beside the log.
 #[derive(Default)]
@@ -18,41 +17,15 @@ pub(crate) struct Erasing {
     pub(crate) news: Notify,
 }
 
-impl Shared {
-    /// All that there are, each as far as it has come.
-    ///
-    /// # Errors
-    /// `unavailable` when the log cannot say.
-    pub(crate) async fn erasures(&self) -> Result<Vec<Erasure>, Reject> {
-        let here = || lock(&self.erasing.here).clone();
-        let Some(log) = &self.log else { return Ok(here()) };
-        let mut all = log.erasures().await.map_err(|_| unavailable())?;
-        for known in here() {
-            let is_it = |kept: &&mut Erasure| kept.identity == known.identity && kept.alias == known.alias;
-            if let Some(kept) = all.iter_mut().find(is_it) {
-                *kept = known;
-            }
-        }
-        Ok(all)
+impl Erasing {
+    /// Those that are known here, each as far as it has come.
+    pub(crate) fn all(&self) -> Vec<Erasure> {
+        self.here().clone()
     }
 
-    /// Keeps how far one has come.
-    ///
-    /// # Errors
-    /// `unavailable` when the log does not take it.
-    pub(crate) async fn keep_erasure(&self, erasure: &Erasure) -> Result<(), Reject> {
-        match &self.log {
-            Some(log) => log.put_erasure(erasure).await.map_err(|_| unavailable()),
-            None => {
-                self.note_erasure(erasure);
-                Ok(())
-            }
-        }
-    }
-
-    /// Notes how far the one has come that is being carried out here.
-    pub(crate) fn note_erasure(&self, erasure: &Erasure) {
-        let mut here = lock(&self.erasing.here);
+    /// Notes how far one has come.
+    pub(crate) fn note(&self, erasure: &Erasure) {
+        let mut here = self.here();
         match here.iter_mut().find(|known| known.identity == erasure.identity) {
             Some(known) => *known = erasure.clone(),
             None => here.push(erasure.clone()),
@@ -60,7 +33,11 @@ impl Shared {
     }
 
     /// One is not carried out here any more, or is done.
-    pub(crate) fn forget_erasure(&self, identity: &Identity) {
-        lock(&self.erasing.here).retain(|known| known.identity != *identity);
+    pub(crate) fn forget(&self, identity: &Identity) {
+        self.here().retain(|known| known.identity != *identity);
+    }
+
+    fn here(&self) -> MutexGuard<'_, Vec<Erasure>> {
+        lock(&self.here)
     }
 }
