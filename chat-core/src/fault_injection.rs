@@ -41,16 +41,16 @@ bugs! {
     KeepInvite,
     /// Whom the host has added while they were away is let in by a room alone that goes on, and not by one that was read back.
     ForgetInvites,
+    /// How far a named feed is done is stored before it is told.
+    DoneAhead,
+    /// A server that has a named feed again goes on where it was itself, whatever another one has told meanwhile.
+    ReadFeedOn,
     /// Who is erased is shown by name as long as a log names them.
     ShowErased,
     /// The keys of who is erased are remembered.
     KeepErasedKeys,
     /// Joins keep the name of who is erased.
     KeepErasedJoins,
-    /// How far a named feed is done is stored before it is told.
-    DoneAhead,
-    /// A server that has a named feed again goes on where it was itself, whatever another one has told meanwhile.
-    ReadFeedOn,
     /// A log is told of a member less than a room has.
     MiscountKnown,
     /// A send under a known key is said again.

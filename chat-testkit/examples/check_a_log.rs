@@ -287,8 +287,10 @@ impl Log for FolderLog {
         if epoch_of(&records) != Some(epoch) {
             return Ok(());
         }
-        for scrub in scrubs {
-            records.iter_mut().for_each(|record| _ = scrub.apply(record));
+        for record in &mut records {
+            for scrub in scrubs {
+                let _ = scrub.apply(record);
+            }
         }
         store(&folder, room, &records).map_err(unwritten)
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::id::Id;
 
 /// Who has a slot, and since when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Held {
     /// `None`: nobody.
     pub(crate) node: Option<Id>,

@@ -317,3 +317,32 @@ test('every error code of the protocol has words of its own', async () => {
   const none = errorWords({ code: 'no_such_code' });
   for (const code of codes) assert.notEqual(errorWords({ code }), none, code);
 });
+
+test('rows that go on from what was there are those that are made from the start', async () => {
+  const it = inLab({}, ...Array.from({ length: 450 }, (_, index) => message(index + 2, `${index}`, index % 7 ? ANN : BOB)));
+  const came = (seq, member) => ({ type: 'member_joined', room: 'LAB', seq, at: at(seq), member, nick: `N${member}`, color: 1, role: 'member' });
+  const steps = [
+    () => it.tell(message(452, 'more')),
+    () => it.tell(came(453, 10), came(454, 11), came(455, 12)),
+    // One more of those who come makes one line of them all.
+    () => it.tell(came(456, 13)),
+    () => it.tell(message(457, 'an answer', ANN)),
+    () => it.page.send('mine'),
+    () => it.tell(redacted(458, 20)),
+    () => it.tell(redacted(459, 440)),
+    () => it.page.watch(true, true),
+    () => it.page.watch(true, false),
+    () => it.tell(message(460, 'new below')),
+    () => it.page.watch(false, false),
+    () => it.tell(swept(461, 1, 200, 260)),
+    () => it.tell(settings(462, { slow_ms: 5_000 })),
+    () => it.page.follow(false),
+    () => it.tell(...Array.from({ length: 250 }, (_, index) => message(463 + index, `then ${index}`))),
+  ];
+  for (const [index, step] of steps.entries()) {
+    step();
+    // Another copy of the module knows nothing of what was made before.
+    const { rowsOf: anew } = await import(`../../examples/page/js/timeline.js?${index}`);
+    assert.deepEqual(rowsOf(it.view), anew(it.view), `after step ${index}`);
+  }
+});
