@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::id::Id;
 
 /// Who has a slot, and since when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     /// `None`: nobody.
     pub(crate) node: Option<Id>,

@@ -42,7 +42,7 @@ impl Row {
 }
 
 /// What is to be done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Acts {
     /// These are gone, unless their beat is another than this.
     pub(crate) depose: Vec<(Id, i64)>,
@@ -53,7 +53,7 @@ pub(crate) struct Acts {
 }
 
 /// What was seen of another server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct Seen {
     beat: i64,
     /// Since when its beat has been that.
@@ -64,11 +64,8 @@ struct Seen {
     steady: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Standing {
     lease: Duration,
-    /// How long a server has to be there without a break before it is given any slot.
-    settles: Duration,
     seen: BTreeMap<Id, Seen>,
     /// Slots without a server, and since when.
     orphans: BTreeMap<Slot, Duration>,
@@ -80,8 +77,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     pub(crate) fn new(lease: Duration) -> Self {
-        let settles = lease * SETTLED_LEASES;
-        Self { lease, settles, seen: BTreeMap::new(), orphans: BTreeMap::new(), has_met: false, apart_since: None }
+        Self { lease, seen: BTreeMap::new(), orphans: BTreeMap::new(), has_met: false, apart_since: None }
     }
 
     /// A read of the table, at a time that only goes on. One between two beats of this server counts for no silence, and nothing is given at it.
@@ -132,7 +128,8 @@ impl Standing {
         let has_settled = |id: &Id| {
             let seen = self.seen.get(id);
             seen.is_some_and(|seen| {
-                now.saturating_sub(seen.steady) >= self.settles && now.saturating_sub(seen.since) < self.lease
+                now.saturating_sub(seen.steady) >= self.lease * SETTLED_LEASES
+                    && now.saturating_sub(seen.since) < self.lease
             })
         };
         let mine = Slot::all().zip(held).filter(|(_, held)| held.node == Some(me)).map(|(slot, _)| slot);
@@ -202,9 +199,6 @@ impl Standing {
         mine.filter_map(|slot| Some((slot, *homes::order(slot, heirs()).first()?))).collect()
     }
 }
-
-#[cfg(test)]
-mod every_state;
 
 #[cfg(test)]
 mod tests {
