@@ -1,4 +1,4 @@
-// Below a path prefix, behind a proxy that takes it away: the page, SSE and Socket.IO and links.
+// Below a path prefix, behind a proxy that takes it away: the page, every transport, and links.
 
 import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
@@ -59,7 +59,7 @@ async function startMount(port) {
 }
 
 withBrowser('prefix', chat => {
-  for (const [name, words] of [['sse', 'SSE + POST'], ['socketio', 'Socket.IO']]) {
+  for (const [name, words] of [['ws', 'WebSocket'], ['sse', 'SSE + POST'], ['socketio', 'Socket.IO']]) {
     test(`below a prefix all is there, over ${words}`, async () => {
       const { url, strange } = await startMount(chat.server.port);
       const [ann, bob] = [await chat.open(), await chat.open(`/?transport=${name}`, { url })];
