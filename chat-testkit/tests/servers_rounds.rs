@@ -207,38 +207,3 @@ async fn who_comes_back_has_read_on_before_more_is_shown_that_came_along() {
     assert_eq!((said, has_gap), (all, false));
     assert_eq!(two.engines[1].stats().gaps_unblocked, 0);
 }
-
-/// A reader that takes one frame at a time, with others before each: what was missed while the link was down is read from the log, which is at hand.
-#[tokio::test(start_paused = true)]
-async fn who_reads_a_piece_at_a_time_hears_all_that_is_read_from_the_log() {
-    let shorten = |limits: &mut Limits| {
-        limits.lift_rates();
-        limits.room.backlog_events_max = 16;
-    };
-    let two = two_with(shorten, |builder| builder);
-    let ann = founder(&two.engines[0]).await;
-    let mut bob = newcomer(&two.engines[1], "Bob").await;
-    joined(&mut bob).await;
-    settle().await;
-    let read = tokio::spawn(async move {
-        let mut said = Vec::new();
-        loop {
-            match bob.next().await {
-                ServerFrame::Message(message) if message.text == "last" => return said,
-                ServerFrame::Message(message) => said.push(message.text.clone()),
-                _ => {}
-            }
-            for _ in 0..6 {
-                tokio::task::yield_now().await;
-            }
-        }
-    });
-    two.cut().await;
-    say_many(&ann, 0..100).await;
-    two.mend().await;
-    assert!(say(&ann, "last", "k1").await.is_ok());
-    let said = read.await.expect("Bob reads");
-    let all: Vec<String> = (0..100).map(|number| number.to_string()).collect();
-    assert_eq!(said, all);
-    assert_eq!(two.engines[1].stats().gaps_unblocked, 0);
-}

@@ -10,7 +10,6 @@ use crate::engine::rooms::from_peer::FromPeer;
 use crate::engine::rooms::host_view::HostAnswer;
 use crate::engine::rooms::inbox::InboxItem;
 use crate::engine::rooms::part::{Letter, Part};
-use crate::engine::session::subscription::Subscriber;
 use crate::engine::shared::unavailable;
 use crate::engine::work::evict;
 use crate::engine::work::guests::DOWN_MAX;
@@ -23,9 +22,6 @@ use crate::types::{Generation, Mono, NodeId, Now, Reject, RejectCode, SessionId}
 
 /// How long an owner has to tell a room afresh, before it is asked once more: its log may be slow, and it may not know that it is the owner.
 pub(crate) const FOLLOW_AGAIN: Duration = Duration::from_secs(2);
-
-/// How many turns readers have before another page of the log is shown. 64: with 16 of them for each event of a small page.
-const CATCH_UP_TURNS: usize = 64;
 
 impl RoomTask {
     /// Works through what has come in where another server decides, or nobody.
@@ -56,18 +52,6 @@ impl RoomTask {
         }
         while self.state.is_far_ahead() {
             self.yield_to_readers().await;
-        }
-    }
-
-    /// The same before more is read from the log: that comes as fast as the log reads, and some readers take what is due a piece at a time. Whoever
-    /// has not taken it all after so many turns is slow.
-    pub(crate) async fn let_readers_catch_up(&mut self) {
-        self.let_readers_follow().await;
-        for _ in 0..CATCH_UP_TURNS {
-            if !self.state.subscribers.values().any(Subscriber::is_awake) {
-                return;
-            }
-            yield_to_back_of_queue().await;
         }
     }
 

@@ -56,7 +56,7 @@ impl RoomTask {
                 self.unread(&error);
                 return self.fall_out_of_step();
             }
-            self.let_readers_catch_up().await;
+            self.let_readers_follow().await;
         }
         let (now, is_fresh, mut begins) = (self.now(), feed.fresh.is_some(), feed.fresh);
         let mut batch = Batch::default();
@@ -174,7 +174,7 @@ impl RoomTask {
             return Ok(());
         }
         while let Some((_, offset)) = self.stands().filter(|(_, offset)| *offset < after) {
-            self.let_readers_catch_up().await;
+            self.let_readers_follow().await;
             let missing = (after.0 - offset.0).min(self.page_max() as u64);
             let page = log.read(&self.cell.code, Some(epoch), offset, missing as usize).await?;
             if page.tail.epoch != Some(epoch) {

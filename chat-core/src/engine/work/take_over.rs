@@ -43,7 +43,7 @@ impl RoomTask {
     async fn read_on(&mut self) -> Result<(), ReadError> {
         let log = self.shared.log.clone().expect("servers share a log");
         while let Some((epoch, offset)) = self.stands() {
-            self.let_readers_catch_up().await;
+            self.let_readers_follow().await;
             // With the last that is known: it may be another.
             let before = Offset(offset.0.saturating_sub(1));
             let mut page = log.read(&self.cell.code, Some(epoch), before, self.page_max() + 1).await?;
