@@ -27,7 +27,13 @@ async fn start(limits: &str, flags: &str) -> (Child, String, SocketAddr) {
         .expect("there is a shell");
     let mut out = BufReader::new(process.stdout.take().expect("piped")).lines();
     let mut err = BufReader::new(process.stderr.take().expect("piped")).lines();
-    let bounds = in_time(err.next_line()).await.expect("readable").expect("it says what it has room for");
+    // Lines of the log may come before it.
+    let bounds = loop {
+        let line = in_time(err.next_line()).await.expect("readable").expect("it says what it has room for");
+        if line.starts_with("Room for") {
+            break line;
+        }
+    };
     let greeting = in_time(out.next_line()).await.expect("readable").expect("it says where it listens");
     let address = greeting.trim_end_matches('/').rsplit('/').next().expect("an address").parse().expect("an address");
     (process, bounds, address)
