@@ -249,13 +249,16 @@ async fn a_closed_room_is_let_go_of_by_the_sessions_that_were_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_timer_ends_with_its_engine() {
+async fn the_tasks_of_an_engine_end_with_it() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     let engine = engine();
+    settle().await;
+    let alone = tasks();
+    assert_eq!(alone, before + 2, "one for what is due, and one for who is to be erased");
     let ann = Client::in_room(&engine, "LUNCH", "Ann").await;
     settle().await;
-    assert_eq!(tasks(), before + 1, "an idle room is no task");
+    assert_eq!(tasks(), alone, "an idle room is no task");
     drop(ann);
     drop(engine);
     settle().await;

@@ -3,7 +3,13 @@
 use chat_core::fault_injection::Bug;
 
 /// Where the tests are that plant one each.
-const TESTS: [&str; 3] = [include_str!("worlds.rs"), include_str!("added.rs"), include_str!("admissions.rs")];
+const TESTS: [&str; 5] = [
+    include_str!("worlds.rs"),
+    include_str!("added.rs"),
+    include_str!("admissions.rs"),
+    include_str!("erased.rs"),
+    include_str!("feed.rs"),
+];
 
 #[test]
 fn no_bug_is_left_out() {

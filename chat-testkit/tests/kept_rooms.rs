@@ -146,9 +146,15 @@ async fn rooms_that_are_kept_are_no_more_than_may_be_at_rest_and_in_memory() {
     assert_eq!((engine.stats().rooms, engine.stats().rooms_away), (2, 3));
     let refused = engine.create(RoomOptions::new()).await.map_err(|reject| (reject.code, reject.limit));
     assert_eq!(refused.map(drop), Err((RejectCode::AtCapacity, Some(2))));
-    // One that is let go of makes place.
-    let one = stored(&log).await.remove(0);
-    engine.room(&one).let_go().await.expect("let go of");
+    // One in memory that is let go of makes place; for one that is at rest there is none to be read into.
+    let mut refused = Vec::new();
+    for code in stored(&log).await {
+        match engine.room(&code).let_go().await {
+            Ok(_) => break,
+            Err(reject) => refused.push(reject.code),
+        }
+    }
+    assert!(refused.len() <= 3 && refused.iter().all(|code| *code == RejectCode::AtCapacity), "{refused:?}");
     pass(HOUR).await;
     engine.create(RoomOptions::new()).await.expect("there is a place");
 }
