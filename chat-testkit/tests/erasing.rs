@@ -10,7 +10,7 @@ use chat_core::{
     Admission, BanTerms, Body, Command, ConnectRequest, Connection, Engine, Erasure, Hello, HistoryAnchor, Identity,
     Key, Limits, Log, MemberId, Offset, Policy, Reject, RejectCode, RoomCode, RoomOptions,
 };
-use chat_testkit::logs::{Fault, Operation, Outcome};
+use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{SECRET, TestLog, fails, log, nick, pass, settle};
 
 /// Everybody is who their credentials say.
@@ -181,6 +181,73 @@ async fn whoever_left_long_ago_and_was_forgotten_is_found_in_the_log() {
     wait(&engine).await;
     let held = held(log.inner(), &code).await;
     assert_eq!(has_trace(&held), None, "{held}");
+}
+
+/// As many as one record names, one more, and nearly twice as many.
+#[tokio::test(start_paused = true)]
+async fn of_whoever_came_again_and_again_no_number_is_left_out() {
+    for visits in [15, 16, 17, 30] {
+        for stays in [false, true] {
+            let log = log();
+            let engine = engine_with(Some(&log), |limits| {
+                limits.lift_rates();
+                limits.room.former_max = 0;
+            });
+            let code = room("LUNCH");
+            let (_ann, xaver_there) = talk(&engine, &code).await;
+            for visit in 1..visits {
+                call(&xaver_there, Command::leave(code.clone())).await;
+                call(&xaver_there, Command::join(code.clone(), nick("Xaver"))).await;
+                say(&xaver_there, &code, "Xaver under another number", Some(&format!("key-of-x-v{visit}"))).await;
+            }
+            if !stays {
+                call(&xaver_there, Command::leave(code.clone())).await;
+            }
+            engine.erase(xaver()).await.expect("begun");
+            wait(&engine).await;
+            let (held, shown) = (held(log.inner(), &code).await, shown(&engine, &code).await);
+            assert_eq!((has_trace(&held), has_trace(&shown)), (None, None), "{visits}: {held}");
+        }
+    }
+}
+
+/// They come into a room that was looked at already, while another cannot be read.
+#[tokio::test(start_paused = true)]
+async fn who_asks_again_has_all_rooms_looked_at_once_more() {
+    let log = log();
+    let engine = engine(&log);
+    let (first, last) = (room("AAA"), room("ZZZ"));
+    let (_ann, xaver_there) = talk(&engine, &first).await;
+    let _other = talk(&engine, &last).await;
+    let slow = last.clone();
+    log.plan(move |call| {
+        let is_it = call.operation == Operation::LoadSnapshot && call.room.as_ref() == Some(&slow);
+        is_it.then(|| Fault { before: Delay::For(Duration::from_secs(4)), ..Fault::default() })
+    });
+    engine.erase(xaver()).await.expect("begun");
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(has_trace(&held(log.inner(), &first).await), None, "the first was looked at");
+    call(&xaver_there, Command::join(first.clone(), nick("Xaver"))).await;
+    say(&xaver_there, &first, "Xaver was back", Some("key-of-x-9")).await;
+    engine.erase(xaver()).await.expect("joined");
+    wait(&engine).await;
+    let held = held(log.inner(), &first).await;
+    assert_eq!(has_trace(&held), None, "{held}");
+}
+
+/// What is stored of the room knows by no hash who it was.
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_in_the_end_owes_nobody_anything() {
+    let log = log();
+    let engine = engine(&log);
+    let code = room("LUNCH");
+    let _people = talk(&engine, &code).await;
+    engine.erase(xaver()).await.expect("begun");
+    wait(&engine).await;
+    settle().await;
+    let epoch = log.inner().read(&code, None, Offset(0), 0).await.expect("read").tail.epoch.expect("it is there");
+    let (_, stored) = log.inner().load_snapshot(&code, epoch).await.expect("read").expect("stored");
+    assert!(!String::from_utf8_lossy(&stored).contains("erasures"), "{}", String::from_utf8_lossy(&stored));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,12 @@
 //! People are erased, one after the other: a job that looks at every room, keeps in the log how far it has come, and goes on after a restart.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::engine::engine::Engine;
 use crate::engine::rooms::backoff::Backoff;
@@ -12,11 +14,13 @@ use crate::engine::rooms::host_view::HostAnswer;
 use crate::engine::shared::{Shared, unavailable};
 use crate::ports::{Erasure, Log, ReadError};
 use crate::room::{Answer, Input, Ledger, Snapshot, Traces, Unreadable};
-use crate::types::{Identity, Offset, Reject, RejectCode, RoomCode};
+use crate::types::{Identity, Offset, Reject, RejectCode, RoomCode, SessionId};
 
 /// How often servers that share a log look whether another one was asked, and how long it takes until a pass in which a room failed is followed by
 /// another. 10 s: nobody waits for an erasure at their screen, and it is one small question of a log.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The longest rest of a job between two passes that fail; the first is [`LOOK_EVERY`], and each is twice as long. An hour: each reads the whole log.
+const REST_MAX: Duration = Duration::from_secs(3_600);
 /// Codes listed, and records read at once: what one task holds.
 const PAGE: usize = 256;
 /// Rooms looked at before it is kept how far the job has come: so many are looked at once more after a crash.
@@ -36,8 +40,9 @@ impl Engine {
     /// salted hash of whom.
     ///
     /// It is answered once it is kept that the person is to be erased: from then on the job goes on by itself, after a restart and at another
-    /// server too, until it is done ([`Engine::erasures`]). A second call for the same person joins the first. The identity is in the log until it is
-    /// done, and not after that.
+    /// server too, until it is done ([`Engine::erasures`]). The identity is in the log until it is
+    /// done, and not after that. A second call for the same person joins the first, and has it look at all rooms once more, for what came after it had
+    /// looked at them; so ask again for somebody who was still there when it was asked for first.
     ///
     /// What was delivered before is out of reach: what clients, feeds and webhooks hold, the write-ahead log of a database, and backups. What the person
     /// does from then on is new: end their sessions ([`Engine::end`]), which remembers the identity for as long as their tokens would be good, and have the
@@ -93,8 +98,8 @@ impl Shared {
         Ok(all)
     }
 
-    /// Keeps how far one has come.
-    async fn keep_erasure(&self, erasure: &Erasure) -> Result<(), Reject> {
+    /// Keeps one that was asked for.
+    async fn keep_erasure(&self, erasure: &mut Erasure) -> Result<(), Reject> {
         match &self.log {
             Some(log) => log.put_erasure(erasure).await.map_err(|_| unavailable()),
             None => {
@@ -104,9 +109,28 @@ impl Shared {
         }
     }
 
+    /// Keeps how far one has come that is carried out here, with how often it was asked for by now: another server may have been. Where it is not
+    /// kept, more is looked at twice.
+    async fn keep_progress(&self, job: &mut Erasure) {
+        self.erasing.note(job);
+        let Some(log) = &self.log else { return };
+        if self.cluster.is_some() {
+            let kept = log.erasures().await.unwrap_or_default();
+            let asked = kept.iter().filter(|kept| kept.alias == job.alias).map(|kept| kept.asked);
+            job.asked = asked.fold(job.asked, u32::max);
+        }
+        let _ = log.put_erasure(job).await;
+    }
+
     async fn begin_erasure(self: &Arc<Self>, identity: Identity) -> Result<Erasure, Reject> {
-        let all = self.erasures().await?;
-        if let Some(known) = all.iter().find(|known| known.identity == identity) {
+        let _turn = self.erasing.asking.lock().await;
+        let mut all = self.erasures().await?;
+        if let Some(known) = all.iter_mut().find(|known| known.identity == identity) {
+            self.have_policy_forget(&identity);
+            known.asked = known.asked.saturating_add(1);
+            self.keep_erasure(known).await?;
+            self.erasing.ask_again(&identity);
+            self.erasing.news.notify_one();
             return Ok(known.clone());
         }
         let max = self.limits.engine.erasures_max;
@@ -116,8 +140,8 @@ impl Shared {
         }
         self.have_policy_forget(&identity);
         let now = self.clock.now().wall;
-        let erasure = Erasure::new(identity, self.ids.session(now), now);
-        self.keep_erasure(&erasure).await?;
+        let mut erasure = Erasure::new(identity, self.ids.session(now), now);
+        self.keep_erasure(&mut erasure).await?;
         self.erasing.news.notify_one();
         Ok(erasure)
     }
@@ -138,6 +162,7 @@ impl Shared {
 /// Carries out what this server is to, until the engine is gone. It is held while something is done for it alone.
 pub(crate) async fn run(engine: Weak<Shared>) {
     let mut backoff = Backoff::default();
+    let mut rests = BTreeMap::<SessionId, Rest>::new();
     loop {
         let Some(shared) = engine.upgrade() else { return };
         let is_shared = shared.cluster.is_some();
@@ -146,13 +171,29 @@ pub(crate) async fn run(engine: Weak<Shared>) {
         let mut all = all.unwrap_or_default();
         all.retain(|erasure| shared.decides_slot(erasure.slot()));
         all.sort_by_key(|erasure| (erasure.since, erasure.alias));
+        if is_known {
+            rests.retain(|alias, _| all.iter().any(|erasure| erasure.alias == *alias));
+            if shared.log.is_some() {
+                shared.erasing.keep_only(&all);
+            }
+        }
         let erasing = Arc::clone(&shared.erasing);
         drop(shared);
         let mut is_left = false;
         for erasure in all {
+            let alias = erasure.alias;
+            let is_asked_for = erasure.asked > erasure.answered;
+            if rests.get(&alias).is_some_and(|rest| !is_asked_for && Instant::now() < rest.until) {
+                is_left = true;
+                continue;
+            }
             match pass(&engine, erasure).await {
-                Pass::Done => {}
-                Pass::Left => is_left = true,
+                Pass::Done => drop(rests.remove(&alias)),
+                Pass::Left => {
+                    is_left = true;
+                    rests.entry(alias).or_default().after_failure();
+                }
+                Pass::Again => erasing.news.notify_one(),
                 Pass::Ended => return,
             }
         }
@@ -175,9 +216,30 @@ pub(crate) async fn run(engine: Weak<Shared>) {
     }
 }
 
+/// For how long one rests in which a room failed: each pass reads the log once more.
+struct Rest {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self { until: Instant::now(), pause: LOOK_EVERY / 2 }
+    }
+}
+
+impl Rest {
+    fn after_failure(&mut self) {
+        self.pause = (self.pause * 2).min(REST_MAX);
+        self.until = Instant::now() + self.pause;
+    }
+}
+
 /// What came of a look at all rooms.
 enum Pass {
     Done,
+    /// It was asked for once more meanwhile.
+    Again,
     /// A room failed, or the log does not forget the job.
     Left,
     /// The engine is gone, or goes down.
@@ -187,7 +249,7 @@ enum Pass {
 async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
     let mut backoff = Backoff::default();
     if job.after.is_none() {
-        (job.looked, job.failed) = (0, 0);
+        (job.looked, job.failed, job.answered) = (0, 0, job.asked);
         match count(engine).await {
             Some(rooms) => job.rooms = rooms,
             None => return Pass::Left,
@@ -222,19 +284,20 @@ async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
             }
             job.after = Some(code);
             let Some(shared) = working(engine) else { return Pass::Ended };
-            shared.erasing.note(&job);
-            if matches!(found, Found::Erased) || job.looked.is_multiple_of(KEEP_EVERY) {
-                // Where it is not kept, more is looked at twice.
-                let _ = shared.keep_erasure(&job).await;
+            match matches!(found, Found::Erased) || job.looked.is_multiple_of(KEEP_EVERY) {
+                true => shared.keep_progress(&mut job).await,
+                false => shared.erasing.note(&mut job),
             }
         }
     }
     let Some(shared) = working(engine) else { return Pass::Ended };
-    if job.failed > 0 {
+    // Whoever asks from here on waits until it is dropped, where they ask at this server.
+    let _turn = shared.erasing.asking.lock().await;
+    shared.keep_progress(&mut job).await;
+    if job.failed > 0 || job.asked > job.answered {
         job.after = None;
-        shared.erasing.note(&job);
-        let _ = shared.keep_erasure(&job).await;
-        return Pass::Left;
+        shared.keep_progress(&mut job).await;
+        return if job.failed > 0 { Pass::Left } else { Pass::Again };
     }
     let is_forgotten = match &shared.log {
         Some(log) => log.drop_erasure(&job.identity).await.is_ok(),
@@ -311,7 +374,9 @@ async fn erase_from(engine: &Weak<Shared>, job: &Erasure, code: &RoomCode) -> Fo
 async fn look(log: &dyn Log, code: &RoomCode, identity: &Identity) -> Result<Traces, ReadError> {
     let mut traces = Traces::new(identity.clone());
     let Some(epoch) = log.read(code, None, Offset(0), 0).await?.tail.epoch else { return Ok(traces) };
-    if let Some((_, stored)) = log.load_snapshot(code, epoch).await? {
+    let mut covered = None;
+    if let Some((through, stored)) = log.load_snapshot(code, epoch).await? {
+        covered = Some(through);
         match Snapshot::read(&stored).map(Ledger::from) {
             Ok(ledger) if ledger.epoch() == Some(epoch) => traces.look_at(&ledger),
             Ok(_) | Err(Unreadable::Damaged(_)) => {}
@@ -324,6 +389,10 @@ async fn look(log: &dyn Log, code: &RoomCode, identity: &Identity) -> Result<Tra
     loop {
         let page = log.read(code, Some(epoch), after, PAGE).await?;
         let Some(last) = page.records.last().map(|last| last.offset) else { return Ok(traces) };
+        let is_gap = |covered: Offset| page.records.first().is_some_and(|first| first.offset > covered.next());
+        if covered.take().is_some_and(is_gap) {
+            return Err(ReadError::Unavailable("it was stored and cut meanwhile".into()));
+        }
         page.records.iter().for_each(|record| traces.read(record));
         after = last;
     }

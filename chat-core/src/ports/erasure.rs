@@ -31,12 +31,18 @@ pub struct Erasure {
     /// Rooms of this pass that could not be read, or not be erased from: another pass looks at all rooms once more, until there is none.
     #[serde(default)]
     pub failed: u64,
+    /// How often it was asked for: what came after a room was looked at is found by the pass of who asks again.
+    #[serde(default)]
+    pub asked: u32,
+    /// The same as of when this pass began: it answers those, and another pass the others.
+    #[serde(default)]
+    pub answered: u32,
 }
 
 impl Erasure {
     /// One that has not begun.
     pub fn new(identity: Identity, alias: SessionId, since: Wall) -> Self {
-        Self { identity, alias, since, after: None, looked: 0, rooms: 0, erased: 0, failed: 0 }
+        Self { identity, alias, since, after: None, looked: 0, rooms: 0, erased: 0, failed: 0, asked: 1, answered: 0 }
     }
 
     /// Rooms that this pass has still to look at, about.

@@ -112,6 +112,11 @@ impl Debts {
         self.unsaved += records;
     }
 
+    /// What is stored knows what is to be known no more.
+    pub(crate) fn store_soon(&mut self) {
+        self.unsaved = self.unsaved.max(SNAPSHOT_EVERY);
+    }
+
     /// The incarnation is over. What was owed for it goes with it: the numbers mean other messages in the next.
     pub(crate) fn note_over(&mut self, epoch: Epoch) {
         *self = Self { over: Some(epoch), ..Self::default() };

@@ -15,6 +15,8 @@ pub(crate) struct Erasing {
     here: Mutex<Vec<Erasure>>,
     /// Told when another was asked for.
     pub(crate) news: Notify,
+    /// Held by who asks for one: nobody is asked for twice at once.
+    pub(crate) asking: tokio::sync::Mutex<()>,
 }
 
 impl Erasing {
@@ -23,13 +25,28 @@ impl Erasing {
         self.here().clone()
     }
 
-    /// Notes how far one has come.
-    pub(crate) fn note(&self, erasure: &Erasure) {
+    /// Notes how far one has come. How often it was asked for is known better where that was more often.
+    pub(crate) fn note(&self, erasure: &mut Erasure) {
         let mut here = self.here();
         match here.iter_mut().find(|known| known.identity == erasure.identity) {
-            Some(known) => *known = erasure.clone(),
+            Some(known) => {
+                erasure.asked = erasure.asked.max(known.asked);
+                known.clone_from(erasure);
+            }
             None => here.push(erasure.clone()),
         }
+    }
+
+    /// One that is known here is asked for once more.
+    pub(crate) fn ask_again(&self, identity: &Identity) {
+        if let Some(known) = self.here().iter_mut().find(|known| known.identity == *identity) {
+            known.asked = known.asked.saturating_add(1);
+        }
+    }
+
+    /// Of another engine than one without a log: those alone stay that are this server's to carry out.
+    pub(crate) fn keep_only(&self, those: &[Erasure]) {
+        self.here().retain(|known| those.iter().any(|own| own.alias == known.alias));
     }
 
     /// One is not carried out here any more, or is done.

@@ -61,6 +61,10 @@ impl RoomTask {
             }
         } else {
             self.state.debts.make().note(batch.records.len());
+            if batch.records.iter().any(|record| matches!(record.event, Event::Scrubbed { .. })) {
+                // What is stored knows by hash who was erased.
+                self.state.debts.make().store_soon();
+            }
             self.note_freezes();
         }
     }

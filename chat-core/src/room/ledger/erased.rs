@@ -81,13 +81,15 @@ impl Ledger {
         let is_meant = |hash: PersonHash| owed.is_of(hash.into());
         let is_one = |member: MemberId| owed.members.contains(&member);
         let is_by_one = || record.by.is_some_and(is_one);
+        // Where there may be more numbers than one record of this names, those are found by the joins that still say whose they are.
+        let names_all = owed.members.len() < Event::ERASED_NUMBERS_MAX;
         #[cfg(feature = "fault_injection")]
         if matches!(record.event, Event::Joined { .. }) && fault_injection::is(Bug::KeepErasedJoins) {
             return None;
         }
         let tells = record.offset <= owed.through
             && match &record.event {
-                Event::Joined { scope, .. } => owed.is_of(self.hash(scope)) || is_by_one(),
+                Event::Joined { scope, .. } => is_by_one() || names_all && owed.is_of(self.hash(scope)),
                 Event::Banned { scope } | Event::OwnerNamed { scope } => owed.is_of(self.hash(scope)),
                 Event::Left { .. } | Event::Sent { .. } | Event::Edited { .. } | Event::Reacted { .. } => is_by_one(),
                 Event::Kicked { member, .. } | Event::MemberChanged { member, .. } => is_one(*member),
