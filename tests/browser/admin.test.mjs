@@ -102,11 +102,11 @@ function stage(chat) {
     await page.getByRole('heading', { name, exact: true }).waitFor();
   };
 
-  return { room, signIn, meant, hear, openRoom, nextCode: () => `MADE-${code += 1}` };
+  return { room, signIn, meant, waitFor, hear, openRoom, nextCode: () => `MADE-${code += 1}` };
 }
 
 withBrowser('operator', chat => {
-  const { room, signIn, meant, hear, openRoom } = stage(chat);
+  const { room, signIn, meant, waitFor, hear, openRoom } = stage(chat);
 
   test('nothing is shown without the token, and it is kept for the tab alone', async t => {
     const { name } = await room(t);

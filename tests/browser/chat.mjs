@@ -166,7 +166,7 @@ export async function chooseFor(page, text, name) {
 
 /** Fills in the form to make a room; answers its code. */
 export async function create(page, nick, name = '') {
-  await page.getByLabel('Your name').fill(nick);
+  await page.getByLabel('Your name', { exact: true }).fill(nick);
   await page.getByLabel('Room name').fill(name);
   await page.getByRole('button', { name: 'Create room' }).click();
   await inRoom(page, name.toUpperCase());
@@ -180,7 +180,7 @@ export async function enter(page, nick, code) {
 }
 
 export async function tryToEnter(page, nick, code) {
-  await page.getByLabel('Your name').fill(nick);
+  await page.getByLabel('Your name', { exact: true }).fill(nick);
   await page.getByLabel('Room code', { exact: true }).fill(code);
   await page.getByRole('button', { name: 'Join' }).click();
 }

@@ -148,7 +148,7 @@ withBrowser('open rooms', chat => {
     await bob.getByRole('heading', { name: 'Open rooms' }).waitFor();
     assert.deepEqual(await bob.locator('#lobby-list button').allTextContents(), [room]);
     assert.notEqual(hidden.room, room);
-    await bob.getByLabel('Your name').fill('Bob');
+    await bob.getByLabel('Your name', { exact: true }).fill('Bob');
     await bob.getByRole('button', { name: room }).click();
     await inRoom(bob, room);
     await hear(bob, 'come in');

@@ -82,7 +82,7 @@ withBrowser('places', chat => {
   test('a link that has died makes the room that it leads to', async () => {
     const ann = await chat.open('/#once-there');
     await ann.getByText('You are invited to the room ONCE-THERE').waitFor();
-    await ann.getByLabel('Your name').fill('Ann');
+    await ann.getByLabel('Your name', { exact: true }).fill('Ann');
     await ann.getByRole('button', { name: 'Join' }).click();
     await ann.getByText('There is no room with this code.').waitFor();
     await ann.getByRole('button', { name: 'Create ONCE-THERE' }).click();
@@ -91,7 +91,7 @@ withBrowser('places', chat => {
 
   test('a name with spaces and umlauts becomes one that a room can have', async () => {
     const [ann, bob] = [await chat.open(), await chat.open()];
-    await ann.getByLabel('Your name').fill('Ann');
+    await ann.getByLabel('Your name', { exact: true }).fill('Ann');
     await ann.getByLabel('Room name').fill('Große Küche 2');
     await ann.getByText('The room is called GROSSE-KUCHE-2').waitFor();
     await ann.getByRole('button', { name: 'Create room' }).click();
@@ -99,7 +99,7 @@ withBrowser('places', chat => {
     await tryToEnter(bob, 'Bob', 'große küche 2');
     await inRoom(bob, 'GROSSE-KUCHE-2');
     const cid = await chat.open();
-    await cid.getByLabel('Your name').fill('Cid');
+    await cid.getByLabel('Your name', { exact: true }).fill('Cid');
     await cid.getByLabel('Room name').fill('キッチン');
     await cid.getByRole('button', { name: 'Create room' }).click();
     await cid.getByText('A room is called by 3 to 32 of A to Z, 0 to 9 and hyphens.').waitFor();

@@ -97,7 +97,7 @@ withBrowser('return', chat => {
     const ann = await chat.open('/', { url: server.url });
     await server.stop();
     await ann.getByText('No connection.').waitFor();
-    await ann.getByLabel('Your name').fill('Ann');
+    await ann.getByLabel('Your name', { exact: true }).fill('Ann');
     await ann.getByLabel('Room name').fill('patience');
     await ann.getByRole('button', { name: 'Create room' }).click();
     await ann.getByRole('button', { name: 'Waiting…' }).waitFor();

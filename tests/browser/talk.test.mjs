@@ -54,7 +54,7 @@ withBrowser('talk', chat => {
     await notice(ann, 'Bob left');
     await ann.waitForFunction(() => document.querySelectorAll('.member').length === 1);
     await bob.getByRole('button', { name: 'Create room' }).waitFor();
-    assert.equal(await bob.getByLabel('Your name').inputValue(), 'Bob');
+    assert.equal(await bob.getByLabel('Your name', { exact: true }).inputValue(), 'Bob');
   });
 
   test('the last one is asked before the room goes too', async () => {
@@ -84,8 +84,8 @@ withBrowser('talk', chat => {
     assert.equal(link, `${chat.server.url}/#${code}`);
     const bob = await chat.open(link.slice(chat.server.url.length));
     assert.equal(await bob.getByLabel('Room code', { exact: true }).inputValue(), code);
-    await bob.getByLabel('Your name').fill('Bob');
-    await bob.getByLabel('Your name').press('Enter');
+    await bob.getByLabel('Your name', { exact: true }).fill('Bob');
+    await bob.getByLabel('Your name', { exact: true }).press('Enter');
     await inRoom(bob, code);
   });
 
