@@ -17,8 +17,8 @@ pub(crate) const BOUNDS: &[(&str, f64)] = &[
     ("instructions_per_keyed_send", 5_000.0),
     ("instructions_per_join", 190_000.0),
     ("instructions_per_delivery", 2_500.0),
-    ("calls_per_delivery_quiet", 1.2),
-    ("calls_per_delivery_small_rooms", 1.8),
+    ("calls_per_delivery_quiet", 1.4),
+    ("calls_per_delivery_small_rooms", 2.0),
     ("switches_per_delivery_quiet", 0.02),
-    ("switches_per_delivery_small_rooms", 0.3),
+    ("switches_per_delivery_small_rooms", 0.35),
 ];

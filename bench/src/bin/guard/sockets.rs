@@ -19,10 +19,10 @@ use super::printed;
 
 const END_MAX: Duration = Duration::from_secs(20);
 const SHORT: u32 = 1;
-const LONG: u32 = 4;
+const LONG: u32 = 5;
 /// What is counted in: under strace a server does some thousand calls a second, and these stay far below.
 const SCENES: [(&str, &[&str]); 2] = [
-    ("quiet", &["quiet", "--members", "200", "--rate", "10"]),
+    ("quiet", &["quiet", "--members", "200", "--rate", "20"]),
     ("small_rooms", &["small-rooms", "--rooms", "100", "--members", "4", "--rate", "500"]),
 ];
 
