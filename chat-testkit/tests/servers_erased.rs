@@ -148,3 +148,37 @@ async fn members_at_the_other_server_hear_that_they_leave() {
     let swept = told.iter().any(|frame| matches!(frame, ServerFrame::Swept { .. }));
     assert!(left && swept, "{told:?}");
 }
+
+/// It was away while two were erased, and the log has let go of the record by which the first was. Nobody has said anything since, so that no number is
+/// missing there.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_away_shows_nobody_who_was_erased_meanwhile() {
+    let two = two();
+    let founder = founder(&two.engines[0]).await;
+    let bob = connect_as(&two.engines[1], "bob").await;
+    bob.call(Command::join(code(), nick("Bob"))).await.expect("let in");
+    settle().await;
+    take(&bob);
+    for (who, name) in [("xaver@example.org", "Xaver"), ("second@example.org", "Second")] {
+        let there = connect_as(&two.engines[0], who).await;
+        there.call(Command::join(code(), nick(name))).await.expect("let in");
+        there.call(Command::leave(code())).await.expect("gone");
+    }
+    // Bob reads slowly: this is still to be told him.
+    settle().await;
+    two.cut().await;
+    for who in [xaver(), Identity::new("second@example.org").expect("an identity")] {
+        two.engines[0].erase(who).await.expect("begun");
+        wait(&two.engines[0]).await;
+    }
+    two.memory.trim(&code(), chat_core::Seq(u64::MAX));
+    two.mend().await;
+    pass(Duration::from_secs(10)).await;
+    // Who hears a gap is shown the room as it is then.
+    let first = take(&bob);
+    pass(Duration::from_secs(1)).await;
+    let told = format!("{first:?}{:?}", take(&bob));
+    assert!(trace_in(&told).is_none() && !told.contains("Second"), "{told}");
+    assert!(told.contains("Gap"), "{told}");
+    drop(founder);
+}
