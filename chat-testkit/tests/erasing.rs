@@ -346,3 +346,46 @@ async fn without_a_log_what_is_in_memory_names_nobody() {
     assert_eq!(has_trace(&shown), None, "{shown}");
     assert!(shown.contains("hello from Ann"), "{shown}");
 }
+
+/// They were asked for before the person was to be erased, and the log is slow with what the room looks at it for.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_just_coming_in_is_found() {
+    let log = log();
+    let engine = engine(&log);
+    let code = room("LUNCH");
+    engine.room(&code).create(RoomOptions::new()).await.expect("made");
+    let ann = connect(&engine, "ann").await;
+    call(&ann, Command::join(code.clone(), nick("Ann"))).await;
+    let xaver_there = connect(&engine, XAVER).await;
+    log.push(Operation::Append, Fault { before: Delay::For(Duration::from_secs(4)), ..Fault::default() });
+    let joining = tokio::spawn(async move { xaver_there.call(Command::join(room("LUNCH"), nick("Xaver"))).await });
+    settle().await;
+    engine.erase(xaver()).await.expect("begun");
+    joining.await.expect("no panic").expect("let in");
+    wait(&engine).await;
+    let held = held(log.inner(), &code).await;
+    assert_eq!(has_trace(&held), None, "{held}");
+}
+
+/// Reactions are written many together, some seconds after the first: whoever is erased does not wait for that.
+#[tokio::test(start_paused = true)]
+async fn nobody_who_is_erased_waits_for_reactions_to_be_written() {
+    let log = log();
+    let engine = engine_with(Some(&log), |limits| limits.room.reactable_max = 1);
+    let code = room("LUNCH");
+    engine.room(&code).create(RoomOptions::new()).await.expect("made");
+    let (ann, xaver_there) = (connect(&engine, "ann").await, connect(&engine, XAVER).await);
+    call(&ann, Command::join(code.clone(), nick("Ann"))).await;
+    // Has said nothing that is to be taken back.
+    call(&xaver_there, Command::join(code.clone(), nick("Xaver"))).await;
+    say(&ann, &code, "what do you think?", None).await;
+    let head = engine.room(&code).info().await.expect("it is there").seq;
+    let plus = chat_core::ReactionName::parse("+1").expect("a valid name");
+    call(&ann, Command::react(code.clone(), head, plus)).await;
+    // It is the second last now: no more reactions to it are taken.
+    say(&ann, &code, "I see", None).await;
+    engine.erase(xaver()).await.expect("begun");
+    pass(Duration::from_secs(2)).await;
+    let held = held(log.inner(), &code).await;
+    assert_eq!(has_trace(&held), None, "{held}");
+}

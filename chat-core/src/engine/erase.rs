@@ -1,7 +1,6 @@
 //! People are erased, one after the other: a job that looks at every room, keeps in the log how far it has come, and goes on after a restart.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,28 +8,21 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::engine::engine::Engine;
+use crate::engine::erase_room::{Found, erase_from, working};
 use crate::engine::rooms::backoff::Backoff;
-use crate::engine::rooms::host_view::HostAnswer;
 use crate::engine::shared::{Shared, unavailable};
-use crate::ports::{Erasure, Log, ReadError};
-use crate::room::{Answer, Input, Ledger, Snapshot, Traces, Unreadable};
-use crate::types::{Identity, Offset, Reject, RejectCode, RoomCode, SessionId};
+use crate::ports::{Erasure, ReadError};
+use crate::types::{Identity, Reject, RejectCode, RoomCode, SessionId};
 
 /// How often servers that share a log look whether another one was asked, and how long it takes until a pass in which a room failed is followed by
 /// another. 10 s: nobody waits for an erasure at their screen, and it is one small question of a log.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The longest rest of a job between two passes that fail; the first is [`LOOK_EVERY`], and each is twice as long. An hour: each reads the whole log.
 const REST_MAX: Duration = Duration::from_secs(3_600);
-/// Codes listed, and records read at once: what one task holds.
+/// Codes of a log listed at once: what one task holds.
 const PAGE: usize = 256;
 /// Rooms looked at before it is kept how far the job has come: so many are looked at once more after a crash.
 const KEEP_EVERY: u64 = 64;
-/// Steps in one room in one pass, each of which erases up to [`Event::ERASED_NUMBERS_MAX`](crate::Event::ERASED_NUMBERS_MAX) numbers. 64: more than a thousand
-/// numbers. What comes after that is left to another pass.
-const STEPS_MAX: usize = 64;
-/// How often a room is asked that has still to make its log forget, or cannot be asked now, before it counts as one that failed. 60, with pauses of up to
-/// 5 s: about five minutes.
-const TRIES_MAX: usize = 60;
 
 impl Engine {
     /// Erases a person: a job that looks at every room, of the log and in memory, one after the other. From each in which they are or were, they leave
@@ -146,7 +138,7 @@ impl Shared {
         Ok(erasure)
     }
 
-    /// Rooms after this one, in the order of their codes.
+    /// Some of the rooms after this one, in the order of their codes; without a log, all of them: to put them in order takes as long for one as for all.
     async fn codes_after(&self, after: Option<&RoomCode>) -> Result<Vec<RoomCode>, ReadError> {
         if let Some(log) = &self.log {
             return log.rooms(None, after, PAGE).await;
@@ -154,7 +146,6 @@ impl Shared {
         let mut codes = self.registry.codes();
         codes.retain(|code| after.is_none_or(|after| code > after));
         codes.sort_unstable();
-        codes.truncate(PAGE);
         Ok(codes)
     }
 }
@@ -310,14 +301,12 @@ async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
     Pass::Left
 }
 
-/// The engine, as long as it takes something new.
-fn working(engine: &Weak<Shared>) -> Option<Arc<Shared>> {
-    engine.upgrade().filter(|shared| !shared.draining.load(Ordering::Acquire))
-}
-
 /// How many rooms there are; `None` where that cannot be said now.
 async fn count(engine: &Weak<Shared>) -> Option<u64> {
     let (mut rooms, mut after) = (0, None);
+    if let Some(shared) = working(engine).filter(|shared| shared.log.is_none()) {
+        return Some(shared.registry.len() as u64);
+    }
     loop {
         let codes = working(engine)?.codes_after(after.as_ref()).await.ok()?;
         rooms += codes.len() as u64;
@@ -326,100 +315,4 @@ async fn count(engine: &Weak<Shared>) -> Option<u64> {
             None => return Some(rooms),
         }
     }
-}
-
-/// What came of a look at one room.
-enum Found {
-    Nothing,
-    Erased,
-    Failed,
-    Ended,
-}
-
-/// Has a person erased from a room, until its log tells nothing of them.
-async fn erase_from(engine: &Weak<Shared>, job: &Erasure, code: &RoomCode) -> Found {
-    let mut found = Found::Nothing;
-    for _ in 0..STEPS_MAX {
-        let Some(shared) = working(engine) else { return Found::Ended };
-        let erase = |members, is_told_of| Input::Erase {
-            identity: job.identity.clone(),
-            alias: job.alias,
-            members,
-            is_told_of,
-        };
-        let ask = match &shared.log {
-            None => erase(Vec::new(), false),
-            Some(log) => match look(&**log, code, &job.identity).await {
-                Ok(traces) if traces.are_there() => erase(traces.members().to_vec(), true),
-                Ok(traces) if traces.is_owed(job.alias) => Input::Erased { alias: job.alias },
-                Ok(_) => return found,
-                Err(_) => return Found::Failed,
-            },
-        };
-        let has_log = shared.log.is_some();
-        drop(shared);
-        match ask_until_done(engine, job, code, ask).await {
-            Found::Erased => found = Found::Erased,
-            Found::Nothing if has_log => return found,
-            other => return other,
-        }
-        if !has_log {
-            return found;
-        }
-    }
-    Found::Failed
-}
-
-/// What a log tells of a person in one room. The room itself is not read, and does not come into memory.
-async fn look(log: &dyn Log, code: &RoomCode, identity: &Identity) -> Result<Traces, ReadError> {
-    let mut traces = Traces::new(identity.clone());
-    let Some(epoch) = log.read(code, None, Offset(0), 0).await?.tail.epoch else { return Ok(traces) };
-    let mut covered = None;
-    if let Some((through, stored)) = log.load_snapshot(code, epoch).await? {
-        covered = Some(through);
-        match Snapshot::read(&stored).map(Ledger::from) {
-            Ok(ledger) if ledger.epoch() == Some(epoch) => traces.look_at(&ledger),
-            Ok(_) | Err(Unreadable::Damaged(_)) => {}
-            Err(Unreadable::Later { .. }) => {
-                return Err(ReadError::Unavailable("a later program wrote what is stored".into()));
-            }
-        }
-    }
-    let mut after = Offset(0);
-    loop {
-        let page = log.read(code, Some(epoch), after, PAGE).await?;
-        let Some(last) = page.records.last().map(|last| last.offset) else { return Ok(traces) };
-        let is_gap = |covered: Offset| page.records.first().is_some_and(|first| first.offset > covered.next());
-        if covered.take().is_some_and(is_gap) {
-            return Err(ReadError::Unavailable("it was stored and cut meanwhile".into()));
-        }
-        page.records.iter().for_each(|record| traces.read(record));
-        after = last;
-    }
-}
-
-/// Asks a room to erase a person, and then until its log has been made to forget them.
-async fn ask_until_done(engine: &Weak<Shared>, job: &Erasure, code: &RoomCode, mut ask: Input) -> Found {
-    let (mut backoff, mut found) = (Backoff::default(), Found::Nothing);
-    for _ in 0..TRIES_MAX {
-        let Some(shared) = working(engine) else { return Found::Ended };
-        let room = Engine { shared }.room(code);
-        let answer = room.ask(ask.clone()).await;
-        drop(room);
-        match answer {
-            Ok(HostAnswer::Told(Answer::Erased { is_owed: true })) => {
-                found = Found::Erased;
-                ask = Input::Erased { alias: job.alias };
-            }
-            Ok(HostAnswer::Told(Answer::Erased { is_owed: false })) => {
-                return if matches!(ask, Input::Erased { .. }) { Found::Erased } else { found };
-            }
-            Ok(_) => return Found::Failed,
-            // It is over, and with it all that it held.
-            Err(reject) if reject.code == RejectCode::RoomNotFound => return found,
-            Err(_) => {}
-        }
-        tokio::time::sleep(backoff.next()).await;
-    }
-    Found::Failed
 }
