@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chat_core::{
     Admission, Body, Command, ConnectRequest, Connection, Engine, Hello, HistoryAnchor, Identity, Log, Offset, Policy,
-    Reject, ServerFrame,
+    Reject, RoomCode, RoomOptions, ServerFrame,
 };
-use chat_testkit::logs::Operation;
+use chat_testkit::logs::{Delay, Fault, Operation};
 use support::servers::{Two, two_with};
 use support::{code, fails, founder, joined, nick, pass, settle, take};
 
@@ -181,4 +181,29 @@ async fn a_server_that_was_away_shows_nobody_who_was_erased_meanwhile() {
     assert!(trace_in(&told).is_none() && !told.contains("Second"), "{told}");
     assert!(told.contains("Gap"), "{told}");
     drop(founder);
+}
+
+/// Both have read that nobody is being erased before either has kept it. What the second was asked for is not lost: the person came in again before it was.
+#[tokio::test(start_paused = true)]
+async fn of_two_servers_that_are_asked_at_once_neither_is_asked_in_vain() {
+    let two = two();
+    let people = talk(&two, 0).await;
+    let slow = RoomCode::parse("ZZZ").expect("a valid code");
+    two.engines[0].room(&slow).create(RoomOptions::new()).await.expect("made");
+    two.logs[0].plan(move |call| {
+        let is_it = call.operation == Operation::LoadSnapshot && call.room.as_ref() == Some(&slow);
+        is_it.then(|| Fault { before: Delay::For(Duration::from_secs(4)), ..Fault::default() })
+    });
+    two.logs[1].push(Operation::PutErasure, Fault { before: Delay::For(Duration::from_secs(2)), ..Fault::default() });
+    let second = two.engines[1].clone();
+    let second = tokio::spawn(async move { second.erase(xaver()).await });
+    settle().await;
+    two.engines[0].erase(xaver()).await.expect("begun");
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(trace_in(&held(&two).await), None, "the room was looked at");
+    people[2].call(Command::join(code(), nick("Xaver"))).await.expect("let in");
+    second.await.expect("no panic").expect("joined");
+    wait(&two.engines[0]).await;
+    let held = held(&two).await;
+    assert_eq!(trace_in(&held), None, "{held}");
 }

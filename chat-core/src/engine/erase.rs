@@ -11,7 +11,7 @@ use crate::engine::engine::Engine;
 use crate::engine::erase_room::{Found, erase_from, working};
 use crate::engine::rooms::backoff::Backoff;
 use crate::engine::shared::{Shared, unavailable};
-use crate::ports::{Erasure, ReadError};
+use crate::ports::{AppendError, Erasure, ReadError};
 use crate::types::{Identity, Reject, RejectCode, RoomCode, SessionId};
 
 /// How often servers that share a log look whether another one was asked, and how long it takes until a pass in which a room failed is followed by
@@ -21,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const REST_MAX: Duration = Duration::from_secs(3_600);
 /// Codes of a log listed at once: what one task holds.
 const PAGE: usize = 256;
+/// How often what is kept of an erasure is read again that another server has changed meanwhile. 8: as many are asked for the same person within milliseconds,
+/// or all is left as it is.
+const FOLLOW_TRIES_MAX: usize = 8;
 /// Rooms looked at before it is kept how far the job has come: so many are looked at once more after a crash.
 const KEEP_EVERY: u64 = 64;
 
@@ -90,52 +93,64 @@ impl Shared {
         Ok(all)
     }
 
-    /// Keeps one that was asked for.
-    async fn keep_erasure(&self, erasure: &mut Erasure) -> Result<(), Reject> {
-        match &self.log {
-            Some(log) => log.put_erasure(erasure).await.map_err(|_| unavailable()),
-            None => {
-                self.erasing.note(erasure);
-                Ok(())
-            }
-        }
-    }
-
-    /// Keeps how far one has come that is carried out here, with how often it was asked for by now: another server may have been. Where it is not
-    /// kept, more is looked at twice.
+    /// Keeps how far one has come that is carried out here. Where it was asked for again, at whichever server, that is known then. Where it is not kept,
+    /// more is looked at twice.
     async fn keep_progress(&self, job: &mut Erasure) {
         self.erasing.note(job);
         let Some(log) = &self.log else { return };
-        if self.cluster.is_some() {
+        for _ in 0..FOLLOW_TRIES_MAX {
+            let Err(AppendError::Conflict) = log.put_erasure(job, Some(job.asked)).await else { return };
             let kept = log.erasures().await.unwrap_or_default();
-            let asked = kept.iter().filter(|kept| kept.alias == job.alias).map(|kept| kept.asked);
-            job.asked = asked.fold(job.asked, u32::max);
+            let Some(kept) = kept.into_iter().find(|kept| kept.alias == job.alias) else { return };
+            job.asked = kept.asked;
         }
-        let _ = log.put_erasure(job).await;
     }
 
     async fn begin_erasure(self: &Arc<Self>, identity: Identity) -> Result<Erasure, Reject> {
         let _turn = self.erasing.asking.lock().await;
-        let mut all = self.erasures().await?;
-        if let Some(known) = all.iter_mut().find(|known| known.identity == identity) {
+        let mut asked = Err(unavailable());
+        for _ in 0..FOLLOW_TRIES_MAX {
+            let all = match &self.log {
+                Some(log) => log.erasures().await.map_err(|_| unavailable())?,
+                None => self.erasing.all(),
+            };
+            let (mut erasure, kept) = self.asked_for(&identity, all)?;
             self.have_policy_forget(&identity);
-            known.asked = known.asked.saturating_add(1);
-            self.keep_erasure(known).await?;
-            self.erasing.ask_again(&identity);
-            self.erasing.news.notify_one();
-            return Ok(known.clone());
+            let put = match &self.log {
+                Some(log) => log.put_erasure(&erasure, kept).await,
+                None => {
+                    self.erasing.note(&mut erasure);
+                    Ok(())
+                }
+            };
+            // Where another server was asked meanwhile, what it has kept is read again.
+            if put != Err(AppendError::Conflict) {
+                asked = put.map(|()| erasure).map_err(|_| unavailable());
+                break;
+            }
         }
-        let max = self.limits.engine.erasures_max;
-        if all.len() >= max {
+        let erasure = asked?;
+        if self.log.is_some() {
+            self.erasing.ask_again(&erasure);
+        }
+        self.erasing.news.notify_one();
+        Ok(erasure)
+    }
+
+    /// What is to be kept of a person of whom this is asked, and how often it was asked for before.
+    fn asked_for(&self, identity: &Identity, all: Vec<Erasure>) -> Result<(Erasure, Option<u32>), Reject> {
+        let (max, len) = (self.limits.engine.erasures_max, all.len());
+        if let Some(mut known) = all.into_iter().find(|known| known.identity == *identity) {
+            let before = known.asked;
+            known.asked = before.saturating_add(1);
+            return Ok((known, Some(before)));
+        }
+        if len >= max {
             let reject = Reject::new(RejectCode::AtCapacity, "as many people are being erased as may be");
             return Err(reject.limit(max as u64));
         }
-        self.have_policy_forget(&identity);
         let now = self.clock.now().wall;
-        let mut erasure = Erasure::new(identity, self.ids.session(now), now);
-        self.keep_erasure(&mut erasure).await?;
-        self.erasing.news.notify_one();
-        Ok(erasure)
+        Ok((Erasure::new(identity.clone(), self.ids.session(now), now), None))
     }
 
     /// Some of the rooms after this one, in the order of their codes; without a log, all of them: to put them in order takes as long for one as for all.
@@ -290,15 +305,23 @@ async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
         shared.keep_progress(&mut job).await;
         return if job.failed > 0 { Pass::Left } else { Pass::Again };
     }
-    let is_forgotten = match &shared.log {
-        Some(log) => log.drop_erasure(&job.identity).await.is_ok(),
-        None => true,
+    let dropped = match &shared.log {
+        Some(log) => log.drop_erasure(&job).await,
+        None => Ok(()),
     };
-    if is_forgotten {
-        shared.erasing.forget(&job.identity);
-        return Pass::Done;
+    match dropped {
+        Ok(()) => {
+            shared.erasing.forget(&job.identity);
+            Pass::Done
+        }
+        // Another server was asked at this very moment.
+        Err(AppendError::Conflict) => {
+            job.after = None;
+            shared.keep_progress(&mut job).await;
+            Pass::Again
+        }
+        Err(_) => Pass::Left,
     }
-    Pass::Left
 }
 
 /// How many rooms there are; `None` where that cannot be said now.
