@@ -13,6 +13,7 @@ pub mod matrix;
 pub mod meter;
 pub mod postgres;
 pub mod protocol;
+pub mod running;
 pub mod scenario;
 pub mod servers;
 pub mod stamp;

@@ -1,19 +1,16 @@
 //! What the servers are compared in, and one run of it: a fresh server on one core, the load on another.
 
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::running::{Running, free_address};
 use crate::scenario::Figures;
 use crate::servers::Server;
 
-const START_MAX: Duration = Duration::from_secs(10);
 /// The load ends itself before that; this is for a load that cannot.
 const RUN_SECONDS_MAX: &str = "300";
 
@@ -232,10 +229,9 @@ impl Track<'_> {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).args(self.pin(self.server_core));
         command.arg(program).args(server.arguments(address, &scratch.0)?);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut running = Running(command.spawn()?);
+        let mut running = Running::start(&mut command)?;
         running.wait_until_ready(address)?;
-        let (address, pid) = (address.to_string(), running.0.id().to_string());
+        let (address, pid) = (address.to_string(), running.id().to_string());
         let words = ["--protocol", protocol, "--server", &address, "--pid", &pid];
         self.figures(self.load_core, &self.programs.join("load"), &words, server, trial)
     }
@@ -294,40 +290,6 @@ impl Drop for Scratch {
         // What cannot be removed is a few bytes in a folder for such.
         drop(fs::remove_dir_all(&self.0));
     }
-}
-
-/// A server's process; ends with its owner.
-struct Running(Child);
-
-impl Running {
-    /// Waits until it accepts connections.
-    fn wait_until_ready(&mut self, address: SocketAddr) -> io::Result<()> {
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if let Some(status) = self.0.try_wait()? {
-                return Err(io::Error::other(format!("the server has ended: {status}")));
-            }
-            if start.elapsed() > START_MAX {
-                return Err(io::Error::new(ErrorKind::TimedOut, "the server does not listen"));
-            }
-            sleep(Duration::from_millis(20));
-        }
-        sleep(Duration::from_millis(200));
-        Ok(())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end and nobody to wait for.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// An address on loopback that nobody listens on at the moment.
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 #[cfg(test)]

@@ -44,10 +44,7 @@ impl<'a> Rules<'a> {
             Input::Create { .. } | Input::Found { .. } if alive => {
                 Err(Reject::new(RejectCode::NameTaken, "this room exists already"))
             }
-            Input::Create { by, nick, data, epoch, salt } => {
-                self.check_is_not_hosts(by, nick)?;
-                Ok(self.create(by, nick, data.as_ref(), *epoch, *salt))
-            }
+            Input::Create { by, nick, data, epoch, salt } => self.create(by, (nick, data.as_ref()), *epoch, *salt),
             Input::Found { options, epoch, salt } => self.found(options, *epoch, *salt),
             _ if !alive => Err(Reject::new(RejectCode::RoomNotFound, "there is no such room")),
             Input::Join { by, nick, data, history, after, secret } => {

@@ -5,6 +5,7 @@ use super::decision::{Answer, Decision, Entered, Entry, HistorySlice, Note};
 use super::draft::Draft;
 use super::former::Place;
 use super::input::Caller;
+use super::me::Shown;
 use super::members::Member;
 use crate::domain::{Event, RecordVersion, Role};
 use crate::types::{Color, Epoch, MemberId, Nick, PersonData, Position, Reject, RejectCode, SecretHash, Seq};
@@ -22,22 +23,23 @@ impl Rules<'_> {
     pub(super) fn create(
         self,
         by: &Caller,
-        nick: &Nick,
-        data: Option<&PersonData>,
+        asked: (&Nick, Option<&PersonData>),
         epoch: Epoch,
         salt: u64,
-    ) -> Decision {
+    ) -> Result<Decision, Reject> {
+        let shown = self.shown_as(by, asked);
+        self.check_is_not_hosts(by, &shown.nick_key)?;
         let mut draft = Draft::new_life(self.ledger, self.limits, self.now.wall);
         draft.push(None, Event::Created { epoch, salt });
         let seat = Seat { member: MemberId(1), color: Color(0), sees: self.says_floor().then_some(Seq(0)) };
-        self.joined(draft, by, seat, (nick, data), Role::Owner)
+        Ok(self.joined(draft, by, seat, shown, Role::Owner))
     }
 
     /// Makes somebody a member, or attaches to the membership that they have.
     pub(super) fn join(
         self,
         by: &Caller,
-        (nick, data): (&Nick, Option<&PersonData>),
+        asked: (&Nick, Option<&PersonData>),
         history: Option<u32>,
         after: Option<Position>,
         secret: Option<SecretHash>,
@@ -57,13 +59,14 @@ impl Rules<'_> {
             }
             self.check_says_what_newcomers_see()?;
         }
-        self.check_nick_is_free(by, nick, None)?;
+        let shown = self.shown_as(by, asked);
+        self.check_nick_is_free(by, &shown.nick_key, None)?;
         if self.ledger.members_total() >= self.limits.members_max {
             return Err(Reject::new(RejectCode::RoomFull, "the room is full").limit(self.limits.members_max as u64));
         }
         let place = self.ledger.place(&scope);
         let (seat, role) = (self.seat(place), self.role_at_join(&scope, place));
-        let mut decision = self.joined(self.draft(), by, seat, (nick, data), role);
+        let mut decision = self.joined(self.draft(), by, seat, shown, role);
         let Answer::Entered(entered) = &mut decision.answer else { unreachable!("a join is answered with an entry") };
         match (self.seen(after), place) {
             (Some(seen), Some(place)) => {
@@ -155,11 +158,10 @@ impl Rules<'_> {
         mut draft: Draft<'_>,
         by: &Caller,
         Seat { member, color, sees }: Seat,
-        asked: (&Nick, Option<&PersonData>),
+        Shown { nick, nick_key, data }: Shown,
         role: Role,
     ) -> Decision {
-        let (nick, data) = self.shown_as(by, asked);
-        let (nick_key, scope) = (nick.key(), by.scope());
+        let scope = by.scope();
         let from = draft.push_join(member, Event::Joined { nick, nick_key, color, role, scope, sees, data });
         let history = HistorySlice::default();
         let entered = Entered { member, from, is_named: false, entry: Entry::Joined, history };

@@ -7,10 +7,17 @@ use super::decision::Decision;
 use super::input::Caller;
 use super::members::Member;
 use crate::domain::{Event, MemberChange, RecordVersion};
-use crate::types::{MemberId, Nick, PersonData, Reject, RejectCode};
+use crate::types::{MemberId, Nick, NickKey, PersonData, Reject, RejectCode};
 
 /// When to try again what only later records can say. 10 s: as where others have to go first.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// As what somebody comes in, and what that looks like.
+pub(super) struct Shown {
+    pub(super) nick: Nick,
+    pub(super) nick_key: NickKey,
+    pub(super) data: Option<PersonData>,
+}
 
 impl Rules<'_> {
     /// A member changes what they are shown as, as far as they choose it: what the policy says was told as they came in, and nothing of it is
@@ -28,7 +35,7 @@ impl Rules<'_> {
         }
         self.check_has_waited(member)?;
         if let Event::MemberChanged { nick: Some(nick), .. } = &changed {
-            self.check_nick_is_free(by, nick, Some(member.id))?;
+            self.check_nick_is_free(by, &nick.key(), Some(member.id))?;
         }
         Ok(self.done(Some(member.id), changed))
     }
@@ -45,15 +52,12 @@ impl Rules<'_> {
     }
 
     /// As what somebody comes in who asks for this. Data that cannot be written down are passed over: they say nothing that a room needs.
-    pub(super) fn shown_as(
-        self,
-        by: &Caller,
-        (nick, data): (&Nick, Option<&PersonData>),
-    ) -> (Nick, Option<PersonData>) {
+    pub(super) fn shown_as(self, by: &Caller, (nick, data): (&Nick, Option<&PersonData>)) -> Shown {
         let named = by.named.as_deref();
         let nick = self.nick_given(by).unwrap_or(nick);
         let data = named.and_then(|named| named.data.as_ref()).or(data);
-        (nick.clone(), data.filter(|_| self.writes >= RecordVersion::PERSONS).cloned())
+        let data = data.filter(|_| self.writes >= RecordVersion::PERSONS);
+        Shown { nick: nick.clone(), nick_key: nick.key(), data: data.cloned() }
     }
 
     /// What is told where the policy says another name or other data of a member who comes back than they are shown with. It counts as
@@ -66,12 +70,12 @@ impl Rules<'_> {
     }
 
     /// Nobody takes a name that looks like that of another, unless it is the policy that gives it.
-    pub(super) fn check_nick_is_free(self, by: &Caller, nick: &Nick, own: Option<MemberId>) -> Result<(), Reject> {
+    pub(super) fn check_nick_is_free(self, by: &Caller, nick: &NickKey, own: Option<MemberId>) -> Result<(), Reject> {
         if self.nick_given(by).is_some() {
             return Ok(());
         }
         self.check_is_not_hosts(by, nick)?;
-        match self.ledger.member_with_nick(&nick.key(), own) {
+        match self.ledger.member_with_nick(nick, own) {
             Some(holder) => Err(self.nick_taken(holder.id)),
             None => Ok(()),
         }
@@ -85,8 +89,8 @@ impl Rules<'_> {
     }
 
     /// Nobody takes a name that looks like one of the host's. What those ask for whom the policy names does not count.
-    pub(super) fn check_is_not_hosts(self, by: &Caller, nick: &Nick) -> Result<(), Reject> {
-        match self.host_names.like(&nick.key()).filter(|_| self.nick_given(by).is_none()) {
+    pub(super) fn check_is_not_hosts(self, by: &Caller, nick: &NickKey) -> Result<(), Reject> {
+        match self.host_names.like(nick).filter(|_| self.nick_given(by).is_none()) {
             Some(_) => {
                 let reject =
                     Reject::new(RejectCode::NickTaken, "the host of the room speaks under this nick, or one like it");

@@ -12,7 +12,7 @@ use super::heap;
 use super::setup::{Ear, code, connect, create, join, limits, runtime, text};
 use super::{Outcome, median, put};
 
-const RESIDENTS: usize = 9;
+pub(crate) const RESIDENTS: usize = 9;
 const MESSAGES: usize = 50;
 /// Joins of one room. Each joiner leaves again, and all that stays in the backlog.
 const JOINS: usize = 200;
@@ -66,19 +66,24 @@ pub(crate) fn measure(rounds: usize) -> Outcome {
     Ok(figures)
 }
 
-fn enter(runtime: &Runtime, joiner: &Connection, join: Command, ear: &mut Ear) -> Result<(), Box<dyn Error>> {
+pub(crate) fn enter(
+    runtime: &Runtime,
+    joiner: &Connection,
+    join: Command,
+    ear: &mut Ear,
+) -> Result<(), Box<dyn Error>> {
     runtime.block_on(joiner.call(join))?;
     ear.hear(joiner);
     Ok(())
 }
 
-async fn leave(room: &RoomCode, session: &Connection) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn leave(room: &RoomCode, session: &Connection) -> Result<(), Box<dyn Error>> {
     session.call(Command::leave(room.clone())).await?;
     Ok(())
 }
 
 /// A room with its residents and what they have said.
-async fn furnish(room: &RoomCode, residents: &[Connection]) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn furnish(room: &RoomCode, residents: &[Connection]) -> Result<(), Box<dyn Error>> {
     let text = text()?;
     residents[0].call(create(room, 0)?).await?;
     for (nick, resident) in residents.iter().enumerate().skip(1) {

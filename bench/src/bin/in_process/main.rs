@@ -3,6 +3,7 @@
 //! Everything runs on one thread. The global allocator counts; that costs a few nanoseconds for each allocation, which are in all figures
 //! of time.
 
+mod counts;
 mod crowded;
 mod heap;
 mod joins;
@@ -10,6 +11,7 @@ mod parts;
 mod rooms;
 mod send;
 mod setup;
+mod work;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -58,6 +60,15 @@ enum What {
         #[arg(long)]
         quick: bool,
     },
+    /// What does not depend on the machine: allocations, wake-ups, bytes that are kept.
+    Counts,
+    /// One kind of work, so many times and nothing else: for a tool that counts instructions.
+    Work {
+        #[arg(value_enum)]
+        kind: work::Kind,
+        #[arg(long)]
+        times: usize,
+    },
 }
 
 type Outcome = Result<Figures, Box<dyn Error>>;
@@ -84,6 +95,8 @@ fn run(what: &What) -> Outcome {
         What::Joins { quick } => joins::measure(rounds(*quick))?,
         What::Send { quick } => send::measure(rounds(*quick))?,
         What::Parts { quick } => parts::measure(rounds(*quick))?,
+        What::Counts => counts::measure()?,
+        What::Work { kind, times } => work::measure(*kind, *times)?,
     };
     let window = from.until(&Mark::now(Process::own())?);
     put(&mut figures, "window_s", window.seconds);

@@ -11,10 +11,10 @@ use super::heap;
 use super::setup::{Ear, code, connect, create, join, limits, runtime, text};
 use super::{Outcome, median, put};
 
-const MEMBERS: usize = 4;
+pub(crate) const MEMBERS: usize = 4;
 const MESSAGES: usize = 50;
 /// As many as a session may be in.
-const ROOMS_PER_SESSION: usize = 32;
+pub(crate) const ROOMS_PER_SESSION: usize = 32;
 /// Rooms beside which a step is cheap, if it ever is.
 const FEW: usize = 1_000;
 const CHUNK: usize = 16;
@@ -76,7 +76,11 @@ pub(crate) fn measure(rooms: usize) -> Outcome {
 }
 
 /// Makes these rooms, has everybody say their share, and everybody hear it.
-async fn fill(sessions: &[Connection], rooms: std::ops::Range<usize>, ear: &mut Ear) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn fill(
+    sessions: &[Connection],
+    rooms: std::ops::Range<usize>,
+    ear: &mut Ear,
+) -> Result<(), Box<dyn Error>> {
     let text = text()?;
     for index in rooms {
         let first = index / ROOMS_PER_SESSION * MEMBERS;

@@ -45,7 +45,7 @@ pub(crate) fn measure(rounds: usize) -> Outcome {
 }
 
 /// Whether none was refused.
-fn send_all(room: &mut Room, inputs: &[Input], run: usize) -> bool {
+pub(crate) fn send_all(room: &mut Room, inputs: &[Input], run: usize) -> bool {
     inputs.iter().enumerate().all(|(index, input)| {
         let at = (run * SENDS + index) as u64;
         step(room, Now { wall: Wall(1_795_370_400_000 + at), mono: Mono(at) }, input)
@@ -60,7 +60,7 @@ fn step(room: &mut Room, now: Now, input: &Input) -> bool {
 }
 
 /// A room and those who are in it.
-fn furnished() -> Result<(Room, Vec<Caller>), Box<dyn Error>> {
+pub(crate) fn furnished() -> Result<(Room, Vec<Caller>), Box<dyn Error>> {
     let mut room = Room::new(Arc::new(RoomLimits::default()));
     let caller = |index| {
         let session = SessionId::new(index as u128);
@@ -81,7 +81,7 @@ fn furnished() -> Result<(Room, Vec<Caller>), Box<dyn Error>> {
 }
 
 /// What they say, each with a key of its own where `keyed`.
-fn inputs(members: &[Caller], keyed: Option<&str>, run: usize) -> Result<Vec<Input>, Box<dyn Error>> {
+pub(crate) fn inputs(members: &[Caller], keyed: Option<&str>, run: usize) -> Result<Vec<Input>, Box<dyn Error>> {
     let text = text()?;
     let mut inputs = Vec::with_capacity(SENDS);
     for (index, by) in members.iter().cycle().take(SENDS).enumerate() {
