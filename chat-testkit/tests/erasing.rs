@@ -5,23 +5,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chat_core::{
-    Admission, BanTerms, Body, Command, ConnectRequest, Connection, Engine, Erasure, Hello, HistoryAnchor, Identity,
-    Key, Limits, Log, MemberId, Offset, Policy, Reject, RejectCode, RoomCode, RoomOptions,
+    BanTerms, Body, Command, Connection, Engine, Erasure, HistoryAnchor, Identity, Key, Limits, Log, MemberId, Offset,
+    RejectCode, RoomCode, RoomOptions,
 };
+use chat_testkit::erased::{Passes, connect_as};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{SECRET, TestLog, fails, log, nick, pass, settle};
-
-/// Everybody is who their credentials say.
-struct Passes;
-
-#[async_trait]
-impl Policy for Passes {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
-    }
-}
 
 const XAVER: &str = "xaver@example.org";
 /// Bytes that nobody but Xaver has brought in.
@@ -49,11 +39,6 @@ fn engine_with(log: Option<&TestLog>, change: impl FnOnce(&mut Limits)) -> Engin
     }
 }
 
-async fn connect(engine: &Engine, who: &str) -> Connection {
-    let request = ConnectRequest { credentials: Some(who.to_owned()), ..ConnectRequest::default() };
-    engine.connect(request, Hello::default()).await.expect("everybody is let in")
-}
-
 async fn call(session: &Connection, command: Command) {
     session.call(command).await.expect("it is done");
 }
@@ -61,7 +46,7 @@ async fn call(session: &Connection, command: Command) {
 /// Xaver says something under a key in a room in which Ann is, is called something else, and says more.
 async fn talk(engine: &Engine, code: &RoomCode) -> (Connection, Connection) {
     engine.room(code).create(RoomOptions::new()).await.expect("made");
-    let (ann, xaver) = (connect(engine, "ann").await, connect(engine, XAVER).await);
+    let (ann, xaver) = (connect_as(engine, "ann").await, connect_as(engine, XAVER).await);
     call(&ann, Command::join(code.clone(), nick("Ann"))).await;
     call(&xaver, Command::join(code.clone(), nick("Xaver"))).await;
     say(&ann, code, "hello from Ann", None).await;
@@ -354,9 +339,9 @@ async fn whoever_is_just_coming_in_is_found() {
     let engine = engine(&log);
     let code = room("LUNCH");
     engine.room(&code).create(RoomOptions::new()).await.expect("made");
-    let ann = connect(&engine, "ann").await;
+    let ann = connect_as(&engine, "ann").await;
     call(&ann, Command::join(code.clone(), nick("Ann"))).await;
-    let xaver_there = connect(&engine, XAVER).await;
+    let xaver_there = connect_as(&engine, XAVER).await;
     log.push(Operation::Append, Fault { before: Delay::For(Duration::from_secs(4)), ..Fault::default() });
     let joining = tokio::spawn(async move { xaver_there.call(Command::join(room("LUNCH"), nick("Xaver"))).await });
     settle().await;
@@ -374,7 +359,7 @@ async fn nobody_who_is_erased_waits_for_reactions_to_be_written() {
     let engine = engine_with(Some(&log), |limits| limits.room.reactable_max = 1);
     let code = room("LUNCH");
     engine.room(&code).create(RoomOptions::new()).await.expect("made");
-    let (ann, xaver_there) = (connect(&engine, "ann").await, connect(&engine, XAVER).await);
+    let (ann, xaver_there) = (connect_as(&engine, "ann").await, connect_as(&engine, XAVER).await);
     call(&ann, Command::join(code.clone(), nick("Ann"))).await;
     // Has said nothing that is to be taken back.
     call(&xaver_there, Command::join(code.clone(), nick("Xaver"))).await;

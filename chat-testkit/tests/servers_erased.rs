@@ -5,24 +5,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chat_core::{
-    Admission, Body, Command, ConnectRequest, Connection, Engine, Hello, HistoryAnchor, Identity, Log, Offset, Policy,
-    Reject, RoomCode, RoomOptions, ServerFrame,
+    Body, Command, Connection, Engine, HistoryAnchor, Identity, Log, Offset, RoomCode, RoomOptions, ServerFrame,
 };
+use chat_testkit::erased::{Passes, connect_as};
 use chat_testkit::logs::{Delay, Fault, Operation};
 use support::servers::{Two, two_with};
 use support::{code, fails, founder, joined, nick, pass, settle, take};
-
-/// Everybody is who their credentials say.
-struct Passes;
-
-#[async_trait]
-impl Policy for Passes {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
-    }
-}
 
 const TRACES: [&str; 3] = ["Xaver", "xaver", "example.org"];
 
@@ -32,11 +21,6 @@ fn xaver() -> Identity {
 
 fn two() -> Two {
     two_with(|_| {}, |builder| builder.policy(Arc::new(Passes)))
-}
-
-async fn connect_as(engine: &Engine, who: &str) -> Connection {
-    let request = ConnectRequest { credentials: Some(who.to_owned()), ..ConnectRequest::default() };
-    engine.connect(request, Hello::default()).await.expect("everybody is let in")
 }
 
 /// Xaver, at one server, says something in a room of which somebody else is at the other.
