@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Content, Ended, Epoch, Erasure, Event, FeedBounds, Identity, Log, LogClaim, LogFeed, LogInUse,
-    LogPage, LogRoom, NodeId, Offset, ReadError, Record, RecordVersion, Retention, RoomCode, Scrub, Seq, Slot, Tail,
-    Term, Topic,
+    Amend, AppendError, Content, Ended, Epoch, Erasure, Event, FeedBounds, Log, LogClaim, LogFeed, LogInUse, LogPage,
+    LogRoom, NodeId, Offset, ReadError, Record, RecordVersion, Retention, RoomCode, Scrub, Seq, Slot, Tail, Term,
+    Topic,
 };
 use chat_testkit::logs::MemoryLog;
 use futures_util::FutureExt;
@@ -217,12 +217,12 @@ impl Log for Archive {
         self.memory.scrub(room, epoch, scrubs).await
     }
 
-    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
-        self.memory.put_erasure(erasure).await
+    async fn put_erasure(&self, erasure: &Erasure, asked: Option<u32>) -> Result<(), AppendError> {
+        self.memory.put_erasure(erasure, asked).await
     }
 
-    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
-        self.memory.drop_erasure(identity).await
+    async fn drop_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.memory.drop_erasure(erasure).await
     }
 
     async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Clock, Cluster, Ended, Epoch, Erasure, ExclusiveClaim, Identity, Log, LogClaim, LogFeed,
-    LogInUse, LogPage, LogRoom, Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail,
+    Amend, AppendError, Clock, Cluster, Ended, Epoch, Erasure, ExclusiveClaim, Log, LogClaim, LogFeed, LogInUse,
+    LogPage, LogRoom, Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail,
 };
 use chat_testkit::logs::FaultyLog;
 use tokio::sync::watch;
@@ -223,12 +223,12 @@ impl Log for Fence {
         self.write(room, epoch, self.log.scrub(room, epoch, scrubs)).await
     }
 
-    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
-        self.while_up(self.log.put_erasure(erasure)).await
+    async fn put_erasure(&self, erasure: &Erasure, asked: Option<u32>) -> Result<(), AppendError> {
+        self.while_up(self.log.put_erasure(erasure, asked)).await
     }
 
-    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
-        self.while_up(self.log.drop_erasure(identity)).await
+    async fn drop_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.while_up(self.log.drop_erasure(erasure)).await
     }
 
     async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {

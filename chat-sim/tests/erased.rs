@@ -1,28 +1,25 @@
 //! Small worlds of people who come, talk, go and are erased, at two servers on one log that fails at times; and bugs that such worlds find.
 
-#[path = "../../chat-testkit/tests/support/bent.rs"]
-#[allow(dead_code, unreachable_pub, reason = "it is of other tests, too")]
-mod bent;
+mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bent::BentLog;
 use chat_core::fault_injection::{self, Bug};
 use chat_core::{
-    Admission, BanTerms, Clock, Command, ConnectRequest, Connection, Engine, Hello, HistoryAnchor, Identity, Key,
-    Limits, Log, MemberId, Mono, Now, Offset, Policy, Reject, RejectCode, RoomCode, RoomOptions, ServerFrame,
-    SystemClock, Wall,
+    BanTerms, Command, Connection, Engine, HistoryAnchor, Identity, Key, Log, MemberId, Offset, Policy, RejectCode,
+    RoomOptions, ServerFrame,
 };
+use chat_testkit::erased::{Passes, connect_as};
 use chat_testkit::logs::{Fault, FaultyLog, MemoryLog, Operation, Outcome};
 use chat_testkit::one_room::{nick, settle, text};
 use chat_testkit::servers::{Server, Servers};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use support::bent::BentLog;
+use support::{Two, VirtualClock, code};
 
-const START: u64 = 1_790_000_000_000;
 const STEPS: usize = 60;
 const ROOMS: [&str; 2] = ["LUNCH", "TEA"];
 /// Each is an identity and a name: no other text has anything of it.
@@ -30,30 +27,6 @@ const PEOPLE: [&str; 4] = ["quixotry", "wayzgoose", "zephyrine", "vexillum"];
 /// Writes of an erasure, any of which fails at times.
 const WRITES: [Operation; 5] =
     [Operation::PutErasure, Operation::SaveSnapshot, Operation::Scrub, Operation::Amend, Operation::DropErasure];
-
-/// Its wall goes with virtual time.
-struct VirtualClock(SystemClock);
-
-impl Clock for VirtualClock {
-    fn now(&self) -> Now {
-        let mono = self.0.now().mono;
-        Now { wall: Wall(START + mono.since(Mono(0)).as_millis() as u64), mono }
-    }
-
-    fn instant(&self, mono: Mono) -> tokio::time::Instant {
-        self.0.instant(mono)
-    }
-}
-
-/// Everybody is who their credentials say.
-struct Passes;
-
-#[async_trait]
-impl Policy for Passes {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
-    }
-}
 
 struct World {
     dice: StdRng,
@@ -69,34 +42,22 @@ struct World {
     keyed: [[bool; ROOMS.len()]; PEOPLE.len()],
 }
 
-type Started = (Servers, [Arc<Server>; 2], [Arc<FaultyLog<BentLog>>; 2], [Engine; 2]);
+/// Two servers, and the log of each as it is seen there.
+type Started = (Two, [Arc<FaultyLog<BentLog>>; 2]);
 
 fn start(clock: &Arc<VirtualClock>, memory: &Arc<MemoryLog>) -> Started {
-    let servers = Servers::default();
-    let ends = [servers.join(), servers.join()];
-    servers.give_all(&ends[0]);
-    let logs = ends.each_ref().map(|_| Arc::new(FaultyLog::new(BentLog::new(memory))));
-    let engines = [0, 1].map(|which| {
-        let mut limits = Limits::default();
-        // Some are known to the log alone.
-        limits.room.former_max = 1;
-        limits.lift_rates();
-        limits.lift_addresses();
-        let builder = Engine::builder().log(Arc::clone(&logs[which]) as _).expect("its log is its own");
-        let builder = builder.limits(limits).clock(Arc::clone(clock) as _).policy(Arc::new(Passes)).secret([7; 32]);
-        builder.cluster(Arc::clone(&ends[which]) as _).build()
-    });
-    (servers, ends, logs, engines)
-}
-
-fn code(text: &str) -> RoomCode {
-    RoomCode::parse(text).expect("a valid code")
+    let logs = [0, 1].map(|_| Arc::new(FaultyLog::new(BentLog::new(memory))));
+    let passes: Arc<dyn Policy> = Arc::new(Passes);
+    let seen = logs.each_ref().map(|log| Arc::clone(log) as Arc<dyn Log>);
+    // Some are known to the log alone.
+    let two = support::two_over(clock, &seen, &passes, |limits| limits.room.former_max = 1);
+    (two, logs)
 }
 
 impl World {
     async fn new(seed: u64) -> Self {
-        let (clock, memory) = (Arc::new(VirtualClock(SystemClock::new())), Arc::new(MemoryLog::new()));
-        let (servers, ends, logs, engines) = start(&clock, &memory);
+        let (clock, memory) = (VirtualClock::new(), Arc::new(MemoryLog::new()));
+        let ((servers, ends, engines), logs) = start(&clock, &memory);
         for room in ROOMS {
             engines[0].room(&code(room)).create(RoomOptions::new()).await.expect("made");
         }
@@ -126,8 +87,7 @@ impl World {
 
     async fn come(&mut self, who: usize) {
         let engine = &self.engines[self.dice.random_range(0..2)];
-        let request = ConnectRequest { credentials: Some(PEOPLE[who].to_owned()), ..ConnectRequest::default() };
-        self.people[who] = engine.connect(request, Hello::default()).await.ok();
+        self.people[who] = Some(connect_as(engine, PEOPLE[who]).await);
     }
 
     async fn join(&mut self, who: usize, room: usize) {
@@ -225,7 +185,7 @@ impl World {
     async fn restart(&mut self) {
         self.people = [const { None }; PEOPLE.len()];
         settle().await;
-        let (servers, ends, logs, engines) = start(&self.clock, &self.memory);
+        let ((servers, ends, engines), logs) = start(&self.clock, &self.memory);
         (self.servers, self.ends, self.logs, self.engines) = (servers, ends, logs, engines);
         settle().await;
     }

@@ -295,18 +295,26 @@ impl Log for FolderLog {
         store(&folder, room, &records).map_err(unwritten)
     }
 
-    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+    async fn put_erasure(&self, erasure: &Erasure, asked: Option<u32>) -> Result<(), AppendError> {
         let folder = self.folder();
         let mut all = load_erasures(&folder).map_err(unwritten)?;
+        let kept = all.iter().find(|known| known.identity == erasure.identity);
+        if !erasure.may_follow(kept, asked) {
+            return Err(AppendError::Conflict);
+        }
         all.retain(|known| known.identity != erasure.identity);
         all.push(erasure.clone());
         store_erasures(&folder, &all).map_err(unwritten)
     }
 
-    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
+    async fn drop_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
         let folder = self.folder();
         let mut all = load_erasures(&folder).map_err(unwritten)?;
-        all.retain(|known| known.identity != *identity);
+        let kept = all.iter().find(|known| known.identity == erasure.identity);
+        if kept.is_some() && !erasure.may_follow(kept, Some(erasure.asked)) {
+            return Err(AppendError::Conflict);
+        }
+        all.retain(|known| known.identity != erasure.identity);
         store_erasures(&folder, &all).map_err(unwritten)
     }
 

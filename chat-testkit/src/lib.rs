@@ -7,6 +7,7 @@
 //! - [`checks`]: what must hold for any bytes at all, for fuzzers.
 //! - [`records`]: legal records to fill a log with; [`lives`] fills one.
 //! - [`crash`]: a process that writes to a log and is killed; [`feed_crash`]: one whose feed is read meanwhile.
+//! - [`erased`]: somebody who is to be erased, and what they leave.
 //! - [`one_room`]: people in one room of an engine, for what happens in the log below it.
 //! - [`servers`]: several servers that know each other, in memory.
 //! - [`sockets`]: real sockets with small buffers, and HTTP/1.1 by hand, for transports.
@@ -14,6 +15,7 @@
 pub mod checks;
 pub mod contract;
 pub mod crash;
+pub mod erased;
 pub mod feed_crash;
 pub mod lives;
 pub mod logs;

@@ -5,23 +5,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chat_core::{
-    Admission, BanTerms, Body, Command, ConnectRequest, Connection, Engine, Erasure, Hello, HistoryAnchor, Identity,
-    Key, Limits, Log, MemberId, Offset, Policy, Reject, RejectCode, RoomCode, RoomOptions,
+    BanTerms, Body, Command, Connection, Engine, Erasure, HistoryAnchor, Identity, Key, Limits, Log, MemberId, Offset,
+    RejectCode, RoomCode, RoomOptions,
 };
+use chat_testkit::erased::{Passes, connect_as};
 use chat_testkit::logs::{Delay, Fault, Operation, Outcome};
 use support::{SECRET, TestLog, fails, log, nick, pass, settle};
-
-/// Everybody is who their credentials say.
-struct Passes;
-
-#[async_trait]
-impl Policy for Passes {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
-    }
-}
 
 const XAVER: &str = "xaver@example.org";
 /// Bytes that nobody but Xaver has brought in.
@@ -49,11 +39,6 @@ fn engine_with(log: Option<&TestLog>, change: impl FnOnce(&mut Limits)) -> Engin
     }
 }
 
-async fn connect(engine: &Engine, who: &str) -> Connection {
-    let request = ConnectRequest { credentials: Some(who.to_owned()), ..ConnectRequest::default() };
-    engine.connect(request, Hello::default()).await.expect("everybody is let in")
-}
-
 async fn call(session: &Connection, command: Command) {
     session.call(command).await.expect("it is done");
 }
@@ -61,7 +46,7 @@ async fn call(session: &Connection, command: Command) {
 /// Xaver says something under a key in a room in which Ann is, is called something else, and says more.
 async fn talk(engine: &Engine, code: &RoomCode) -> (Connection, Connection) {
     engine.room(code).create(RoomOptions::new()).await.expect("made");
-    let (ann, xaver) = (connect(engine, "ann").await, connect(engine, XAVER).await);
+    let (ann, xaver) = (connect_as(engine, "ann").await, connect_as(engine, XAVER).await);
     call(&ann, Command::join(code.clone(), nick("Ann"))).await;
     call(&xaver, Command::join(code.clone(), nick("Xaver"))).await;
     say(&ann, code, "hello from Ann", None).await;
@@ -345,4 +330,47 @@ async fn without_a_log_what_is_in_memory_names_nobody() {
     let shown = shown(&engine, &code).await;
     assert_eq!(has_trace(&shown), None, "{shown}");
     assert!(shown.contains("hello from Ann"), "{shown}");
+}
+
+/// They were asked for before the person was to be erased, and the log is slow with what the room looks at it for.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_just_coming_in_is_found() {
+    let log = log();
+    let engine = engine(&log);
+    let code = room("LUNCH");
+    engine.room(&code).create(RoomOptions::new()).await.expect("made");
+    let ann = connect_as(&engine, "ann").await;
+    call(&ann, Command::join(code.clone(), nick("Ann"))).await;
+    let xaver_there = connect_as(&engine, XAVER).await;
+    log.push(Operation::Append, Fault { before: Delay::For(Duration::from_secs(4)), ..Fault::default() });
+    let joining = tokio::spawn(async move { xaver_there.call(Command::join(room("LUNCH"), nick("Xaver"))).await });
+    settle().await;
+    engine.erase(xaver()).await.expect("begun");
+    joining.await.expect("no panic").expect("let in");
+    wait(&engine).await;
+    let held = held(log.inner(), &code).await;
+    assert_eq!(has_trace(&held), None, "{held}");
+}
+
+/// Reactions are written many together, some seconds after the first: whoever is erased does not wait for that.
+#[tokio::test(start_paused = true)]
+async fn nobody_who_is_erased_waits_for_reactions_to_be_written() {
+    let log = log();
+    let engine = engine_with(Some(&log), |limits| limits.room.reactable_max = 1);
+    let code = room("LUNCH");
+    engine.room(&code).create(RoomOptions::new()).await.expect("made");
+    let (ann, xaver_there) = (connect_as(&engine, "ann").await, connect_as(&engine, XAVER).await);
+    call(&ann, Command::join(code.clone(), nick("Ann"))).await;
+    // Has said nothing that is to be taken back.
+    call(&xaver_there, Command::join(code.clone(), nick("Xaver"))).await;
+    say(&ann, &code, "what do you think?", None).await;
+    let head = engine.room(&code).info().await.expect("it is there").seq;
+    let plus = chat_core::ReactionName::parse("+1").expect("a valid name");
+    call(&ann, Command::react(code.clone(), head, plus)).await;
+    // It is the second last now: no more reactions to it are taken.
+    say(&ann, &code, "I see", None).await;
+    engine.erase(xaver()).await.expect("begun");
+    pass(Duration::from_secs(2)).await;
+    let held = held(log.inner(), &code).await;
+    assert_eq!(has_trace(&held), None, "{held}");
 }

@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chat_core::{Command, Moderation, RejectCode, RoomCode, Seq};
+use chat_core::{Body, Command, Log, Moderation, Offset, RejectCode, RoomCode, Seq};
+use chat_testkit::erased::{Passes, TRACES, leave_traces, person};
 use chat_testkit::logs::{Delay, Fault, Operation};
 use support::*;
 use tokio::time::{Instant, timeout};
@@ -108,4 +110,43 @@ async fn a_log_that_panics_has_failed_and_nothing_more() {
         assert_eq!(said, Ok(Seq(number + 2)), "once, and in order");
     }
     assert!(engine.stats().embedder_panics > 5);
+}
+
+/// Each call that has to do with an erasure fails by itself, and the room goes on.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_trips_over_an_erasure_or_hangs_in_it_harms_that_call_alone() {
+    const CALLS: [Operation; 4] =
+        [Operation::Erasures, Operation::PutErasure, Operation::Scrub, Operation::DropErasure];
+    for (which, hangs) in CALLS.into_iter().flat_map(|which| [(which, false), (which, true)]) {
+        let log = log();
+        let engine = builder(&log).policy(Arc::new(Passes)).build();
+        let people = leave_traces(&engine, &code()).await;
+        let calls = AtomicU64::new(0);
+        log.plan(move |call| {
+            let is_it = call.operation == which && calls.fetch_add(1, Ordering::Relaxed) < 3;
+            assert!(hangs || !is_it, "a log that trips");
+            is_it.then(|| Fault { before: Delay::UntilReleased, ..Fault::default() })
+        });
+        let mut tries = 0;
+        while let Err(reject) = timeout(PATIENCE, engine.erase(person())).await.expect("it has an end") {
+            assert_eq!(reject.code, RejectCode::Unavailable, "{which:?}, {hangs}");
+            tries += 1;
+            assert!(tries < 5, "{which:?}, {hangs}: three calls fail");
+        }
+        let text = Body::parse("and on", 100).expect("a valid text");
+        let said = timeout(PATIENCE, people[0].call(Command::send(code(), text))).await.expect("it has an end");
+        said.expect("the room goes on");
+        for _ in 0..600 {
+            if engine.erasures().await.is_ok_and(|all| all.is_empty()) {
+                break;
+            }
+            seconds(1).await;
+        }
+        assert_eq!(engine.erasures().await, Ok(Vec::new()), "{which:?}, {hangs}");
+        let page = log.inner().read(&code(), None, Offset(0), usize::MAX).await.expect("the log can be read");
+        let held = serde_json::to_string(&page.records).expect("records can be stored");
+        assert!(!TRACES.iter().any(|trace| held.contains(trace)), "{which:?}, {hangs}: {held}");
+        let stats = engine.stats();
+        assert!(if hangs { stats.embedder_timeouts } else { stats.embedder_panics } >= 3, "{which:?}: {stats:?}");
+    }
 }

@@ -5,24 +5,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chat_core::{
-    Admission, Body, Command, ConnectRequest, Connection, Engine, Hello, HistoryAnchor, Identity, Log, Offset, Policy,
-    Reject, ServerFrame,
+    Body, Command, Connection, Engine, HistoryAnchor, Identity, Log, Offset, RoomCode, RoomOptions, ServerFrame,
 };
-use chat_testkit::logs::Operation;
+use chat_testkit::erased::{Passes, connect_as};
+use chat_testkit::logs::{Delay, Fault, Operation};
 use support::servers::{Two, two_with};
 use support::{code, fails, founder, joined, nick, pass, settle, take};
-
-/// Everybody is who their credentials say.
-struct Passes;
-
-#[async_trait]
-impl Policy for Passes {
-    async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Reject> {
-        Ok(Admission::of(request.credentials.as_deref().and_then(Identity::new)))
-    }
-}
 
 const TRACES: [&str; 3] = ["Xaver", "xaver", "example.org"];
 
@@ -32,11 +21,6 @@ fn xaver() -> Identity {
 
 fn two() -> Two {
     two_with(|_| {}, |builder| builder.policy(Arc::new(Passes)))
-}
-
-async fn connect_as(engine: &Engine, who: &str) -> Connection {
-    let request = ConnectRequest { credentials: Some(who.to_owned()), ..ConnectRequest::default() };
-    engine.connect(request, Hello::default()).await.expect("everybody is let in")
 }
 
 /// Xaver, at one server, says something in a room of which somebody else is at the other.
@@ -147,4 +131,63 @@ async fn members_at_the_other_server_hear_that_they_leave() {
     let left = told.iter().any(|frame| matches!(frame, ServerFrame::MemberLeft { .. }));
     let swept = told.iter().any(|frame| matches!(frame, ServerFrame::Swept { .. }));
     assert!(left && swept, "{told:?}");
+}
+
+/// It was away while two were erased, and the log has let go of the record by which the first was. Nobody has said anything since, so that no number is
+/// missing there.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_away_shows_nobody_who_was_erased_meanwhile() {
+    let two = two();
+    let founder = founder(&two.engines[0]).await;
+    let bob = connect_as(&two.engines[1], "bob").await;
+    bob.call(Command::join(code(), nick("Bob"))).await.expect("let in");
+    settle().await;
+    take(&bob);
+    for (who, name) in [("xaver@example.org", "Xaver"), ("second@example.org", "Second")] {
+        let there = connect_as(&two.engines[0], who).await;
+        there.call(Command::join(code(), nick(name))).await.expect("let in");
+        there.call(Command::leave(code())).await.expect("gone");
+    }
+    // Bob reads slowly: this is still to be told him.
+    settle().await;
+    two.cut().await;
+    for who in [xaver(), Identity::new("second@example.org").expect("an identity")] {
+        two.engines[0].erase(who).await.expect("begun");
+        wait(&two.engines[0]).await;
+    }
+    two.memory.trim(&code(), chat_core::Seq(u64::MAX));
+    two.mend().await;
+    pass(Duration::from_secs(10)).await;
+    // Who hears a gap is shown the room as it is then.
+    let first = take(&bob);
+    pass(Duration::from_secs(1)).await;
+    let told = format!("{first:?}{:?}", take(&bob));
+    assert!(trace_in(&told).is_none() && !told.contains("Second"), "{told}");
+    assert!(told.contains("Gap"), "{told}");
+    drop(founder);
+}
+
+/// Both have read that nobody is being erased before either has kept it. What the second was asked for is not lost: the person came in again before it was.
+#[tokio::test(start_paused = true)]
+async fn of_two_servers_that_are_asked_at_once_neither_is_asked_in_vain() {
+    let two = two();
+    let people = talk(&two, 0).await;
+    let slow = RoomCode::parse("ZZZ").expect("a valid code");
+    two.engines[0].room(&slow).create(RoomOptions::new()).await.expect("made");
+    two.logs[0].plan(move |call| {
+        let is_it = call.operation == Operation::LoadSnapshot && call.room.as_ref() == Some(&slow);
+        is_it.then(|| Fault { before: Delay::For(Duration::from_secs(4)), ..Fault::default() })
+    });
+    two.logs[1].push(Operation::PutErasure, Fault { before: Delay::For(Duration::from_secs(2)), ..Fault::default() });
+    let second = two.engines[1].clone();
+    let second = tokio::spawn(async move { second.erase(xaver()).await });
+    settle().await;
+    two.engines[0].erase(xaver()).await.expect("begun");
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(trace_in(&held(&two).await), None, "the room was looked at");
+    people[2].call(Command::join(code(), nick("Xaver"))).await.expect("let in");
+    second.await.expect("no panic").expect("joined");
+    wait(&two.engines[0]).await;
+    let held = held(&two).await;
+    assert_eq!(trace_in(&held), None, "{held}");
 }

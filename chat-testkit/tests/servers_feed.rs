@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::{AppendError, Feed, FeedBounds, FeedError, FeedName, FeedPage, Retention};
+use chat_core::{AppendError, Feed, FeedBounds, FeedError, FeedName, FeedPage, Log, Retention};
 use chat_testkit::logs::MemoryLog;
 use support::servers::{Two, two_over};
 use support::{Virtual, founder, say};
@@ -100,4 +100,25 @@ async fn a_server_that_waits_for_a_feed_notices_that_nobody_comes_on_with_it() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!((meter().behind, meter().lag, meter().is_stalled), (0, Duration::ZERO, false));
     waiting.abort();
+}
+
+/// Two seeds of the simulator found it: a server had stood still, with its clock, while another one had the feed. It read on before it knew.
+#[tokio::test(start_paused = true)]
+async fn what_another_server_was_done_with_is_no_gap_to_one_that_takes_itself_for_the_owner() {
+    let memory = MemoryLog::with_feed(FeedBounds::default(), Retention::default());
+    let two = two_over(memory, |_| {}, |builder| builder);
+    let [mut first, _] = feeds(&two).await;
+    let ann = founder(&two.engines[0]).await;
+    let (page, _) = next(&mut first).await.expect("it owns the name");
+    say(&ann, "one", "k1").await.expect("it is said");
+    // What the other one does while this one has not heard of it: it is told all, is done, and the log lets go of it.
+    let (name, log_feed) = (FeedName::parse("backend").expect("a valid name"), two.memory.feed().expect("it has one"));
+    let end = log_feed.end().await.expect("it can be read");
+    log_feed.put_feed(&name, &end).await.expect("the owner stores it");
+    assert!(next(&mut first).await.is_none(), "nothing is missing, and nothing is new");
+    assert!(!first.has(&page), "another server was told what follows on it");
+    say(&ann, "two", "k2").await.expect("it is said");
+    let (page, told) = next(&mut first).await.expect("it takes itself for the owner");
+    assert_eq!((page.gap, told.len(), page.events[0].json.contains("two")), (None, 1, true));
+    assert_eq!(two.engines[0].meters().feeds[0].missed, 0);
 }

@@ -207,6 +207,7 @@ impl Appender {
         }
         let error = match refused {
             Refused::Deposed => AppendError::Deposed,
+            Refused::Conflict => AppendError::Conflict,
             Refused::Failed(Failure::NotWritten(why)) => AppendError::NotWritten(why.clone()),
             Refused::Failed(Failure::Unknown(why)) => {
                 self.doubts(|doubts| doubts.add(&append.room));

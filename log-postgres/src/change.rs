@@ -1,9 +1,9 @@
 //! The statements that change one room, or what is remembered of sessions: each whole or not at all, and none without the writer's row.
 
 use chat_core::{
-    Amend, Amendment, Ended, EndedWho, Epoch, Erasure, FeedName, Identity, Offset, Reaction, Record, RoomCode, Scrub,
-    Slot,
+    Amend, Amendment, Ended, EndedWho, Epoch, Erasure, FeedName, Offset, Reaction, Record, RoomCode, Scrub, Slot,
 };
+use tokio_postgres::Row;
 
 use crate::encoded::{Encoded, epoch, number, record};
 use crate::error::Failure;
@@ -15,16 +15,45 @@ use crate::lane::{Lane, Refused, with_me};
 /// One change.
 #[derive(Debug)]
 pub(crate) enum Change {
-    Snapshot { room: RoomCode, epoch: Epoch, through: Offset, bytes: Vec<u8> },
-    ReadPositions { room: RoomCode, epoch: Epoch, bytes: Vec<u8> },
-    Amend { room: RoomCode, epoch: Epoch, amends: Vec<Amend> },
-    Delete { room: RoomCode, epoch: Epoch },
-    End { ended: Ended, over: Vec<Ended> },
-    PutFeed { name: FeedName, read: Positions },
-    DropFeed { name: FeedName },
-    Scrub { room: RoomCode, epoch: Epoch, scrubs: Vec<Scrub> },
-    PutErasure(Box<Erasure>),
-    DropErasure(Identity),
+    Snapshot {
+        room: RoomCode,
+        epoch: Epoch,
+        through: Offset,
+        bytes: Vec<u8>,
+    },
+    ReadPositions {
+        room: RoomCode,
+        epoch: Epoch,
+        bytes: Vec<u8>,
+    },
+    Amend {
+        room: RoomCode,
+        epoch: Epoch,
+        amends: Vec<Amend>,
+    },
+    Delete {
+        room: RoomCode,
+        epoch: Epoch,
+    },
+    End {
+        ended: Ended,
+        over: Vec<Ended>,
+    },
+    PutFeed {
+        name: FeedName,
+        read: Positions,
+    },
+    DropFeed {
+        name: FeedName,
+    },
+    Scrub {
+        room: RoomCode,
+        epoch: Epoch,
+        scrubs: Vec<Scrub>,
+    },
+    /// With how often it was asked for as far as who puts it has read.
+    PutErasure(Box<Erasure>, Option<u32>),
+    DropErasure(Box<Erasure>),
 }
 
 impl Change {
@@ -37,7 +66,7 @@ impl Change {
             | Self::Scrub { room, .. }
             | Self::Delete { room, .. } => Some(Slot::of(room)),
             Self::PutFeed { name, .. } => Some(name.slot()),
-            Self::End { .. } | Self::DropFeed { .. } | Self::PutErasure(_) | Self::DropErasure(_) => None,
+            Self::End { .. } | Self::DropFeed { .. } | Self::PutErasure(..) | Self::DropErasure(_) => None,
         }
     }
 
@@ -49,8 +78,8 @@ impl Change {
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
             Self::PutFeed { read, .. } => read.slots.len() * size_of::<(i32, Position)>(),
             Self::Scrub { scrubs, .. } => scrubs.len() * size_of::<Scrub>(),
-            Self::PutErasure(_) => size_of::<Erasure>(),
-            Self::Delete { .. } | Self::DropFeed { .. } | Self::DropErasure(_) => 0,
+            Self::PutErasure(..) | Self::DropErasure(_) => size_of::<Erasure>(),
+            Self::Delete { .. } | Self::DropFeed { .. } => 0,
         }
     }
 }
@@ -133,15 +162,21 @@ const AMEND: &str = with_me!(
 const SCRUBBABLE: &str = "select t.life, r.last, r.version, r.body from tails t join records r on r.life = t.life \
                           where t.code = $1 and t.epoch = $2 and r.last = any($3)";
 
+/// In place of one that stands for the same person under the same name and was asked for so often; where nothing may be kept of them, of nothing.
 const PUT_ERASURE: &str = with_me!(
-    "put as (insert into erasures (identity, body) select $2, $3 from me ",
-    "on conflict (identity) do update set body = excluded.body) ",
-    "select exists (select from me) as alive"
+    "put as (insert into erasures as e (identity, body) select $2, $3 from me ",
+    "where $4::bigint is null or exists (select from erasures where identity = $2) ",
+    "on conflict (identity) do update set body = excluded.body ",
+    "where convert_from(e.body, 'UTF8')::jsonb ->> 'alias' = $5 ",
+    "and coalesce((convert_from(e.body, 'UTF8')::jsonb ->> 'asked')::bigint, 0) = $4 returning 1) ",
+    "select exists (select from me) as alive, exists (select from put) as is_done"
 );
 
 const DROP_ERASURE: &str = with_me!(
-    "gone as (delete from erasures e using me where e.identity = $2) ",
-    "select exists (select from me) as alive"
+    "gone as (delete from erasures e using me where e.identity = $2 and convert_from(e.body, 'UTF8')::jsonb ->> 'alias' = $4 ",
+    "and coalesce((convert_from(e.body, 'UTF8')::jsonb ->> 'asked')::bigint, 0) = $3 returning 1) ",
+    "select exists (select from me) as alive, ",
+    "exists (select from gone) or not exists (select from erasures where identity = $2) as is_done"
 );
 
 /// Makes one change.
@@ -158,13 +193,15 @@ pub(crate) async fn make(lane: &mut Lane, change: &Change) -> Result<Done, Refus
         }
         Change::Amend { room, epoch, amends } => amend(lane, room, *epoch, amends).await.map(|()| Done::Nothing),
         Change::Scrub { room, epoch, scrubs } => scrub(lane, room, *epoch, scrubs).await.map(|()| Done::Nothing),
-        Change::PutErasure(erasure) => {
+        Change::PutErasure(erasure, asked) => {
             let body = serde_json::to_vec(erasure).expect("an erasure has string keys");
-            let identity = erasure.identity.as_str().as_bytes();
-            lane.write(PUT_ERASURE, &[&identity, &body]).await.map(|_| Done::Nothing)
+            let (identity, asked) = (erasure.identity.as_str().as_bytes(), asked.map(i64::from));
+            let alias = erasure.alias.to_string();
+            follows(&lane.write(PUT_ERASURE, &[&identity, &body, &asked, &alias]).await?)
         }
-        Change::DropErasure(identity) => {
-            lane.write(DROP_ERASURE, &[&identity.as_str().as_bytes()]).await.map(|_| Done::Nothing)
+        Change::DropErasure(erasure) => {
+            let (identity, asked) = (erasure.identity.as_str().as_bytes(), i64::from(erasure.asked));
+            follows(&lane.write(DROP_ERASURE, &[&identity, &asked, &erasure.alias.to_string()]).await?)
         }
         Change::Delete { room, epoch: of } => {
             let rows = lane.write_either([DELETE, DELETE_FED], &[&room.as_str(), &epoch(*of)]).await?;
@@ -181,6 +218,11 @@ pub(crate) async fn make(lane: &mut Lane, change: &Change) -> Result<Done, Refus
         },
         Change::DropFeed { name } => feed::drop_name(lane, name).await.map(|()| Done::Read),
     }
+}
+
+/// Whether it was written, or something else is kept.
+fn follows(rows: &[Row]) -> Result<Done, Refused> {
+    if rows[0].get("is_done") { Ok(Done::Nothing) } else { Err(Refused::Conflict) }
 }
 
 async fn end(lane: &mut Lane, ended: &Ended, over: &[Ended]) -> Result<(), Refused> {

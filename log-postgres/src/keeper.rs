@@ -305,6 +305,7 @@ impl Keeper {
 fn error_of(refused: Refused) -> AppendError {
     match refused {
         Refused::Deposed => AppendError::Deposed,
+        Refused::Conflict => AppendError::Conflict,
         Refused::Failed(Failure::NotWritten(why)) => AppendError::NotWritten(why),
         Refused::Failed(Failure::Unknown(why)) => AppendError::Unknown(why),
     }

@@ -40,6 +40,8 @@ pub(crate) struct WriterConnection {
 pub(crate) enum Refused {
     /// Nothing was written, and nothing will be: this server is deposed.
     Deposed,
+    /// Nothing was written: what is kept is not what it was to take the place of.
+    Conflict,
     /// See [`Failure`].
     Failed(Failure),
 }

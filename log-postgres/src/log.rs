@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
-    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Erasure, Event, ExclusiveClaim, Identity, Log, LogClaim,
-    LogFeed, LogInUse, LogMeters, LogPage, Offset, ReadError, Record, RoomCode, Scrub, Seq, Slot, SystemClock, Tail,
-    Wall,
+    AgeClock, Amend, AppendError, Clock, Ended, Epoch, Erasure, Event, ExclusiveClaim, Log, LogClaim, LogFeed,
+    LogInUse, LogMeters, LogPage, Offset, ReadError, Record, RoomCode, Scrub, Seq, Slot, SystemClock, Tail, Wall,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -377,12 +376,12 @@ impl Log for PgLog {
         self.change(Change::Scrub { room: room.clone(), epoch, scrubs: scrubs.to_vec() }).await
     }
 
-    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
-        self.change(Change::PutErasure(Box::new(erasure.clone()))).await
+    async fn put_erasure(&self, erasure: &Erasure, asked: Option<u32>) -> Result<(), AppendError> {
+        self.change(Change::PutErasure(Box::new(erasure.clone()), asked)).await
     }
 
-    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
-        self.change(Change::DropErasure(identity.clone())).await
+    async fn drop_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.change(Change::DropErasure(Box::new(erasure.clone()))).await
     }
 
     async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {

@@ -32,8 +32,8 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
         Change::Amend { room, epoch, amends } => amend(tables, room.as_str(), *epoch, amends),
         Change::Delete { room, epoch } => delete(tables, room, *epoch),
         Change::Scrub { room, epoch, scrubs } => scrub(tables, room.as_str(), *epoch, scrubs),
-        Change::PutErasure(erasure) => tables.put_erasure(erasure).map(|()| Ok(Tail::default())),
-        Change::DropErasure(identity) => tables.drop_erasure(identity).map(|()| Ok(Tail::default())),
+        Change::PutErasure(erasure, asked) => tables.put_erasure(erasure, *asked).map(kept),
+        Change::DropErasure(erasure) => tables.drop_erasure(erasure).map(kept),
         Change::Feed { name, mark } => feed::put(tables, name.as_str(), *mark).map(|()| Ok(Tail::default())),
         Change::End { ended, over } => tables.put_ended(ended, over).map(|()| Ok(Tail::default())),
     };
@@ -42,6 +42,11 @@ pub(crate) fn apply(tables: &mut Tables<'_>, change: &Change, keep: &Keep) -> Re
         Err(later @ Fault::Later { .. }) => Ok(Err(AppendError::NotWritten(later.to_string()))),
         other => other,
     }
+}
+
+/// What is answered where something is written, or something else is kept that it was not to follow.
+fn kept(is_written: bool) -> Outcome {
+    if is_written { Ok(Tail::default()) } else { Err(AppendError::Conflict) }
 }
 
 fn append(

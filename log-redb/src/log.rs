@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use chat_core::{
     Amend, AppendError, Clock, Ended, Epoch, Erasure, Event, ExclusiveClaim, FeedCursor, FeedError, FeedName,
-    FeedSlice, Identity, Log, LogClaim, LogFeed, LogInUse, LogMeters, LogPage, LogRoom, Offset, ReadError, Record,
-    RoomCode, Scrub, Seq, Slot, SystemClock, Tail,
+    FeedSlice, Log, LogClaim, LogFeed, LogInUse, LogMeters, LogPage, LogRoom, Offset, ReadError, Record, RoomCode,
+    Scrub, Seq, Slot, SystemClock, Tail,
 };
 use redb::{ReadTransaction, ReadableDatabase, StorageError};
 use tokio::sync::{Semaphore, oneshot};
@@ -359,12 +359,12 @@ impl Log for RedbLog {
         self.change(Change::Scrub { room: room.clone(), epoch, scrubs: scrubs.to_vec() }).await.map(drop)
     }
 
-    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
-        self.change(Change::PutErasure(Box::new(erasure.clone()))).await.map(drop)
+    async fn put_erasure(&self, erasure: &Erasure, asked: Option<u32>) -> Result<(), AppendError> {
+        self.change(Change::PutErasure(Box::new(erasure.clone()), asked)).await.map(drop)
     }
 
-    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
-        self.change(Change::DropErasure(identity.clone())).await.map(drop)
+    async fn drop_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.change(Change::DropErasure(Box::new(erasure.clone()))).await.map(drop)
     }
 
     async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use chat_core::{
-    Amend, Amendment, AppendError, Ended, Epoch, Erasure, FeedName, Identity, Offset, Reaction, RoomCode, Scrub, Tail,
+    Amend, Amendment, AppendError, Ended, Epoch, Erasure, FeedName, Offset, Reaction, RoomCode, Scrub, Tail,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -48,8 +48,9 @@ pub(crate) enum Change {
         epoch: Epoch,
         scrubs: Vec<Scrub>,
     },
-    PutErasure(Box<Erasure>),
-    DropErasure(Identity),
+    /// With how often it was asked for as far as who puts it has read.
+    PutErasure(Box<Erasure>, Option<u32>),
+    DropErasure(Box<Erasure>),
     /// How far the reader of a name has read the feed; without a mark, that there is none of the name any more.
     Feed {
         name: FeedName,
@@ -72,8 +73,8 @@ impl Change {
             Self::Amend { amends, .. } => amends.iter().map(amend_bytes).sum(),
             Self::End { over, .. } => (1 + over.len()) * size_of::<Ended>(),
             Self::Scrub { scrubs, .. } => scrubs.len() * size_of::<Scrub>(),
-            Self::PutErasure(_) => size_of::<Erasure>(),
-            Self::Delete { .. } | Self::Feed { .. } | Self::DropErasure(_) => 0,
+            Self::PutErasure(..) | Self::DropErasure(_) => size_of::<Erasure>(),
+            Self::Delete { .. } | Self::Feed { .. } => 0,
         }
     }
 }

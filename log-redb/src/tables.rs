@@ -104,18 +104,29 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Keeps how far an erasure has come.
-    pub(crate) fn put_erasure(&mut self, erasure: &Erasure) -> Result<(), Fault> {
+    /// Keeps how far an erasure has come; `false` where another one is kept, or it was asked for more often than this.
+    pub(crate) fn put_erasure(&mut self, erasure: &Erasure, asked: Option<u32>) -> Result<bool, Fault> {
+        if !erasure.may_follow(self.erasure(&erasure.identity)?.as_ref(), asked) {
+            return Ok(false);
+        }
         self.erasures.insert(erasure.identity.as_str(), format::erasure_row(erasure).as_slice())?;
-        Ok(())
+        Ok(true)
     }
 
-    /// Forgets one that is done: the identity goes out of the file as a text does that was taken away.
-    pub(crate) fn drop_erasure(&mut self, identity: &Identity) -> Result<(), Fault> {
-        if self.erasures.remove(identity.as_str())?.is_some() {
-            self.scrubbed += 1;
+    /// Forgets one that is done: the identity goes out of the file as a text does that was taken away. `false` where another one is kept.
+    pub(crate) fn drop_erasure(&mut self, erasure: &Erasure) -> Result<bool, Fault> {
+        let Some(kept) = self.erasure(&erasure.identity)? else { return Ok(true) };
+        if !erasure.may_follow(Some(&kept), Some(erasure.asked)) {
+            return Ok(false);
         }
-        Ok(())
+        self.erasures.remove(erasure.identity.as_str())?;
+        self.scrubbed += 1;
+        Ok(true)
+    }
+
+    fn erasure(&self, identity: &Identity) -> Result<Option<Erasure>, Fault> {
+        let row = self.erasures.get(identity.as_str())?;
+        row.map(|row| format::erasure(identity.as_str(), row.value())).transpose()
     }
 
     pub(crate) fn put_tail(&mut self, room: &str, row: &TailRow) -> Result<(), Fault> {

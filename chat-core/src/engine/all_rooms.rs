@@ -203,6 +203,12 @@ impl Feed {
             return Ok(None);
         }
         let slice = self.shared.log_feed()?.since(self.cursor.as_ref(), PAGE).await?;
+        if let Some(gap) = slice.gap
+            && self.is_of_another(gap).await?
+        {
+            self.read_under = None;
+            return Ok(None);
+        }
         self.cursor = Some(slice.next.clone());
         #[cfg(feature = "fault_injection")]
         if let (Some(name), true) = (&self.name, is(Bug::DoneAhead)) {
@@ -218,6 +224,19 @@ impl Feed {
         }
         self.pages += 1;
         Ok(Some(page(slice, self.pages)))
+    }
+
+    /// Whether another server has been told, and was done with, some of what is missing here: this one has stood still, and does not know yet that the
+    /// name is not its own any more. What a log lets go of because every named feed has read it is missing to nobody.
+    async fn is_of_another(&self, gap: FeedGap) -> Result<bool, FeedError> {
+        let Some(name) = &self.name else { return Ok(false) };
+        let feed = self.shared.log_feed()?;
+        let Some((_, done)) = feed.feeds().await?.into_iter().find(|(known, _)| known == name) else {
+            return Ok(false);
+        };
+        // This one has told at least what it was done with: less is missing after that only where another was done with more.
+        let missing = feed.since(Some(&done), 0).await?.gap.map_or(0, |gap| gap.batches);
+        Ok(missing < gap.batches)
     }
 
     /// Whether this server is to read: one of a name reads on from where the server was done that had the name before.

@@ -1,7 +1,6 @@
 //! People are erased, one after the other: a job that looks at every room, keeps in the log how far it has come, and goes on after a restart.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,28 +8,24 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::engine::engine::Engine;
+use crate::engine::erase_room::{Found, erase_from, working};
 use crate::engine::rooms::backoff::Backoff;
-use crate::engine::rooms::host_view::HostAnswer;
 use crate::engine::shared::{Shared, unavailable};
-use crate::ports::{Erasure, Log, ReadError};
-use crate::room::{Answer, Input, Ledger, Snapshot, Traces, Unreadable};
-use crate::types::{Identity, Offset, Reject, RejectCode, RoomCode, SessionId};
+use crate::ports::{AppendError, Erasure, ReadError};
+use crate::types::{Identity, Reject, RejectCode, RoomCode, SessionId};
 
 /// How often servers that share a log look whether another one was asked, and how long it takes until a pass in which a room failed is followed by
 /// another. 10 s: nobody waits for an erasure at their screen, and it is one small question of a log.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The longest rest of a job between two passes that fail; the first is [`LOOK_EVERY`], and each is twice as long. An hour: each reads the whole log.
 const REST_MAX: Duration = Duration::from_secs(3_600);
-/// Codes listed, and records read at once: what one task holds.
+/// Codes of a log listed at once: what one task holds.
 const PAGE: usize = 256;
+/// How often what is kept of an erasure is read again that another server has changed meanwhile. 8: as many are asked for the same person within milliseconds,
+/// or all is left as it is.
+const FOLLOW_TRIES_MAX: usize = 8;
 /// Rooms looked at before it is kept how far the job has come: so many are looked at once more after a crash.
 const KEEP_EVERY: u64 = 64;
-/// Steps in one room in one pass, each of which erases up to [`Event::ERASED_NUMBERS_MAX`](crate::Event::ERASED_NUMBERS_MAX) numbers. 64: more than a thousand
-/// numbers. What comes after that is left to another pass.
-const STEPS_MAX: usize = 64;
-/// How often a room is asked that has still to make its log forget, or cannot be asked now, before it counts as one that failed. 60, with pauses of up to
-/// 5 s: about five minutes.
-const TRIES_MAX: usize = 60;
 
 impl Engine {
     /// Erases a person: a job that looks at every room, of the log and in memory, one after the other. From each in which they are or were, they leave
@@ -98,55 +93,67 @@ impl Shared {
         Ok(all)
     }
 
-    /// Keeps one that was asked for.
-    async fn keep_erasure(&self, erasure: &mut Erasure) -> Result<(), Reject> {
-        match &self.log {
-            Some(log) => log.put_erasure(erasure).await.map_err(|_| unavailable()),
-            None => {
-                self.erasing.note(erasure);
-                Ok(())
-            }
-        }
-    }
-
-    /// Keeps how far one has come that is carried out here, with how often it was asked for by now: another server may have been. Where it is not
-    /// kept, more is looked at twice.
+    /// Keeps how far one has come that is carried out here. Where it was asked for again, at whichever server, that is known then. Where it is not kept,
+    /// more is looked at twice.
     async fn keep_progress(&self, job: &mut Erasure) {
         self.erasing.note(job);
         let Some(log) = &self.log else { return };
-        if self.cluster.is_some() {
+        for _ in 0..FOLLOW_TRIES_MAX {
+            let Err(AppendError::Conflict) = log.put_erasure(job, Some(job.asked)).await else { return };
             let kept = log.erasures().await.unwrap_or_default();
-            let asked = kept.iter().filter(|kept| kept.alias == job.alias).map(|kept| kept.asked);
-            job.asked = asked.fold(job.asked, u32::max);
+            let Some(kept) = kept.into_iter().find(|kept| kept.alias == job.alias) else { return };
+            job.asked = kept.asked;
         }
-        let _ = log.put_erasure(job).await;
     }
 
     async fn begin_erasure(self: &Arc<Self>, identity: Identity) -> Result<Erasure, Reject> {
         let _turn = self.erasing.asking.lock().await;
-        let mut all = self.erasures().await?;
-        if let Some(known) = all.iter_mut().find(|known| known.identity == identity) {
+        let mut asked = Err(unavailable());
+        for _ in 0..FOLLOW_TRIES_MAX {
+            let all = match &self.log {
+                Some(log) => log.erasures().await.map_err(|_| unavailable())?,
+                None => self.erasing.all(),
+            };
+            let (mut erasure, kept) = self.asked_for(&identity, all)?;
             self.have_policy_forget(&identity);
-            known.asked = known.asked.saturating_add(1);
-            self.keep_erasure(known).await?;
-            self.erasing.ask_again(&identity);
-            self.erasing.news.notify_one();
-            return Ok(known.clone());
+            let put = match &self.log {
+                Some(log) => log.put_erasure(&erasure, kept).await,
+                None => {
+                    self.erasing.note(&mut erasure);
+                    Ok(())
+                }
+            };
+            // Where another server was asked meanwhile, what it has kept is read again.
+            if put != Err(AppendError::Conflict) {
+                asked = put.map(|()| erasure).map_err(|_| unavailable());
+                break;
+            }
         }
-        let max = self.limits.engine.erasures_max;
-        if all.len() >= max {
-            let reject = Reject::new(RejectCode::AtCapacity, "as many people are being erased as may be");
-            return Err(reject.limit(max as u64));
+        let erasure = asked?;
+        if self.log.is_some() {
+            self.erasing.ask_again(&erasure);
         }
-        self.have_policy_forget(&identity);
-        let now = self.clock.now().wall;
-        let mut erasure = Erasure::new(identity, self.ids.session(now), now);
-        self.keep_erasure(&mut erasure).await?;
         self.erasing.news.notify_one();
         Ok(erasure)
     }
 
-    /// Rooms after this one, in the order of their codes.
+    /// What is to be kept of a person of whom this is asked, and how often it was asked for before.
+    fn asked_for(&self, identity: &Identity, all: Vec<Erasure>) -> Result<(Erasure, Option<u32>), Reject> {
+        let (max, len) = (self.limits.engine.erasures_max, all.len());
+        if let Some(mut known) = all.into_iter().find(|known| known.identity == *identity) {
+            let before = known.asked;
+            known.asked = before.saturating_add(1);
+            return Ok((known, Some(before)));
+        }
+        if len >= max {
+            let reject = Reject::new(RejectCode::AtCapacity, "as many people are being erased as may be");
+            return Err(reject.limit(max as u64));
+        }
+        let now = self.clock.now().wall;
+        Ok((Erasure::new(identity.clone(), self.ids.session(now), now), None))
+    }
+
+    /// Some of the rooms after this one, in the order of their codes; without a log, all of them: to put them in order takes as long for one as for all.
     async fn codes_after(&self, after: Option<&RoomCode>) -> Result<Vec<RoomCode>, ReadError> {
         if let Some(log) = &self.log {
             return log.rooms(None, after, PAGE).await;
@@ -154,7 +161,6 @@ impl Shared {
         let mut codes = self.registry.codes();
         codes.retain(|code| after.is_none_or(|after| code > after));
         codes.sort_unstable();
-        codes.truncate(PAGE);
         Ok(codes)
     }
 }
@@ -299,25 +305,31 @@ async fn pass(engine: &Weak<Shared>, mut job: Erasure) -> Pass {
         shared.keep_progress(&mut job).await;
         return if job.failed > 0 { Pass::Left } else { Pass::Again };
     }
-    let is_forgotten = match &shared.log {
-        Some(log) => log.drop_erasure(&job.identity).await.is_ok(),
-        None => true,
+    let dropped = match &shared.log {
+        Some(log) => log.drop_erasure(&job).await,
+        None => Ok(()),
     };
-    if is_forgotten {
-        shared.erasing.forget(&job.identity);
-        return Pass::Done;
+    match dropped {
+        Ok(()) => {
+            shared.erasing.forget(&job.identity);
+            Pass::Done
+        }
+        // Another server was asked at this very moment.
+        Err(AppendError::Conflict) => {
+            job.after = None;
+            shared.keep_progress(&mut job).await;
+            Pass::Again
+        }
+        Err(_) => Pass::Left,
     }
-    Pass::Left
-}
-
-/// The engine, as long as it takes something new.
-fn working(engine: &Weak<Shared>) -> Option<Arc<Shared>> {
-    engine.upgrade().filter(|shared| !shared.draining.load(Ordering::Acquire))
 }
 
 /// How many rooms there are; `None` where that cannot be said now.
 async fn count(engine: &Weak<Shared>) -> Option<u64> {
     let (mut rooms, mut after) = (0, None);
+    if let Some(shared) = working(engine).filter(|shared| shared.log.is_none()) {
+        return Some(shared.registry.len() as u64);
+    }
     loop {
         let codes = working(engine)?.codes_after(after.as_ref()).await.ok()?;
         rooms += codes.len() as u64;
@@ -326,100 +338,4 @@ async fn count(engine: &Weak<Shared>) -> Option<u64> {
             None => return Some(rooms),
         }
     }
-}
-
-/// What came of a look at one room.
-enum Found {
-    Nothing,
-    Erased,
-    Failed,
-    Ended,
-}
-
-/// Has a person erased from a room, until its log tells nothing of them.
-async fn erase_from(engine: &Weak<Shared>, job: &Erasure, code: &RoomCode) -> Found {
-    let mut found = Found::Nothing;
-    for _ in 0..STEPS_MAX {
-        let Some(shared) = working(engine) else { return Found::Ended };
-        let erase = |members, is_told_of| Input::Erase {
-            identity: job.identity.clone(),
-            alias: job.alias,
-            members,
-            is_told_of,
-        };
-        let ask = match &shared.log {
-            None => erase(Vec::new(), false),
-            Some(log) => match look(&**log, code, &job.identity).await {
-                Ok(traces) if traces.are_there() => erase(traces.members().to_vec(), true),
-                Ok(traces) if traces.is_owed(job.alias) => Input::Erased { alias: job.alias },
-                Ok(_) => return found,
-                Err(_) => return Found::Failed,
-            },
-        };
-        let has_log = shared.log.is_some();
-        drop(shared);
-        match ask_until_done(engine, job, code, ask).await {
-            Found::Erased => found = Found::Erased,
-            Found::Nothing if has_log => return found,
-            other => return other,
-        }
-        if !has_log {
-            return found;
-        }
-    }
-    Found::Failed
-}
-
-/// What a log tells of a person in one room. The room itself is not read, and does not come into memory.
-async fn look(log: &dyn Log, code: &RoomCode, identity: &Identity) -> Result<Traces, ReadError> {
-    let mut traces = Traces::new(identity.clone());
-    let Some(epoch) = log.read(code, None, Offset(0), 0).await?.tail.epoch else { return Ok(traces) };
-    let mut covered = None;
-    if let Some((through, stored)) = log.load_snapshot(code, epoch).await? {
-        covered = Some(through);
-        match Snapshot::read(&stored).map(Ledger::from) {
-            Ok(ledger) if ledger.epoch() == Some(epoch) => traces.look_at(&ledger),
-            Ok(_) | Err(Unreadable::Damaged(_)) => {}
-            Err(Unreadable::Later { .. }) => {
-                return Err(ReadError::Unavailable("a later program wrote what is stored".into()));
-            }
-        }
-    }
-    let mut after = Offset(0);
-    loop {
-        let page = log.read(code, Some(epoch), after, PAGE).await?;
-        let Some(last) = page.records.last().map(|last| last.offset) else { return Ok(traces) };
-        let is_gap = |covered: Offset| page.records.first().is_some_and(|first| first.offset > covered.next());
-        if covered.take().is_some_and(is_gap) {
-            return Err(ReadError::Unavailable("it was stored and cut meanwhile".into()));
-        }
-        page.records.iter().for_each(|record| traces.read(record));
-        after = last;
-    }
-}
-
-/// Asks a room to erase a person, and then until its log has been made to forget them.
-async fn ask_until_done(engine: &Weak<Shared>, job: &Erasure, code: &RoomCode, mut ask: Input) -> Found {
-    let (mut backoff, mut found) = (Backoff::default(), Found::Nothing);
-    for _ in 0..TRIES_MAX {
-        let Some(shared) = working(engine) else { return Found::Ended };
-        let room = Engine { shared }.room(code);
-        let answer = room.ask(ask.clone()).await;
-        drop(room);
-        match answer {
-            Ok(HostAnswer::Told(Answer::Erased { is_owed: true })) => {
-                found = Found::Erased;
-                ask = Input::Erased { alias: job.alias };
-            }
-            Ok(HostAnswer::Told(Answer::Erased { is_owed: false })) => {
-                return if matches!(ask, Input::Erased { .. }) { Found::Erased } else { found };
-            }
-            Ok(_) => return Found::Failed,
-            // It is over, and with it all that it held.
-            Err(reject) if reject.code == RejectCode::RoomNotFound => return found,
-            Err(_) => {}
-        }
-        tokio::time::sleep(backoff.next()).await;
-    }
-    Found::Failed
 }

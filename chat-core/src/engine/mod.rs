@@ -10,6 +10,7 @@ mod drain;
 #[expect(clippy::module_inception, reason = "the band is named after its main type")]
 mod engine;
 mod erase;
+mod erase_room;
 mod feed;
 mod host_rooms;
 mod meter;

@@ -45,6 +45,12 @@ impl Erasure {
         Self { identity, alias, since, after: None, looked: 0, rooms: 0, erased: 0, failed: 0, asked: 1, answered: 0 }
     }
 
+    /// For a log, whether it may take the place of what is kept of the same person, for a caller who has read that this was asked for so often; `None` where
+    /// they have read that nothing is kept.
+    pub fn may_follow(&self, kept: Option<&Self>, asked: Option<u32>) -> bool {
+        kept.map(|kept| (kept.alias, kept.asked)) == asked.map(|asked| (self.alias, asked))
+    }
+
     /// Rooms that this pass has still to look at, about.
     pub fn to_go(&self) -> u64 {
         self.rooms.saturating_sub(self.looked)

@@ -214,7 +214,7 @@ impl Default for FeedBounds {
 #[async_trait]
 pub trait LogFeed: Send + Sync {
     /// What follows a cursor; without one, what is there from the oldest on. At most `max` records, but batches are never parted, and one is
-    /// there whatever its size; with a `max` of 0 there is none. It has nothing in it that a crash could take back.
+    /// there whatever its size; with a `max` of 0 there is none, and what is missing is told all the same. It has nothing in it that a crash could take back.
     ///
     /// # Errors
     /// See [`FeedError`].

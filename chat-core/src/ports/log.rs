@@ -269,22 +269,24 @@ pub trait Log: Send + Sync + 'static {
         Err(AppendError::NotWritten("this log erases nobody".into()))
     }
 
-    /// Keeps how far an erasure has come, in place of what was kept of the same person. The engine bounds how many there are
-    /// ([`erasures_max`](crate::EngineLimits::erasures_max)).
+    /// Keeps how far an erasure has come, in place of what is kept of the same person, if that is the same one and was asked for so often (`asked`); `None`
+    /// where nothing may be kept of them. So of two servers that are asked at once neither writes over what the other has kept, see [`Erasure::may_follow`].
+    /// The engine bounds how many there are ([`erasures_max`](crate::EngineLimits::erasures_max)).
     ///
     /// # Errors
-    /// See [`AppendError`]. [`AppendError::NotWritten`] of a log that leaves it out: then nobody can be erased.
-    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
-        let _ = erasure;
+    /// See [`AppendError`]. [`AppendError::Conflict`] where something else is kept, which stays. [`AppendError::NotWritten`] of a log that leaves it out: then
+    /// nobody can be erased.
+    async fn put_erasure(&self, erasure: &Erasure, asked: Option<u32>) -> Result<(), AppendError> {
+        let _ = (erasure, asked);
         Err(AppendError::NotWritten("this log erases nobody".into()))
     }
 
     /// Forgets an erasure, which is done. That there is none is no error.
     ///
     /// # Errors
-    /// See [`AppendError`].
-    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
-        let _ = identity;
+    /// See [`AppendError`]. [`AppendError::Conflict`] where another one is kept of the person, or it was asked for more often by now: that stays.
+    async fn drop_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        let _ = erasure;
         Err(AppendError::NotWritten("this log erases nobody".into()))
     }
 

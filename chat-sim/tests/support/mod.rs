@@ -3,12 +3,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its own part of this")]
 
 #[path = "../../../chat-testkit/tests/support/bent.rs"]
-mod bent;
+pub mod bent;
 
 use std::sync::Arc;
 
 use bent::BentLog;
-use chat_core::{Clock, Engine, Limits, Mono, Now, Policy, RoomCode, SystemClock, Wall};
+use chat_core::{Clock, Engine, Limits, Log, Mono, Now, Policy, RoomCode, SystemClock, Wall};
 use chat_testkit::logs::MemoryLog;
 use chat_testkit::servers::{Server, Servers};
 
@@ -45,6 +45,17 @@ pub fn two(
     policy: &Arc<dyn Policy>,
     change: impl FnOnce(&mut Limits),
 ) -> Two {
+    let logs = [0, 1].map(|_| Arc::new(BentLog::new(memory)) as Arc<dyn Log>);
+    two_over(clock, &logs, policy, change)
+}
+
+/// The same, each on its own view of the log.
+pub fn two_over(
+    clock: &Arc<VirtualClock>,
+    logs: &[Arc<dyn Log>; 2],
+    policy: &Arc<dyn Policy>,
+    change: impl FnOnce(&mut Limits),
+) -> Two {
     let servers = Servers::default();
     let ends = [servers.join(), servers.join()];
     servers.give_all(&ends[0]);
@@ -52,9 +63,10 @@ pub fn two(
     limits.lift_rates();
     limits.lift_addresses();
     change(&mut limits);
-    let engines = ends.each_ref().map(|end| {
+    let engines = [0, 1].map(|which| {
+        let (log, end) = (&logs[which], &ends[which]);
         let builder = Engine::builder().limits(limits.clone()).secret([7; 32]).clock(Arc::clone(clock) as _);
-        let builder = builder.log(Arc::new(BentLog::new(memory)) as _).expect("each has its own");
+        let builder = builder.log(Arc::clone(log)).expect("each has its own");
         builder.policy(Arc::clone(policy)).cluster(Arc::clone(end) as _).build()
     });
     (servers, ends, engines)

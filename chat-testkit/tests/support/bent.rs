@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chat_core::{
-    Amend, AppendError, Ended, Epoch, Erasure, ExclusiveClaim, Identity, Log, LogClaim, LogFeed, LogInUse, LogPage,
-    LogRoom, Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail,
+    Amend, AppendError, Ended, Epoch, Erasure, ExclusiveClaim, Log, LogClaim, LogFeed, LogInUse, LogPage, LogRoom,
+    Offset, ReadError, Record, RecordVersion, RoomCode, Scrub, Seq, Slot, Tail,
 };
 use chat_testkit::logs::MemoryLog;
 
@@ -174,12 +174,12 @@ impl Log for BentLog {
         self.memory.scrub(room, epoch, scrubs).await
     }
 
-    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
-        self.memory.put_erasure(erasure).await
+    async fn put_erasure(&self, erasure: &Erasure, asked: Option<u32>) -> Result<(), AppendError> {
+        self.memory.put_erasure(erasure, asked).await
     }
 
-    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
-        self.memory.drop_erasure(identity).await
+    async fn drop_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.memory.drop_erasure(erasure).await
     }
 
     async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {

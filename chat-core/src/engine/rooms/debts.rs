@@ -156,17 +156,20 @@ impl Debts {
             return Some((pauses.delete.until(), Debt::Delete(epoch)));
         }
         let wait = |due: Option<Mono>| due.filter(|_| pace == Pace::Usual).unwrap_or_default();
+        let erasure = self.erasure(ledger);
+        // What an erasure comes behind does not wait for more of its kind.
+        let freeze_due = self.freeze_due.filter(|_| erasure.is_none());
         let amend = match self.owed(ledger).next() {
             Some(_) => Some((pauses.amend.until(), Debt::Amend)),
             None => {
                 let first = self.freezes(ledger).next();
-                first.map(|_| (wait(self.freeze_due).max(pauses.amend.until()), Debt::Freeze))
+                first.map(|_| (wait(freeze_due).max(pauses.amend.until()), Debt::Freeze))
             }
         };
         let snapshot = (self.unsaved >= SNAPSHOT_EVERY).then(|| (pauses.snapshot.until(), Debt::Snapshot));
         let reads = self.reads_due.map(|_| (wait(self.reads_due).max(pauses.reads.until()), Debt::ReadPositions));
         // Last of all: what is amended for is in the order of the changes, and nothing of a person is written behind it.
-        let scrub = self.erasure(ledger).filter(|_| amend.is_none()).map(|_| (pauses.scrub.until(), Debt::Scrub));
+        let scrub = erasure.filter(|_| amend.is_none()).map(|_| (pauses.scrub.until(), Debt::Scrub));
         [amend, snapshot, reads, scrub].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 

@@ -14,7 +14,7 @@ use crate::ports::{
     AppendError, Ended, Erasure, FeedCursor, FeedError, FeedName, FeedSlice, Log, LogClaim, LogFeed, LogInUse, LogPage,
     LogRoom, ReadError, Slot, Tail,
 };
-use crate::types::{Epoch, Identity, Offset, RoomCode, Seq};
+use crate::types::{Epoch, Offset, RoomCode, Seq};
 
 /// A log whose calls have an end.
 pub(crate) struct BoundedLog {
@@ -168,12 +168,12 @@ impl Log for BoundedLog {
         self.write_within(async { self.log.scrub(room, epoch, scrubs).await }).await
     }
 
-    async fn put_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
-        self.write_within(async { self.log.put_erasure(erasure).await }).await
+    async fn put_erasure(&self, erasure: &Erasure, asked: Option<u32>) -> Result<(), AppendError> {
+        self.write_within(async { self.log.put_erasure(erasure, asked).await }).await
     }
 
-    async fn drop_erasure(&self, identity: &Identity) -> Result<(), AppendError> {
-        self.write_within(async { self.log.drop_erasure(identity).await }).await
+    async fn drop_erasure(&self, erasure: &Erasure) -> Result<(), AppendError> {
+        self.write_within(async { self.log.drop_erasure(erasure).await }).await
     }
 
     async fn erasures(&self) -> Result<Vec<Erasure>, ReadError> {

@@ -37,10 +37,10 @@ impl Erasing {
         }
     }
 
-    /// One that is known here is asked for once more.
-    pub(crate) fn ask_again(&self, identity: &Identity) {
-        if let Some(known) = self.here().iter_mut().find(|known| known.identity == *identity) {
-            known.asked = known.asked.saturating_add(1);
+    /// One that is carried out here was asked for so often.
+    pub(crate) fn ask_again(&self, kept: &Erasure) {
+        if let Some(known) = self.here().iter_mut().find(|known| known.alias == kept.alias) {
+            known.asked = known.asked.max(kept.asked);
         }
     }
 

@@ -354,8 +354,10 @@ impl RoomTask {
                     self.unread(&error);
                     self.wait(&mut batch, &mut backoff, meanwhile).await;
                 }
+                if shown < self.state.tail.offset {
+                    self.let_go_of_shown(&feed);
+                }
                 for record in loaded.recent.iter().filter(|record| record.offset > shown) {
-                    // The log has let go of what was before.
                     self.show(&feed, record, is_here).await;
                 }
                 self.end_showing(&feed, is_here);

@@ -26,6 +26,7 @@ impl RoomTask {
         self.state.tail = loaded.tail;
         feed.overlay.add(&loaded.owed);
         self.begin_to_show(&feed, written);
+        self.let_go_of_shown(&feed);
         for record in loaded.recent.iter().filter(|record| record.offset > published) {
             self.show(&feed, record, |_, _, _| true).await;
         }
@@ -37,6 +38,14 @@ impl RoomTask {
         self.end_live();
         leave_to_records(feed, written);
         self.show_all_reactions(feed);
+    }
+
+    /// The log has let go of some of what follows here. By a record of it that nobody is told, somebody may have been erased whom the backlog names: nothing
+    /// that came before is shown from it any more.
+    pub(crate) fn let_go_of_shown(&self, feed: &RoomFeed) {
+        // Nobody has been slow.
+        self.state.subscribers.values().for_each(|reader| reader.connection.note_blocked());
+        feed.backlog.leap(feed.backlog.head());
     }
 
     /// Shows what others have logged behind a record, as far as the log still has it. The room is what they have made of it by now; behind which

@@ -86,6 +86,8 @@ pub async fn past_its_bound_a_feed_tells_a_gap_and_goes_on<H: Home>(make: impl F
         same = if gap.is_some() && gap == before { same + 1 } else { 0 };
         before = gap;
         if same == 50 {
+            let none = feed_of(&log).since(Some(&start), 0).await.expect("the feed can be read");
+            assert_eq!((none.gap, none.batches.len()), (before, 0), "whoever asks for nothing hears what is missing");
             let (fed, next, gap) = read_on(&log, Some(start.clone()), 3).await;
             let (records, gap) = (records_of(&fed, &room), gap.expect("there was one"));
             assert_eq!(records.last(), all.last());

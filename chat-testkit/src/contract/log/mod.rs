@@ -93,6 +93,7 @@ macro_rules! log_contract {
             what_was_scrubbed_is_so_after_reopening,
             scrubbing_what_is_not_there_changes_nothing,
             an_erasure_is_kept_as_far_as_it_has_come_until_it_is_done,
+            an_erasure_follows_what_was_read_of_it_or_is_refused,
             who_was_ended_is_remembered,
             who_is_ended_again_is_remembered_once,
             who_was_ended_is_forgotten_when_the_engine_says_so,

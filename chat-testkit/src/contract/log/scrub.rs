@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chat_core::{
-    Epoch, Erasure, Event, Identity, Log, Nick, Offset, PersonHash, Record, RoomCode, Scope, Scrub, Seq, SessionId,
-    Tail, Wall,
+    AppendError, Epoch, Erasure, Event, Identity, Log, Nick, Offset, PersonHash, Record, RoomCode, Scope, Scrub, Seq,
+    SessionId, Tail, Wall,
 };
 
 use super::{code, open_life, read_all, tail_of};
@@ -81,8 +81,8 @@ pub async fn an_erasure_is_kept_as_far_as_it_has_come_until_it_is_done(mut home:
     let bob = Erasure::new(person(&"b".repeat(128)), SessionId::new(u128::MAX), Wall(6));
     let mut further = ann.clone();
     (further.after, further.looked, further.rooms) = (Some(code("LUNCH")), 3, 9);
-    for erasure in [&ann, &bob, &further] {
-        log.put_erasure(erasure).await.expect("the log can be written");
+    for (erasure, asked) in [(&ann, None), (&bob, None), (&further, Some(1))] {
+        log.put_erasure(erasure, asked).await.expect("the log can be written");
     }
     drop(log);
     let log = home.open().await;
@@ -90,7 +90,29 @@ pub async fn an_erasure_is_kept_as_far_as_it_has_come_until_it_is_done(mut home:
     kept.sort_by_key(|erasure| erasure.since);
     assert_eq!(kept, [further, bob.clone()]);
     for _ in 0..2 {
-        log.drop_erasure(&ann.identity).await.expect("the log can be written, also twice");
+        log.drop_erasure(&ann).await.expect("the log can be written, also twice");
         assert_eq!(log.erasures().await.as_deref(), Ok(&[bob.clone()][..]));
     }
+}
+
+/// Who has not read what is kept by now changes nothing of it: neither who puts, nor who drops.
+pub async fn an_erasure_follows_what_was_read_of_it_or_is_refused(mut home: impl Home) {
+    let log = home.open().await;
+    let identity = Identity::new("ann@example.com").expect("an identity");
+    let first = Erasure::new(identity.clone(), ALIAS, Wall(5));
+    let other = Erasure::new(identity, SessionId::new(78), Wall(6));
+    let mut again = first.clone();
+    again.asked = 2;
+    assert_eq!(log.put_erasure(&again, Some(1)).await, Err(AppendError::Conflict), "there is none");
+    log.put_erasure(&first, None).await.expect("the log can be written");
+    for (which, asked) in [(&other, None), (&other, Some(1)), (&again, Some(2)), (&first, None)] {
+        assert_eq!(log.put_erasure(which, asked).await, Err(AppendError::Conflict), "{which:?} after {asked:?}");
+    }
+    log.put_erasure(&again, Some(1)).await.expect("it follows");
+    for which in [&first, &other] {
+        assert_eq!(log.drop_erasure(which).await, Err(AppendError::Conflict), "{which:?}");
+    }
+    assert_eq!(log.erasures().await, Ok(vec![again.clone()]));
+    log.drop_erasure(&again).await.expect("it is the one");
+    assert_eq!(log.erasures().await, Ok(Vec::new()));
 }
