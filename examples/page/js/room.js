@@ -28,9 +28,10 @@ export const isMine = (room, message) => room.selves.includes(message.member);
 const newKey = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
 
-/** A room of this page; `saved` is what the page before this one knew of it, and `onChange()` hears of every change. */
+/** A room of this page; `saved` is what the page before this one knew of it, `onChange()` hears of every change, and `onDraft()` of what is being written, which is on screen already. */
 export class PageRoom {
   #onChange;
+  #onDraft;
   /** The room of the client, once there is one. */
   #held = null;
   #stop = () => {};
@@ -78,8 +79,9 @@ export class PageRoom {
   #isRenewed;
   #left = null;
 
-  constructor(saved, onChange) {
+  constructor(saved, { onChange, onDraft }) {
     this.#onChange = onChange;
+    this.#onDraft = onDraft;
     this.code = saved.code;
     this.nick = saved.nick ?? '';
     this.isLeaving = saved.isLeaving ?? false;
@@ -397,7 +399,8 @@ export class PageRoom {
   setDraft(draft) {
     if (draft === this.#draft) return;
     this.#draft = draft;
-    this.#changed();
+    this.#view = null;
+    this.#onDraft();
   }
 
   typing(on) {
