@@ -10,7 +10,9 @@ const DRAWN = 1;
 /** So many have their rows in the page: several views, so that a flick shows no empty one. */
 const AROUND = 4;
 /** So far from the view blocks keep theirs: who goes to and fro makes no work, and a log of some hundred rows is there as a whole. */
-const KEPT = 10;
+const KEPT = 8;
+/** So many at the end always do: more often than anywhere else one leaps there. */
+const KEPT_AT_END = 3;
 /** What is far from the view goes so long after a move, when nobody waits for what that shows. */
 const TIDY_MS = 200;
 
@@ -67,14 +69,14 @@ export function createBlocks(list, { make, update }) {
     block.node.classList.add('away');
   }
 
-  /** Calls `use(block, distance)` with each block, and how many are between it and the view. */
+  /** Calls `use(block, distance, fromEnd)` with each block, how many are between it and the view, and how many come after it. */
   function measure(use) {
     const { top, bottom } = list.parentElement.getBoundingClientRect();
     const from = firstBelow(top);
     const blocks = [...list.children];
     let to = from;
     while (to < blocks.length && blocks[to].getBoundingClientRect().top < bottom) to += 1;
-    blocks.forEach((node, index) => use(blockOf.get(node), Math.max(from - index, index - to + 1, 0)));
+    blocks.forEach((node, index) => use(blockOf.get(node), Math.max(from - index, index - to + 1, 0), blocks.length - 1 - index));
   }
 
   /** Rows come into the page as they come near to the view, before it is drawn. */
@@ -97,10 +99,10 @@ export function createBlocks(list, { make, update }) {
     tidying = null;
     const { anchorNode, focusNode } = getSelection();
     const held = [document.activeElement, anchorNode, focusNode].map(node => list.contains(node) && parentBlock(node));
-    measure((block, distance) => {
+    measure((block, distance, fromEnd) => {
       if (distance <= DRAWN || !block.isMeasured || block.away !== null) return;
       block.node.classList.add('skipped');
-      if (distance > KEPT && !held.includes(block.node)) empty(block);
+      if (distance > KEPT && fromEnd >= KEPT_AT_END && !held.includes(block.node)) empty(block);
     });
   }
 

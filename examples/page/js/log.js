@@ -71,12 +71,12 @@ export function createLog(actions, kept = []) {
   scroller.addEventListener('scroll', () => {
     // The browser scrolled because the height changed: that is nobody's wish to be elsewhere.
     if (scroller.clientHeight !== height) return resized();
-    rows.look();
     following = isAtEnd();
     if (!isRestoring) sought = null;
     isRestoring = false;
-    actions.scrolled();
     loadWhenNear();
+    rows.look();
+    actions.scrolled();
   }, { passive: true });
   keepFocus(scroller.parentElement);
   jump.addEventListener('click', () => {

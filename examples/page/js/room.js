@@ -7,6 +7,8 @@ import { comingOf, endingOf, errorWords, noticeWords, refusedWords } from './wor
 const HELD = 2_000;
 /** Messages held in any case. */
 const HELD_MAX = 8_000;
+/** So long after one has come to the newest, what is too much is let go. */
+const LET_GO_MS = 500;
 const HISTORY_PAGE = 50;
 
 /** What each role is above: nobody acts on an equal or a higher one. One that this page does not know is that of a member. */
@@ -62,6 +64,7 @@ export class PageRoom {
   #isWatched = false;
   #isShown = false;
   #following = true;
+  #letting = null;
   #unread = 0;
   #firstUnread = null;
   #unreadBefore = null;
@@ -132,6 +135,7 @@ export class PageRoom {
 
   unbind() {
     this.#stop();
+    clearTimeout(this.#letting);
     this.#held = null;
   }
 
@@ -313,7 +317,10 @@ export class PageRoom {
   follow(isFollowing) {
     if (isFollowing === this.#following) return;
     this.#following = isFollowing;
-    this.#held?.hold(isFollowing ? HELD : HELD_MAX);
+    clearTimeout(this.#letting);
+    // Who goes to the end has somewhat to read there, or goes back at once; what is too much can wait.
+    if (isFollowing) this.#letting = setTimeout(() => this.#held?.hold(HELD), LET_GO_MS);
+    else this.#held?.hold(HELD_MAX);
     this.#changed();
   }
 
