@@ -30,7 +30,9 @@ const WRITE_MAX: Duration = Duration::from_secs(40);
 const ANSWER_MAX: Duration = Duration::from_secs(32);
 
 /// What every connection sets at its start, and what the server must then say of it. A pooler between that drops them is found by that.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
+    // By this the tables know a program that knows of feeds: see the trigger of `writers`.
+    ("chat.feeds", "known"),
     ("lock_timeout", "2s"),
     ("statement_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "5s"),

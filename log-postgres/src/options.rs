@@ -29,8 +29,8 @@ pub struct Options {
     pub retention: Retention,
     /// Whether the log keeps a feed of all rooms for backends, and how much that holds back. None by default: nothing is paid then. It begins when the
     /// first server opens the log with it, and the last one that does says how much. A server that has the log for itself
-    /// ([`PgLog::open`](crate::PgLog::open)) and opens it without ends the feed that there is; one that shares it leaves it as it is. All servers have to be
-    /// of a version that knows of feeds before one is begun.
+    /// ([`PgLog::open`](crate::PgLog::open)) and opens it without ends the feed that there is; one that shares it leaves it as it is. Servers of a
+    /// version that knows of no feeds write nothing any more once there is one.
     pub feed: Option<FeedBounds>,
     /// The schema of the database that the tables lie in; made where it is not there. 1 to 63 of `a-z 0-9 _`, no digit first. Two schemas
     /// are two logs.

@@ -53,7 +53,8 @@ const REACHES: &str = "alter table nodes add column if not exists reaches uuid[]
 const HAS_REACHES: &str = "select count(*) = 3 from pg_attribute where not attisdropped and \
     (attrelid, attname) in ((to_regclass('nodes'), 'reaches'), (to_regclass('nodes'), 'setup'), (to_regclass('tails'), 'about'))";
 
-/// The feed, which is empty where nobody asked for one, and erasures. What tables lack that were made before there were any.
+/// The feed, which is empty where nobody asked for one, and erasures. A program of before there were feeds gets no row to write with while there is
+/// one: whoever begins a feed takes such rows away, so that it notices. What tables lack that were made before there were any.
 const FEED: &str = "
 create table if not exists feed_state (
     is_one boolean primary key default true check (is_one), id bigint not null, bytes_max bigint not null, age_ms bigint not null);
@@ -68,8 +69,17 @@ create index if not exists feed_life on feed (life, first);
 create table if not exists feed_names (
     name text collate \"C\" primary key, slots int[] not null, numbers bigint[] not null, marks int[] not null);
 create table if not exists erasures (identity bytea primary key, body bytea not null);
+create or replace function know_of_feeds() returns trigger language plpgsql set search_path from current as $$
+begin
+    if coalesce(current_setting('chat.feeds', true), '') <> 'known' and exists (select from feed_state) then
+        raise exception 'a feed was begun, and this program knows of none: it would write without telling it';
+    end if;
+    return new;
+end $$;
+create or replace trigger know_of_feeds before insert on writers for each row execute function know_of_feeds();
 ";
-const HAS_FEED: &str = "select to_regclass('feed_names') is not null and to_regclass('erasures') is not null";
+const HAS_FEED: &str = "select to_regclass('feed_names') is not null and to_regclass('erasures') is not null \
+    and to_regproc('know_of_feeds') is not null";
 
 /// Makes the tables, or finds that they are of a version that can be used.
 ///

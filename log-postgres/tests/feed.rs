@@ -291,3 +291,31 @@ async fn relaxed_feeds_nothing_that_a_crash_of_the_database_takes_back() {
     assert_eq!(since(&log, cursor.as_ref()).await.0, []);
     assert_eq!(read_all(&log, &room).await, told);
 }
+
+/// A server of before there were feeds joins the service and runs on while one is begun: it would write without telling it. It has the words of those
+/// programs, which are `log-postgres` of before 6e175e76.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_knows_of_no_feed_writes_nothing_once_there_is_one() {
+    const WRITER: &str = "insert into writers (id, node, pid, started) \
+        select $1::text::uuid, (select id from nodes limit 1), pid, backend_start from pg_stat_activity where pid = pg_backend_pid()";
+    const WRITE: &str = "with me as (select node from writers where id = $1::text::uuid for key share) \
+        select exists (select from me) as alive";
+    let Some(cluster) = Cluster::shared() else { return };
+    let options = support::options();
+    let (first, _members) = join(cluster, &options, 1).await;
+    let old = cluster.connect_to(&options).await;
+    let begin = async |id: &str| old.execute(WRITER, &[&id]).await;
+    let (before, after) = ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002");
+    assert_eq!(begin(before).await.expect("it writes as long as there is no feed"), 1);
+
+    let (second, _members_too) = join(cluster, &Options { feed: fed().feed, ..options.clone() }, 2).await;
+    let alive: bool = old.query_one(WRITE, &[&before]).await.expect("it answers").get("alive");
+    assert!(!alive, "what it writes with is gone");
+    let error = begin(after).await.expect_err("it gets no other");
+    let words = error.as_db_error().expect("the database says so").message();
+    assert!(words.contains("a feed was begun") && words.contains("this program knows of none"), "{words}");
+    drop((first, second));
+    let alone = cluster.open(&options).await;
+    assert!(alone.feed().is_none(), "it has ended");
+    assert_eq!(begin(after).await.expect("there is no feed any more"), 1);
+}

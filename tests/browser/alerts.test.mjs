@@ -32,6 +32,8 @@ const put = (page, isAway) => page.evaluate(away => {
 }, isAway);
 const notes = page => page.evaluate(() => window.notes.map(({ title, body }) => [title, body]));
 const isDotted = page => page.evaluate(() => document.querySelector('link[rel="icon"]').href.includes('circle'));
+const isDottedSoon = (page, wanted) =>
+  page.waitForFunction(is => document.querySelector('link[rel="icon"]').href.includes('circle') === is, wanted);
 
 withBrowser('alerts', chat => {
   const inLab = options => enterLab(chat, { history: [message(9, 'nine')] }, { prepare, ...options });
@@ -81,10 +83,10 @@ withBrowser('alerts', chat => {
     await put(bob, true);
     line.send(message(11, 'look here'));
     await bob.waitForFunction(() => document.title.startsWith('(1)'));
-    assert.equal(await isDotted(bob), true);
+    await isDottedSoon(bob, true);
     await put(bob, false);
     await bob.waitForFunction(() => !document.title.startsWith('('));
-    assert.equal(await isDotted(bob), false);
+    await isDottedSoon(bob, false);
   });
 }, { serve: serveScript, browsers: EVERY_BROWSER });
 
