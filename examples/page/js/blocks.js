@@ -9,6 +9,8 @@ const BLOCK_ROWS = 20;
 const DRAWN = 1;
 /** So many have their rows in the page: several views, so that a flick shows no empty one. */
 const AROUND = 4;
+/** After a leap those come so much later: whoever waits for the leap does not wait for them. */
+const AROUND_MS = 50;
 /** So far from the view blocks keep theirs: who goes to and fro makes no work, and a log of some hundred rows is there as a whole. */
 const KEPT = 8;
 /** So many at the end always do: more often than anywhere else one leaps there. */
@@ -30,6 +32,8 @@ export function createBlocks(list, { make, update }) {
   const touched = new Set();
   let looking = null;
   let tidying = null;
+  /** The first block that was in view when somebody looked last. */
+  let seen = 0;
   const firstDrawn = new ResizeObserver(entries => {
     for (const { target, borderBoxSize: [{ blockSize }] } of entries) {
       firstDrawn.unobserve(target);
@@ -37,8 +41,8 @@ export function createBlocks(list, { make, update }) {
       block.height = blockSize;
       block.isMeasured = true;
     }
-    // What is out of view is left undrawn from the next frame on: now, the browser would arrange this one once more.
-    lookSoon();
+    // What is out of view is left undrawn a moment later: now, the browser would arrange this frame once more.
+    tidySoon();
   });
 
   /** What is out of view is not drawn, but for once: then its height is known, and nothing moves by a guess. */
@@ -69,29 +73,40 @@ export function createBlocks(list, { make, update }) {
     block.node.classList.add('away');
   }
 
-  /** Calls `use(block, distance, fromEnd)` with each block, how many are between it and the view, and how many come after it. */
+  /** Calls `use(block, distance, fromEnd)` with each block, how many are between it and the view, and how many come after it; answers whether one has leapt. */
   function measure(use) {
     const { top, bottom } = list.parentElement.getBoundingClientRect();
     const from = firstBelow(top);
     const blocks = [...list.children];
     let to = from;
     while (to < blocks.length && blocks[to].getBoundingClientRect().top < bottom) to += 1;
+    const isLeap = Math.abs(from - seen) > AROUND;
+    seen = from;
     blocks.forEach((node, index) => use(blockOf.get(node), Math.max(from - index, index - to + 1, 0), blocks.length - 1 - index));
+    return isLeap;
   }
 
-  /** Rows come into the page as they come near to the view, before it is drawn. */
+  /** Rows come into the page as they come near to the view, before it is drawn; after a leap those that are in view come first. */
   function look() {
-    cancelAnimationFrame(looking);
+    clearTimeout(looking);
     looking = null;
-    measure((block, distance) => {
-      if (distance <= AROUND) fill(block);
-      if (distance <= DRAWN) draw(block);
+    const near = [];
+    const isLeap = measure((block, distance) => {
+      if (distance <= DRAWN) {
+        fill(block);
+        draw(block);
+      } else if (distance <= AROUND) near.push(block);
     });
-    tidying ??= setTimeout(tidy, TIDY_MS);
+    if (isLeap) lookSoon();
+    else near.forEach(fill);
+    tidySoon();
   }
 
   const lookSoon = () => {
-    looking ??= requestAnimationFrame(look);
+    looking ??= setTimeout(look, AROUND_MS);
+  };
+  const tidySoon = () => {
+    tidying ??= setTimeout(tidy, TIDY_MS);
   };
 
   /** They go as they get far from it; not those with the focus, or with an end of the selection. */
@@ -239,7 +254,8 @@ export function createBlocks(list, { make, update }) {
         const block = blockOf.get(node);
         fill(block);
         draw(block);
-        if (block.isMeasured) filled += block.height;
+        // As it was measured last, which is near enough.
+        filled += block.height;
       }
     },
     /** The element of a row, in the page. */

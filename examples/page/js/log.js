@@ -107,6 +107,7 @@ export function createLog(actions, kept = []) {
   /** What is to be seen there is in the page before the browser arranges it, once, to say how far down that is. */
   function toEnd() {
     rows.drawEnd(height);
+    jump.hidden = true;
     scroller.scrollTop = END_TOP;
     following = true;
   }
@@ -133,6 +134,7 @@ export function createLog(actions, kept = []) {
     if (changed || (before.loading !== null && room.loading === null)) fillQuietly();
     const sentNow = !changed && room.pending.length > before.pending.length;
     const place = changed ? places.get(room.code) ?? null : following || sentNow ? null : placeNow();
+    menu.hide();
     rows.reconcile(rowsOf(room));
     if (changed) sought = place === null ? null : { place, pages: SOUGHT_PAGES, target: null };
     settle(place);
@@ -140,7 +142,6 @@ export function createLog(actions, kept = []) {
     // At the end all that is in view is there.
     if (following) rows.lookSoon();
     else rows.look();
-    menu.hide();
     scroller.setAttribute('aria-busy', String(room.loading !== null));
   }
 
@@ -236,8 +237,10 @@ export function createLog(actions, kept = []) {
   /** The way back to where what is new begins, while that is above what one sees, until one has been there. */
   function renderBack() {
     const mark = rows.get('new');
-    back.hidden = true;
-    if (mark === undefined) return;
+    if (mark === undefined) {
+      back.hidden = true;
+      return;
+    }
     const [view, { top, bottom }] = [scroller.getBoundingClientRect(), rows.boxOf(mark)];
     if (bottom > view.top && top < view.bottom) seenNews = mark.row.at;
     back.hidden = bottom > view.top || seenNews === mark.row.at;
