@@ -41,6 +41,11 @@ impl Rules<'_> {
             let message = "the log has still to be made to forget others";
             return Err(Reject::new(RejectCode::Unavailable, message));
         }
+        let mut sweeps = 0;
+        for &member in &members {
+            sweeps += usize::from(self.sweep_of(Standing::Host, member, None)?.is_some());
+        }
+        self.check_may_owe(sweeps)?;
         let mut draft = self.draft();
         for &member in &members {
             self.push_sweep(&mut draft, Standing::Host, member, None)?;

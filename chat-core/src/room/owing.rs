@@ -10,15 +10,27 @@ use crate::types::{Reject, RejectCode, Seq};
 /// When to try again to change a message, where the log is owed too much. 1 s: as with any log that cannot be reached.
 const OWED_RETRY: Duration = Duration::from_secs(1);
 
+fn owes_much() -> Reject {
+    let message = "the log has still to be amended for what was changed before";
+    Reject::new(RejectCode::Unavailable, message).retry_after(OWED_RETRY)
+}
+
 impl Rules<'_> {
     /// One more change, of a message that says so many bytes after it, could not be masked for those who read the log after a restart.
     pub(super) fn check_owes_little(self, bytes: usize) -> Result<(), Reject> {
         let owed = self.ledger.owed_bytes();
         let is_over = bytes > 0 && owed > 0 && owed + bytes > self.limits.owed_bytes_max;
         if self.ledger.owed_total() >= self.limits.owed_max || is_over {
-            let reject =
-                Reject::new(RejectCode::Unavailable, "the log has still to be amended for what was changed before");
-            return Err(reject.retry_after(OWED_RETRY));
+            return Err(owes_much());
+        }
+        Ok(())
+    }
+
+    /// So many changes more at once would be more than may be owed. More than that alone pass alone.
+    pub(super) fn check_may_owe(self, changes: usize) -> Result<(), Reject> {
+        let owed = self.ledger.owed_total();
+        if changes > 0 && owed > 0 && owed + changes > self.limits.owed_max {
+            return Err(owes_much());
         }
         Ok(())
     }

@@ -93,7 +93,10 @@ export function createComposer(actions) {
     if (!isEdit) draft = '';
     text.value = draft;
     fit();
-    if (isEdit) actions.edit(room.code, seq, written);
+    if (isEdit) {
+      actions.typing(room.code, false);
+      actions.edit(room.code, seq, written);
+    }
     else actions.send(room.code, written, seq);
   }
 

@@ -139,6 +139,29 @@ fn numbers_that_the_room_has_forgotten_are_swept_where_the_log_knows_them() {
     assert!(world.room.ledger().is_taken_back(said));
 }
 
+/// A run of the model found it: each of several numbers was taken for the only one.
+#[test]
+fn no_more_is_owed_for_who_is_erased_than_may_be_and_more_than_that_alone() {
+    for (owed_max, may_be_owed) in [(2, false), (1, true)] {
+        let mut world = world_with(|limits| (limits.former_max, limits.owed_max) = (0, owed_max));
+        for key in ["bobs-key-1", "bobs-key-2"] {
+            world.run(&join(known(2, BOB))).expect("joined");
+            say(&mut world, known(2, BOB), key, "as Bob says");
+            world.run(&Input::Leave { by: known(2, BOB) }).expect("left");
+        }
+        if !may_be_owed {
+            let said = say(&mut world, caller(1), "anns-key-1", "as Ann says");
+            let redact = Input::Redact { by: Actor::Host, target: said, evidence: None };
+            world.run(&redact).expect("taken back");
+            assert_eq!(world.reject(&erase(BOB, &[2, 3])), RejectCode::Unavailable);
+            world.run(&Input::Settle { through: world.room.head() }).expect("settled");
+        }
+        let erased = world.run(&erase(BOB, &[2, 3])).expect("erased");
+        assert_eq!(kinds(&erased).iter().filter(|(kind, _)| *kind == "swept").count(), 2);
+        assert_eq!(world.room.ledger().owed_total(), 2);
+    }
+}
+
 #[test]
 fn a_ban_stays_and_names_nobody() {
     let (mut world, _) = with_bob();

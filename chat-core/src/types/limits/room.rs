@@ -126,7 +126,8 @@ pub struct RoomLimits {
     pub bans_page_max: usize,
     /// Changes of messages (taken back, edited) for which the log does not say yet that it has been amended. 256, a batch of nothing else: past
     /// it none is taken back or edited (`unavailable`), because all of them are in the ledger and its snapshots, and mask what is read until
-    /// the log has been amended. As many are remembered to mask pages that are being read.
+    /// the log has been amended. As many are remembered to mask pages that are being read. Of somebody who is erased up to
+    /// [`ERASED_NUMBERS_MAX`](crate::Event::ERASED_NUMBERS_MAX) ranges are taken back at once: where fewer may be owed, they are owed alone.
     pub owed_max: usize,
     /// Bytes of what messages say since they were edited that are held until the log has them. 256 KiB: 256 edits of a screen of text; an edit
     /// that is longer passes alone. Past it none is edited (`unavailable`).
