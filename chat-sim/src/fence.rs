@@ -3,6 +3,7 @@
 mod feed;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
@@ -110,6 +111,10 @@ impl Log for Fence {
 
     fn feed(&self) -> Option<&dyn LogFeed> {
         self.backend.as_ref().map(|_| self as &dyn LogFeed)
+    }
+
+    fn age_max(&self) -> Option<Duration> {
+        self.log.age_max()
     }
 
     fn writes(&self) -> RecordVersion {

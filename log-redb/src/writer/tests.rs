@@ -116,6 +116,24 @@ fn deleted_rooms_go_however_many_and_large_they_are_each_time() {
     }
 }
 
+/// Whoever writes would wait for as long as it takes.
+#[test]
+fn while_rooms_are_used_nothing_is_compacted_and_at_the_end_it_is() {
+    let dir = TempDir::new().expect("a folder");
+    let mut writer = writer(&dir, Retention::default());
+    writer.old_life("LARGE", 130_000);
+    writer.change(Change::Delete { room: code("LARGE"), epoch: Epoch(1) });
+    for _ in 0..100 {
+        writer.upkeep();
+    }
+    assert_eq!(writer.held(), (0, 0));
+    let (removed, bytes) = (writer.owed.removed, writer.store.bytes().expect("there"));
+    assert!(removed > compact::FREE_BYTES_MIN, "{removed} bytes are too few to be worth it: this test shows nothing");
+    writer.compact_if_owed().expect("it can be compacted");
+    let after = writer.store.bytes().expect("there");
+    assert!(writer.owed.removed == 0 && after < bytes / 4, "{bytes} bytes before, {after} after");
+}
+
 #[test]
 fn what_a_sweep_believed_holds_for_the_next_process() {
     let dir = TempDir::new().expect("a folder");

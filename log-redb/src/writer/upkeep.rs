@@ -86,11 +86,7 @@ impl Writer {
         if self.sweep.as_ref().is_some_and(|sweep| sweep.due <= Instant::now()) {
             self.sweep();
         }
-        if self.broken.is_none()
-            && let Err(error) = self.compact_if_free()
-        {
-            tracing::warn!(error, "the log could not be compacted");
-        }
+        // Nothing is compacted here: whoever writes would wait for it, a minute for each few gigabytes. Free pages are written again.
     }
 
     /// Takes all records of deleted incarnations out of the tables, but for what a feed holds back.

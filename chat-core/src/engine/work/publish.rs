@@ -47,7 +47,8 @@ impl RoomTask {
         } else if self.state.follows() {
             self.settle_copy(&feed, &batch);
             // Whoever decides next stores a snapshot in time.
-            self.state.debts.make().note(batch.records.len());
+            let cover = self.cover_due();
+            self.state.debts.make().note(batch.records.len(), cover);
         } else if !is_logged {
             // There is nothing to be amended.
             if self.state.room.ledger().first_owed().is_some() {
@@ -60,7 +61,8 @@ impl RoomTask {
                 self.state.debts.make().scrubbed(self.state.room.last_offset());
             }
         } else {
-            self.state.debts.make().note(batch.records.len());
+            let cover = self.cover_due();
+            self.state.debts.make().note(batch.records.len(), cover);
             if batch.records.iter().any(|record| matches!(record.event, Event::Scrubbed { .. })) {
                 // What is stored knows by hash who was erased.
                 self.state.debts.make().store_soon();
