@@ -10,13 +10,17 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chat_core::{Admission, ConnectRequest, Engine, Policy, Reject, RejectCode, RoomCode};
-use chat_serve::{Credentials, Shown};
+use chat_serve::{ClientAddress, Credentials, Places, Shown};
 use tokio::time::timeout;
 
 /// The page is made anew after this time, however many ask.
 const LOBBY_AGE_MAX: Duration = Duration::from_secs(1);
 /// So many rooms are named at most, the first in their order: a page of them has at most 4 KiB.
 const LOBBY_ROOMS_MAX: usize = 100;
+/// Who asks is looked at by the policy, at most so many at once: a policy may ask a backend, and whoever is turned away can ask again.
+const ASKED_MAX: usize = 64;
+/// So many of one address, an office: each is there for as long as the policy takes, and a page asks for one at a time.
+const ASKED_PER_ADDRESS_MAX: usize = 8;
 
 /// Who is shown the lobby.
 #[derive(Clone)]
@@ -25,7 +29,23 @@ pub enum LobbyFor {
     Everybody,
     /// Whom this policy lets in, by the credentials that it is shown here as in a transport: each the rooms that they may enter. Who is a guest to it
     /// is shown the lobby where guests come in.
-    Admitted(Arc<dyn Policy>, Credentials),
+    Admitted(Arc<Door>),
+}
+
+impl LobbyFor {
+    /// Whom `policy` lets in, by what they show where `credentials` look, and from where `address` says that they come.
+    pub fn admitted(policy: Arc<dyn Policy>, credentials: Credentials, address: ClientAddress) -> Self {
+        let places = Places::new(ASKED_MAX, ASKED_PER_ADDRESS_MAX);
+        Self::Admitted(Arc::new(Door { policy, credentials, address, places }))
+    }
+}
+
+/// Where it is asked who somebody is.
+pub struct Door {
+    policy: Arc<dyn Policy>,
+    credentials: Credentials,
+    address: ClientAddress,
+    places: Arc<Places>,
 }
 
 /// Codes in their order, and when they were asked for.
@@ -40,9 +60,9 @@ pub fn lobby(engine: Engine, who: LobbyFor) -> Router {
         async move {
             let admission = match &who {
                 LobbyFor::Everybody => Admission::guest(),
-                LobbyFor::Admitted(policy, credentials) => {
+                LobbyFor::Admitted(door) => {
                     let head = request.into_parts().0;
-                    match admit(&head, &**policy, credentials, engine.limits().engine.policy_timeout).await {
+                    match door.admit(&head, engine.limits().engine.policy_timeout).await {
                         Ok(admission) => admission,
                         Err(reject) => return refused(&reject),
                     }
@@ -64,17 +84,18 @@ fn cached(who: &LobbyFor) -> &'static str {
     }
 }
 
-async fn admit(
-    head: &Parts,
-    policy: &dyn Policy,
-    credentials: &Credentials,
-    patience: Duration,
-) -> Result<Admission, Reject> {
-    let shown = credentials.find(head).map_err(|bad| Reject::bad_field("token", bad.to_string()))?;
-    let (credentials, shown_in) = Shown::parts(shown);
-    let request = ConnectRequest { transport: "lobby", address: None, credentials, shown_in };
-    let admitted = timeout(patience, policy.admit(&request)).await;
-    admitted.unwrap_or_else(|_| Err(Reject::new(RejectCode::Unavailable, "nobody says who this is in time")))
+impl Door {
+    async fn admit(&self, head: &Parts, patience: Duration) -> Result<Admission, Reject> {
+        let shown = self.credentials.find(head).map_err(|bad| Reject::bad_field("token", bad.to_string()))?;
+        let (credentials, shown_in) = Shown::parts(shown);
+        let address = self.address.find(head);
+        let Ok(_place) = self.places.take(address) else {
+            return Err(Reject::new(RejectCode::Busy, "too many ask who they are"));
+        };
+        let request = ConnectRequest { transport: "lobby", address, credentials, shown_in };
+        let admitted = timeout(patience, self.policy.admit(&request)).await;
+        admitted.unwrap_or_else(|_| Err(Reject::new(RejectCode::Unavailable, "nobody says who this is in time")))
+    }
 }
 
 fn refused(reject: &Reject) -> Response {
@@ -110,6 +131,7 @@ mod tests {
     use async_trait::async_trait;
     use axum::body::{Body, to_bytes};
     use chat_core::{Command, Guests, RoomOptions, SessionView, SettingsChange};
+    use futures_util::FutureExt;
     use tower::ServiceExt;
 
     use super::*;
@@ -131,6 +153,11 @@ mod tests {
         async fn check(&self, _: &SessionView, command: Command) -> Result<Command, Reject> {
             Ok(command)
         }
+    }
+
+    /// Everybody comes from the same place.
+    fn nowhere() -> ClientAddress {
+        ClientAddress::new(|_| Some([192, 0, 2, 1].into()))
     }
 
     async fn with_rooms() -> Engine {
@@ -164,7 +191,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn where_guests_are_denied_the_lobby_is_for_those_who_are_let_in() {
         let engine = with_rooms().await;
-        let who = LobbyFor::Admitted(Arc::new(Doorkeeper), Credentials::default());
+        let who = LobbyFor::admitted(Arc::new(Doorkeeper), Credentials::default(), nowhere());
         let told = ask(&engine, who.clone(), Some("ann")).await;
         assert_eq!(told, (StatusCode::OK, "{\"rooms\":[\"OPEN\"]}".to_owned()));
         for (pass, status) in [
@@ -177,6 +204,24 @@ mod tests {
             assert!(body.contains("\"type\":\"error\""), "{body}");
             assert!(!body.contains("OPEN"), "{body}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_keeps_the_policy_busy_with_so_many_and_no_more() {
+        let engine = with_rooms().await;
+        let who = LobbyFor::admitted(Arc::new(Doorkeeper), Credentials::default(), nowhere());
+        let mut slow: Vec<_> =
+            (0..ASKED_PER_ADDRESS_MAX).map(|_| Box::pin(ask(&engine, who.clone(), Some("slow")))).collect();
+        for one in &mut slow {
+            assert!(one.as_mut().now_or_never().is_none(), "the policy does not say");
+        }
+        let (refused, body) = ask(&engine, who.clone(), Some("ann")).await;
+        assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+        assert!(body.contains("\"code\":\"busy\""), "{body}");
+        for one in slow {
+            assert_eq!(one.await.0, StatusCode::SERVICE_UNAVAILABLE, "after the time that a policy has");
+        }
+        assert_eq!(ask(&engine, who, Some("ann")).await.0, StatusCode::OK);
     }
 
     #[test]

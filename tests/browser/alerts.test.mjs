@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVERY_BROWSER, hear, PHONE, withBrowser } from './chat.mjs';
-import { BOB, enterLab, message, serveScript } from './scripted.mjs';
+import { BOB, enterLab, joined, message, serveScript, welcome } from './scripted.mjs';
 
 /** In a page: notes that are kept in place of shown, a browser that answers `window.answer`, and a tab that can be put away. */
 function prepare() {
@@ -22,7 +22,15 @@ function prepare() {
     addEventListener(name, listener) { this.listeners[name] = listener; }
     close() { this.isClosed = true; }
   };
-  window.isAway = false;
+  window.rung = 0;
+  window.AudioContext = class {
+    currentTime = 0;
+    destination = {};
+    createGain() { return { gain: { setValueAtTime() {}, exponentialRampToValueAtTime() {} }, connect: next => next }; }
+    createOscillator() { return { frequency: {}, connect: next => next, start() { window.rung += 1; }, stop() {} }; }
+  };
+  // As it is after a reload, too.
+  window.isAway = location.protocol === 'http:' && sessionStorage.getItem('away') !== null;
   Object.defineProperty(document, 'hidden', { get: () => window.isAway });
 }
 
@@ -32,6 +40,8 @@ const put = (page, isAway) => page.evaluate(away => {
 }, isAway);
 const notes = page => page.evaluate(() => window.notes.map(({ title, body }) => [title, body]));
 const isDotted = page => page.evaluate(() => document.querySelector('link[rel="icon"]').href.includes('circle'));
+const isDottedSoon = (page, wanted) =>
+  page.waitForFunction(is => document.querySelector('link[rel="icon"]').href.includes('circle') === is, wanted);
 
 withBrowser('alerts', chat => {
   const inLab = options => enterLab(chat, { history: [message(9, 'nine')] }, { prepare, ...options });
@@ -54,6 +64,11 @@ withBrowser('alerts', chat => {
     line.send(message(13, 'come back'), message(14, 'own words', BOB));
     await bob.waitForFunction(() => window.notes.length > 0);
     assert.deepEqual(await notes(bob), [['Ann in LAB', 'come back']]);
+    assert.equal(await bob.evaluate(() => window.rung), 1);
+    // Whatever else happens there meanwhile, it is told once.
+    line.send({ type: 'typing', room: 'LAB', members: [1] });
+    await bob.getByText('Ann is typing').waitFor();
+    assert.equal((await notes(bob)).length, 1);
     // A press on it leads there.
     await bob.evaluate(() => window.notes[0].listeners.click());
     assert.equal(await bob.evaluate(() => window.notes[0].isClosed), true);
@@ -65,6 +80,33 @@ withBrowser('alerts', chat => {
     line.send(message(15, 'quiet again'));
     await bob.waitForFunction(() => document.title.startsWith('(1)'));
     assert.equal((await notes(bob)).length, 1);
+  });
+
+  test('who is there is not told, though they read what was said earlier; nor, after a reload, of what they were told before', async () => {
+    const history = Array.from({ length: 60 }, (_, index) => message(index + 1, `line ${index + 1}`));
+    const { bob, line } = await enterLab(chat, { seq: 60, history }, { prepare });
+    await button(bob).click();
+    await bob.getByRole('button', { name: 'Notifications are on' }).waitFor();
+    await bob.locator('#log').evaluate(log => { log.scrollTop = 200; });
+    await bob.locator('#jump').waitFor();
+    line.send(message(61, 'below'));
+    await bob.getByRole('button', { name: '1 new message' }).waitFor();
+    assert.deepEqual(await notes(bob), []);
+
+    await bob.evaluate(() => sessionStorage.setItem('away', 'yes'));
+    await put(bob, true);
+    await bob.reload();
+    await bob.evaluate(() => { Notification.permission = 'granted'; });
+    const again = await chat.server.connection();
+    await again.next('hello');
+    again.send(welcome());
+    const { id } = await again.next('join');
+    again.send(joined({ id, seq: 61, history: [...history, message(61, 'below')] }));
+    await bob.waitForFunction(() => document.title.startsWith('(1)'));
+    assert.deepEqual(await notes(bob), []);
+    again.send(message(62, 'and this is new'));
+    await bob.waitForFunction(() => window.notes.length > 0);
+    assert.deepEqual(await notes(bob), [['Ann in LAB', 'and this is new']]);
   });
 
   test('a browser that allows none says so, and nothing is on', async () => {
@@ -81,10 +123,10 @@ withBrowser('alerts', chat => {
     await put(bob, true);
     line.send(message(11, 'look here'));
     await bob.waitForFunction(() => document.title.startsWith('(1)'));
-    assert.equal(await isDotted(bob), true);
+    await isDottedSoon(bob, true);
     await put(bob, false);
     await bob.waitForFunction(() => !document.title.startsWith('('));
-    assert.equal(await isDotted(bob), false);
+    await isDottedSoon(bob, false);
   });
 }, { serve: serveScript, browsers: EVERY_BROWSER });
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EVERY_BROWSER, hear, notice, notices, withBrowser } from './chat.mjs';
+import { EVERY_BROWSER, hear, notice, notices, PHONE, withBrowser } from './chat.mjs';
 import { ANN, at, BOB, enterLab, message, serveScript } from './scripted.mjs';
 
 const ADA = { ...ANN, member: 3, nick: '\u05D0\u05D3\u05D4', color: 1, role: 'member' };
@@ -81,5 +81,43 @@ withBrowser('bidi', chat => {
     await bob.getByRole('heading', { name: `Remove ${ADA.nick} from the room?` }).waitFor();
     assert.equal(await bob.locator('#dialog-title bdi').textContent(), ADA.nick);
     await bob.getByRole('button', { name: 'Cancel' }).click();
+  });
+
+  test('in a page from right to left all stands at the other side, and what the page says still runs its own way', async () => {
+    const { bob, line } = await enterLab(chat, told, PHONE);
+    await bob.evaluate(() => { document.documentElement.dir = 'rtl'; });
+    line.send(message(11, 'one'), message(12, 'two'), { type: 'typing', room: 'LAB', members: [1] });
+    await bob.getByText('Ann is typing').waitFor();
+    const within = (inner, outer) => bob.evaluate(([one, other]) => {
+      const boxOf = query => document.querySelector(query).getBoundingClientRect();
+      const textOf = query => {
+        const range = document.createRange();
+        range.selectNodeContents(document.querySelector(query));
+        return range.getBoundingClientRect();
+      };
+      const [a, b] = [textOf(one), boxOf(other)];
+      return { left: a.left - b.left, right: b.right - a.right };
+    }, [inner, outer]);
+    for (const [inner, outer] of [['.message .nick', '.message .bubble'], ['#typing', '#typing'], ['.preview', '.room-item']]) {
+      const { left, right } = await within(inner, outer);
+      assert.ok(right < left, `${inner} stands ${left} px from the left and ${right} px from the right`);
+    }
+    const [ann] = await edges(bob.locator('#typing bdi'));
+    const { left } = await bob.locator('#typing').evaluate(node => {
+      const range = document.createRange();
+      range.selectNode(node.lastChild);
+      return range.getBoundingClientRect();
+    });
+    assert.ok(ann.right <= left + 1, 'the name stands before what the page says of it');
+    const width = await bob.evaluate(() => document.documentElement.clientWidth);
+    const opened = id => bob.waitForFunction(([drawer, all]) => {
+      const { left: from, right: to } = document.getElementById(drawer).getBoundingClientRect();
+      return drawer === 'sidebar' ? to === all && from > 0 : from === 0 && to < all;
+    }, [id, width]);
+    await bob.getByRole('button', { name: 'Rooms', exact: true }).click();
+    await opened('sidebar');
+    await bob.keyboard.press('Escape');
+    await bob.getByRole('button', { name: /^Members/ }).click();
+    await opened('members');
   });
 }, { serve: serveScript, browsers: EVERY_BROWSER });

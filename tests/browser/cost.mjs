@@ -12,6 +12,8 @@ const ROWS = Number(positionals[0] ?? 5_000);
 const SLOWDOWN = Number(values.slowdown);
 const KEYS = 40;
 const MESSAGES = 9;
+/** Longer than the page waits with what nobody waits for. */
+const LET_GO_MS = 700;
 /** What a browser four times slower than this one may take, in milliseconds. */
 const BOUNDS = { key: 16, enter: 100 };
 /** What is told of the work: milliseconds of the processor's time, and how often. */
@@ -115,6 +117,8 @@ for (let number = 1; number <= MESSAGES; number += 1) {
       await page.keyboard.press('Enter');
       await page.evaluate(() => window.shown);
     }));
+    // And what is too much is let go, a moment after one has come to the end.
+    await page.evaluate(ms => new Promise(done => { setTimeout(done, ms); }), LET_GO_MS);
     for (let frame = 0; frame < 4; frame += 1) await painted();
   }));
   const { id: asked, key } = line.seen.findLast(({ type }) => type === 'send');

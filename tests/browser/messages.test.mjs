@@ -84,6 +84,9 @@ withBrowser('messages', chat => {
     await field(bob).fill('eight');
     await field(bob).press('Enter');
     assert.deepEqual(await line.next('edit').then(({ target, text }) => [target, text]), [8, 'eight']);
+    // Others do not see one go on typing.
+    await bob.waitForFunction(() => document.getElementById('text').value === '');
+    assert.deepEqual(line.seen.filter(({ type }) => type === 'typing').map(({ on }) => on), [true, false]);
     line.send(edited(11, 8, 'eight', 1));
     await hear(bob, 'eight');
     assert.equal(await field(bob).inputValue(), '');

@@ -26,7 +26,7 @@ function inLab(told, ...frames) {
   };
   const client = connect({ url: 'http://script', storage: null, transports: [['script', open]] });
   clients.push(client);
-  const page = new PageRoom({ code: 'LAB', nick: 'Bob', ...told?.saved }, () => {});
+  const page = new PageRoom({ code: 'LAB', nick: 'Bob', ...told?.saved }, { onChange() {}, onDraft() {} });
   const it = {
     client, page,
     get view() { return page.view; },

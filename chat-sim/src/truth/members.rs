@@ -74,9 +74,12 @@ impl Truth {
         self.lives().get(&(room.to_owned(), epoch)).map(|life| life.persons.lowest_floor(member)).unwrap_or_default()
     }
 
-    /// Whether a stay of this person is over; they may have come in again, before they were told.
+    /// Whether it is logged that a stay of this person is over, be it by a server that went down before it could say so; they may have come in again,
+    /// before they were told.
     pub(crate) fn has_left(&self, room: &str, epoch: Epoch, member: MemberId) -> bool {
-        self.lives().get(&(room.to_owned(), epoch)).is_some_and(|life| life.exits.contains_key(&member))
+        let lives = self.lives();
+        let records = lives.get(&(room.to_owned(), epoch)).map_or(&[][..], |life| &life.records);
+        records.iter().any(|record| record.leaver() == Some(member))
     }
 
     /// When it was published that a stay of this person has ended that somebody has read of since then: they are out, or were.
@@ -145,4 +148,43 @@ pub(crate) fn check_roles(
         hold!(is_so, Promise::Screen, "{room}: {member} is {own:?} as of {seq}, the log says {:?}", all.get(member));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chat_core::{Color, LeaveReason, Nick, Offset, Record, Role, RoomCode, RoomLimits, Scope, SessionId, Wall};
+
+    use super::*;
+    use crate::clock::WorldClock;
+
+    #[test]
+    fn who_has_left_in_the_log_has_left_before_anybody_says_so() {
+        let truth = Truth::new(&RoomLimits::default(), Arc::new(WorldClock::new()), true);
+        let (room, epoch) = (RoomCode::parse("AAA").expect("a room code"), Epoch(7));
+        let nick = Nick::parse("Ann").expect("a nick");
+        let joined = Event::Joined {
+            nick_key: nick.key(),
+            nick: nick.clone(),
+            color: Color(0),
+            role: Role::Owner,
+            scope: Scope::Session(SessionId::new(1)),
+            sees: None,
+            data: None,
+        };
+        let left = Event::Left { nick, reason: LeaveReason::Left, held: None };
+        let events = [
+            (None, None, Event::Created { epoch, salt: 1 }),
+            (Some(1), Some(Seq(1)), joined),
+            (Some(1), Some(Seq(2)), left),
+        ];
+        for ((by, seq, event), offset) in events.into_iter().zip(1..) {
+            assert!(!truth.has_left("AAA", epoch, MemberId(1)));
+            let record = Record { offset: Offset(offset), seq, at: Wall(0), by: by.map(MemberId), event };
+            truth.add(&room, epoch, &[record]);
+        }
+        assert!(truth.has_left("AAA", epoch, MemberId(1)), "a server has logged it, and stands still");
+        assert!(!truth.has_left("AAA", epoch, MemberId(2)) && !truth.has_left("AAA", Epoch(8), MemberId(1)));
+    }
 }

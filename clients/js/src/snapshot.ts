@@ -11,6 +11,6 @@ export function snapshot<T extends object>(given: T, bytesMax = Infinity): T | C
     return new ChatError('bad_frame', String(error));
   }
   // The server does not say which command was too long, and closes the connection over one that is far too long.
-  if (new Blob([text]).size > bytesMax) return new ChatError('too_long', 'this is longer than is taken', { limit: bytesMax });
+  if (new TextEncoder().encode(text).length > bytesMax) return new ChatError('too_long', 'this is longer than is taken', { limit: bytesMax });
   return JSON.parse(text);
 }

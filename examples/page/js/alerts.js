@@ -6,6 +6,8 @@ import { loadAlerts, saveAlerts } from './storage.js';
 const SOUND_HZ = 660;
 const SOUND_SECONDS = .18;
 const SOUND_GAIN = .06;
+/** The icon follows so much later: browsers take their time to draw another one, and whoever looks at the tab can wait. */
+const DOT_MS = 200;
 const DOT = "%3Ccircle cx='25' cy='7' r='7' fill='%23d92d20'/%3E%3C/svg%3E";
 
 /** Makes the alerts and their button. `show(code)` shows a room, `say(words)` says something in passing. */
@@ -15,7 +17,9 @@ export function createAlerts({ show, say }) {
   const plain = icon.href;
   /** What was new in each room when it was looked at last, by code. */
   let seen = new Map();
+  let isNew = false;
   let isDotted = false;
+  let dotting = null;
   let sound = null;
 
   const isOn = () => loadAlerts() && globalThis.Notification?.permission === 'granted';
@@ -61,12 +65,17 @@ export function createAlerts({ show, say }) {
     tone.stop(sound.currentTime + SOUND_SECONDS);
   }
 
+  function dot() {
+    dotting = null;
+    isDotted = isNew;
+    icon.href = isDotted ? plain.replace('%3C/svg%3E', DOT) : plain;
+  }
+
   paint();
   return {
     render(rooms) {
-      const isNew = rooms.some(({ unread }) => unread > 0);
-      if (isNew !== isDotted) icon.href = isNew ? plain.replace('%3C/svg%3E', DOT) : plain;
-      isDotted = isNew;
+      isNew = rooms.some(({ unread }) => unread > 0);
+      if (isNew !== isDotted) dotting ??= setTimeout(dot, DOT_MS);
       const now = new Map(rooms.map(({ code, unread, fresh }) => [code, fresh ? Infinity : unread]));
       if (document.hidden && isOn()) {
         for (const room of rooms) if (room.unread > (seen.get(room.code) ?? Infinity)) tell(room);

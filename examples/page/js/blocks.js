@@ -5,10 +5,16 @@ import { sameRow } from './timeline.js';
 
 /** A block takes so many rows: about as many as are in view. */
 const BLOCK_ROWS = 20;
-/** So many blocks on either side of those in view have their rows in the page: several views, so that a flick shows no empty one. */
+/** So many blocks on either side of those in view are drawn with them: the browser need not find out that they came into view, and start again. */
+const DRAWN = 1;
+/** So many have their rows in the page: several views, so that a flick shows no empty one. */
 const AROUND = 4;
+/** After a leap those come so much later: whoever waits for the leap does not wait for them. */
+const AROUND_MS = 50;
 /** So far from the view blocks keep theirs: who goes to and fro makes no work, and a log of some hundred rows is there as a whole. */
-const KEPT = 10;
+const KEPT = 8;
+/** So many at the end always do: more often than anywhere else one leaps there. */
+const KEPT_AT_END = 3;
 /** What is far from the view goes so long after a move, when nobody waits for what that shows. */
 const TIDY_MS = 200;
 
@@ -17,27 +23,37 @@ export function createBlocks(list, { make, update }) {
   /** In order: `{ row, node, block }`. */
   let shown = [];
   const byId = new Map();
-  /** The block of an element: `{ node, size, isOpen, height, away }`, with the rows in `away` while they are not in the page. */
+  /**
+   * The block of an element: `{ node, size, isOpen, isMeasured, height, away }`, with the rows in `away` while they are not in the page; its
+   * height is known once it is measured.
+   */
   const blockOf = new WeakMap();
   /** Those in which something has changed. */
   const touched = new Set();
   let looking = null;
   let tidying = null;
+  /** The first block that was in view when somebody looked last. */
+  let seen = 0;
   const firstDrawn = new ResizeObserver(entries => {
     for (const { target, borderBoxSize: [{ blockSize }] } of entries) {
       firstDrawn.unobserve(target);
-      blockOf.get(target).height = blockSize;
-      target.classList.add('drawn');
+      const block = blockOf.get(target);
+      block.height = blockSize;
+      block.isMeasured = true;
     }
-    looking ??= requestAnimationFrame(look);
+    // What is out of view is left undrawn a moment later: now, the browser would arrange this frame once more.
+    tidySoon();
   });
 
   /** What is out of view is not drawn, but for once: then its height is known, and nothing moves by a guess. */
   function drawOnce(block) {
     fill(block);
-    block.node.classList.remove('drawn');
+    draw(block);
+    block.isMeasured = false;
     firstDrawn.observe(block.node);
   }
+
+  const draw = block => block.node.classList.remove('skipped');
 
   function fill(block) {
     if (block.away === null) return;
@@ -57,32 +73,51 @@ export function createBlocks(list, { make, update }) {
     block.node.classList.add('away');
   }
 
-  /** Calls `use(block, distance)` with each block, and how many are between it and the view. */
+  /** Calls `use(block, distance, fromEnd)` with each block, how many are between it and the view, and how many come after it; answers whether one has leapt. */
   function measure(use) {
     const { top, bottom } = list.parentElement.getBoundingClientRect();
     const from = firstBelow(top);
     const blocks = [...list.children];
     let to = from;
     while (to < blocks.length && blocks[to].getBoundingClientRect().top < bottom) to += 1;
-    blocks.forEach((node, index) => use(blockOf.get(node), Math.max(from - index, index - to + 1, 0)));
+    const isLeap = Math.abs(from - seen) > AROUND;
+    seen = from;
+    blocks.forEach((node, index) => use(blockOf.get(node), Math.max(from - index, index - to + 1, 0), blocks.length - 1 - index));
+    return isLeap;
   }
 
-  /** Rows come into the page as they come near to the view, before it is drawn. */
+  /** Rows come into the page as they come near to the view, before it is drawn; after a leap those that are in view come first. */
   function look() {
-    cancelAnimationFrame(looking);
+    clearTimeout(looking);
     looking = null;
-    measure((block, distance) => distance <= AROUND && fill(block));
-    tidying ??= setTimeout(tidy, TIDY_MS);
+    const near = [];
+    const isLeap = measure((block, distance) => {
+      if (distance <= DRAWN) {
+        fill(block);
+        draw(block);
+      } else if (distance <= AROUND) near.push(block);
+    });
+    if (isLeap) lookSoon();
+    else near.forEach(fill);
+    tidySoon();
   }
+
+  const lookSoon = () => {
+    looking ??= setTimeout(look, AROUND_MS);
+  };
+  const tidySoon = () => {
+    tidying ??= setTimeout(tidy, TIDY_MS);
+  };
 
   /** They go as they get far from it; not those with the focus, or with an end of the selection. */
   function tidy() {
     tidying = null;
     const { anchorNode, focusNode } = getSelection();
     const held = [document.activeElement, anchorNode, focusNode].map(node => list.contains(node) && parentBlock(node));
-    measure((block, distance) => {
-      const isDrawn = block.away === null && block.node.classList.contains('drawn');
-      if (distance > KEPT && isDrawn && !held.includes(block.node)) empty(block);
+    measure((block, distance, fromEnd) => {
+      if (distance <= DRAWN || !block.isMeasured || block.away !== null) return;
+      block.node.classList.add('skipped');
+      if (distance > KEPT && fromEnd >= KEPT_AT_END && !held.includes(block.node)) empty(block);
     });
   }
 
@@ -101,7 +136,7 @@ export function createBlocks(list, { make, update }) {
   }
 
   function makeBlock() {
-    const block = { node: el('ol', { class: 'block' }), size: 0, isOpen: true, height: 0, away: null };
+    const block = { node: el('ol', { class: 'block' }), size: 0, isOpen: true, isMeasured: false, height: 0, away: null };
     blockOf.set(block.node, block);
     return block;
   }
@@ -211,6 +246,18 @@ export function createBlocks(list, { make, update }) {
       touched.clear();
     },
     look,
+    lookSoon,
+    /** What fills a view of this height from the end is there, and drawn: what is around it follows. */
+    drawEnd(height) {
+      let filled = 0;
+      for (let node = list.lastElementChild; node && filled < height; node = node.previousElementSibling) {
+        const block = blockOf.get(node);
+        fill(block);
+        draw(block);
+        // As it was measured last, which is near enough.
+        filled += block.height;
+      }
+    },
     /** The element of a row, in the page. */
     reveal({ node, block }) {
       fill(block);

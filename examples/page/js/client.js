@@ -219,7 +219,7 @@ function snapshot(given, bytesMax = Infinity) {
   } catch (error) {
     return new ChatError("bad_frame", String(error));
   }
-  if (new Blob([text]).size > bytesMax) return new ChatError("too_long", "this is longer than is taken", { limit: bytesMax });
+  if (new TextEncoder().encode(text).length > bytesMax) return new ChatError("too_long", "this is longer than is taken", { limit: bytesMax });
   return JSON.parse(text);
 }
 

@@ -37,6 +37,8 @@ export function createComposer(actions) {
   /** What is written is an answer to a message, or stands in place of it: `{ seq, isEdit }`. */
   let about = null;
   let slowTimer = null;
+  /** What is written and no edit; the room learns of it at once, and shows nothing of it. */
+  let draft = '';
 
   form.addEventListener('submit', event => {
     event.preventDefault();
@@ -61,7 +63,10 @@ export function createComposer(actions) {
     submit();
   });
   text.addEventListener('input', () => {
-    if (!about?.isEdit) actions.setDraft(room.code, text.value);
+    if (!about?.isEdit) {
+      draft = text.value;
+      actions.setDraft(room.code, draft);
+    }
     actions.typing(room.code, text.value.trim() !== '');
     fit();
   });
@@ -85,9 +90,13 @@ export function createComposer(actions) {
     if (written.trim() === '' || [...written].length > charsMax || text.disabled) return;
     const { seq, isEdit } = about ?? {};
     forget();
-    text.value = isEdit ? room.draft : '';
+    if (!isEdit) draft = '';
+    text.value = draft;
     fit();
-    if (isEdit) actions.edit(room.code, seq, written);
+    if (isEdit) {
+      actions.typing(room.code, false);
+      actions.edit(room.code, seq, written);
+    }
     else actions.send(room.code, written, seq);
   }
 
@@ -111,7 +120,7 @@ export function createComposer(actions) {
   }
 
   function forget() {
-    if (about?.isEdit) text.value = room.draft;
+    if (about?.isEdit) text.value = draft;
     about = null;
     byId('about').hidden = true;
     fit();
@@ -166,14 +175,16 @@ export function createComposer(actions) {
       const wentOn = !other && reason === null && end.contains(document.activeElement);
       const refused = !other && reason !== null && isTaken && form.contains(document.activeElement);
       room = shown;
+      if (other || document.activeElement !== text) draft = room.draft;
       charsMax = limits.text_chars;
       if (other) forget();
-      if (other || (!about?.isEdit && room.draft !== text.value && document.activeElement !== text)) text.value = room.draft;
+      if (other || (!about?.isEdit && draft !== text.value)) text.value = draft;
       countDown();
       form.hidden = reason !== null;
       const held = composerWords(room);
       const muted = held?.isMuted ?? false;
-      text.placeholder = held?.words ?? PLACEHOLDER;
+      const placeholder = held?.words ?? PLACEHOLDER;
+      if (text.placeholder !== placeholder) text.placeholder = placeholder;
       const turned = text.disabled !== muted;
       text.disabled = muted;
       if (other || turned) fit();

@@ -10,6 +10,8 @@ import { count, newsWords } from './words.js';
 
 /** This close to the end counts as being there. */
 const END_PX = 48;
+/** Further down than any log is high: the browser stops at the end. */
+const END_TOP = 1e9;
 /** How long a reader of the screen takes to notice what was filled in. */
 const QUIET_MS = 300;
 /** This close to the start, earlier messages are asked for. */
@@ -61,7 +63,7 @@ export function createLog(actions, kept = []) {
     discard: node => actions.discard(node.dataset.row.slice(1)),
   };
 
-  const rows = createBlocks(byId('rows'), { make: row => rowElement(row, rowActions), update: updateRow });
+  const rows = createBlocks(byId('rows'), { make: row => rowElement(row, rowActions), update: (node, row, before) => updateRow(node, row, before, rowActions) });
   const rowOf = node => rows.itemOf(node).row;
   const menu = createMenu({ scroller, rowOf, may: actions.may, actions, say: actions.say });
   createKeys({ scroller, rows, open: menu.open, leave: actions.leave });
@@ -69,12 +71,12 @@ export function createLog(actions, kept = []) {
   scroller.addEventListener('scroll', () => {
     // The browser scrolled because the height changed: that is nobody's wish to be elsewhere.
     if (scroller.clientHeight !== height) return resized();
-    rows.look();
     following = isAtEnd();
     if (!isRestoring) sought = null;
     isRestoring = false;
-    actions.scrolled();
     loadWhenNear();
+    rows.look();
+    actions.scrolled();
   }, { passive: true });
   keepFocus(scroller.parentElement);
   jump.addEventListener('click', () => {
@@ -102,8 +104,11 @@ export function createLog(actions, kept = []) {
     return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight <= END_PX;
   }
 
+  /** What is to be seen there is in the page before the browser arranges it, once, to say how far down that is. */
   function toEnd() {
-    scroller.scrollTop = scroller.scrollHeight;
+    rows.drawEnd(height);
+    jump.hidden = true;
+    scroller.scrollTop = END_TOP;
     following = true;
   }
 
@@ -129,12 +134,14 @@ export function createLog(actions, kept = []) {
     if (changed || (before.loading !== null && room.loading === null)) fillQuietly();
     const sentNow = !changed && room.pending.length > before.pending.length;
     const place = changed ? places.get(room.code) ?? null : following || sentNow ? null : placeNow();
+    menu.hide();
     rows.reconcile(rowsOf(room));
     if (changed) sought = place === null ? null : { place, pages: SOUGHT_PAGES, target: null };
     settle(place);
     loadWhenNear();
-    rows.look();
-    menu.hide();
+    // At the end all that is in view is there.
+    if (following) rows.lookSoon();
+    else rows.look();
     scroller.setAttribute('aria-busy', String(room.loading !== null));
   }
 
@@ -230,8 +237,10 @@ export function createLog(actions, kept = []) {
   /** The way back to where what is new begins, while that is above what one sees, until one has been there. */
   function renderBack() {
     const mark = rows.get('new');
-    back.hidden = true;
-    if (mark === undefined) return;
+    if (mark === undefined) {
+      back.hidden = true;
+      return;
+    }
     const [view, { top, bottom }] = [scroller.getBoundingClientRect(), rows.boxOf(mark)];
     if (bottom > view.top && top < view.bottom) seenNews = mark.row.at;
     back.hidden = bottom > view.top || seenNews === mark.row.at;

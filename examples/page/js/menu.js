@@ -88,12 +88,15 @@ export function createMenu({ scroller, rowOf, may, actions, say }) {
   /** The button stands beside the bubble that the mouse is over. */
   function show(node) {
     beside = node;
-    const isAny = node !== null && itemsOf(rowOf(node)).length > 0;
-    button.hidden = !isAny;
-    if (!isAny) return;
+    if (node === null || itemsOf(rowOf(node)).length === 0) {
+      button.hidden = true;
+      return;
+    }
+    // The browser is asked before anything is changed: after that it would arrange the page to answer.
     const area = scroller.parentElement.getBoundingClientRect();
     const bubble = node.querySelector('.bubble').getBoundingClientRect();
     const isLeft = node.classList.contains('mine') !== (getComputedStyle(node).direction === 'rtl');
+    button.hidden = false;
     button.style.left = `${isLeft ? bubble.left - area.left - 40 : bubble.right - area.left + 4}px`;
     button.style.top = `${Math.max(0, bubble.top - area.top)}px`;
   }

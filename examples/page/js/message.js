@@ -18,13 +18,13 @@ const STATE_FIELDS = ['state', 'mine', 'redacted'];
 /** The element of a row. `actions` are what its buttons do. */
 export function rowElement(row, actions) {
   const node = MAKERS[row.kind](row, actions);
-  updateRow(node, row, null);
+  updateRow(node, row, null, actions);
   return node;
 }
 
 /** Changes only what differs from `before`; a message that is shown already is never made anew. */
-export function updateRow(node, row, before) {
-  UPDATERS[row.kind]?.(node, row, before);
+export function updateRow(node, row, before, actions) {
+  UPDATERS[row.kind]?.(node, row, before, actions);
 }
 
 const MAKERS = {
@@ -51,28 +51,39 @@ const MAKERS = {
 
   gap: () => el('li', { class: 'gap' }, el('span', { text: 'Loading what was missed while you were away…' })),
 
-  message: (row, actions) => el('li', { class: `message ${row.host ? 'host' : `c${row.color % 16}`}`, tabindex: '-1' },
+  message: row => el('li', { class: `message ${row.host ? 'host' : `c${row.color % 16}`}`, tabindex: '-1' },
     el('span', { class: 'avatar', 'aria-hidden': 'true', text: initial(row.nick) }),
     el('div', { class: 'bubble' },
       el('bdi', { class: 'nick' }),
-      el('button', {
-        class: 'reply', type: 'button', tabindex: '-1', dir: 'auto', title: 'Go to the message that this answers',
-        on: { click: event => actions.answered(event.target.closest('li')) },
-      }),
       el('span', { class: 'text', dir: 'auto' }),
-      el('span', { class: 'meta' }, el('span', { class: 'edited' }), timeElement(row.at), el('span', { class: 'state', role: 'img' }))),
-    el('div', { class: 'reactions', on: { click: event => react(event, actions) } }),
-    el('div', { class: 'failed' },
-      el('span', { class: 'why' }),
-      el('button', {
-        class: 'quiet retry', type: 'button', text: 'Send again',
-        on: { click: event => actions.retry(event.target.closest('li')) },
-      }),
-      el('button', {
-        class: 'quiet', type: 'button', text: 'Discard',
-        on: { click: event => actions.discard(event.target.closest('li')) },
-      }))),
+      el('span', { class: 'meta' }, timeElement(row.at)))),
 };
+
+/** What few messages have: each is in the page only while there is something in it, for a long log costs by its elements. */
+const PARTS = {
+  reply: (node, actions) => node.querySelector('.text').before(el('button', {
+    class: 'reply', type: 'button', tabindex: '-1', dir: 'auto', title: 'Go to the message that this answers',
+    on: { click: () => actions.answered(node) },
+  })),
+  edited: node => node.querySelector('time').before(el('span', { class: 'edited', text: 'edited ' })),
+  state: node => node.querySelector('.meta').append(el('span', { class: 'state', role: 'img' })),
+  reactions: (node, actions) => node.querySelector('.bubble').after(el('div', {
+    class: 'reactions', on: { click: ({ target }) => target.closest('button') && actions.react(node, target.closest('button').dataset.name) },
+  })),
+  failed: (node, actions) => node.append(el('div', { class: 'failed' },
+    el('span', { class: 'why' }),
+    el('button', { class: 'quiet retry', type: 'button', text: 'Send again', on: { click: () => actions.retry(node) } }),
+    el('button', { class: 'quiet', type: 'button', text: 'Discard', on: { click: () => actions.discard(node) } }))),
+};
+
+/** The element of this part, or null where it is not wanted. */
+function partOf(node, name, isWanted, actions) {
+  if (isWanted && node.querySelector(`.${name}`) === null) PARTS[name](node, actions);
+  const part = node.querySelector(`.${name}`);
+  if (isWanted) return part;
+  part?.remove();
+  return null;
+}
 
 const UPDATERS = {
   start(node, row) {
@@ -92,7 +103,7 @@ const UPDATERS = {
     list.replaceChildren(...row.lines.map(({ words, at }) => el('li', {}, el('span', {}, ...wordNodes(words)), ' ', timeElement(at))));
   },
 
-  message(node, row, before) {
+  message(node, row, before, actions) {
     node.classList.toggle('mine', row.mine);
     node.classList.toggle('first', row.first);
     node.classList.toggle('last', row.last);
@@ -111,40 +122,38 @@ const UPDATERS = {
       if (row.redacted) setText(text, 'This message was removed');
       else setRichText(text, row.text);
     }
-    const reply = node.querySelector('.reply');
-    reply.hidden = !row.reply || row.redacted;
-    reply.disabled = row.replyTo === null;
-    setText(reply, row.reply ?? '');
-    setText(node.querySelector('.edited'), row.edited && !row.redacted ? 'edited ' : '');
-    if (before?.reactions !== row.reactions) showReactions(node.querySelector('.reactions'), row.reactions);
-    if (before?.at !== row.at) node.querySelector('time').replaceWith(timeElement(row.at));
-    node.querySelector('.retry').disabled = !row.mayRetry;
-    if (STATE_FIELDS.some(field => before?.[field] !== row[field])) showState(node, row);
+    const reply = partOf(node, 'reply', row.reply && !row.redacted, actions);
+    if (reply !== null) {
+      reply.disabled = row.replyTo === null;
+      setText(reply, row.reply);
+    }
+    partOf(node, 'edited', row.edited && !row.redacted, actions);
+    if (before?.reactions !== row.reactions) showReactions(node, row.reactions, actions);
+    if (before !== null && before.at !== row.at) node.querySelector('time').replaceWith(timeElement(row.at));
+    showState(node, row, before, actions);
   },
 };
 
-function showState(node, row) {
-  const state = node.querySelector('.state');
-  state.hidden = !row.mine || row.redacted;
-  state.replaceChildren(icon(STATES[row.state].icon));
-  state.setAttribute('aria-label', STATES[row.state].words);
-  node.dataset.state = row.state;
-  const failed = node.querySelector('.failed');
-  failed.hidden = row.state !== 'failed';
+function showState(node, row, before, actions) {
+  const isOther = STATE_FIELDS.some(field => before?.[field] !== row[field]);
+  if (isOther) {
+    node.dataset.state = row.state;
+    const state = partOf(node, 'state', row.mine && !row.redacted, actions);
+    state?.replaceChildren(icon(STATES[row.state].icon));
+    state?.setAttribute('aria-label', STATES[row.state].words);
+  }
+  const failed = partOf(node, 'failed', row.state === 'failed', actions);
+  if (failed === null) return;
+  failed.querySelector('.retry').disabled = !row.mayRetry;
   setText(failed.querySelector('.why'), row.error ?? '');
 }
 
-function showReactions(node, reactions) {
-  node.hidden = reactions.length === 0;
-  node.replaceChildren(...reactions.map(({ name, count, isMine, who }) => el('button', {
+function showReactions(node, reactions, actions) {
+  const part = partOf(node, 'reactions', reactions.length > 0, actions);
+  part?.replaceChildren(...reactions.map(({ name, count, isMine, who }) => el('button', {
     class: 'reaction', type: 'button', tabindex: '-1', 'data-name': name, 'aria-pressed': String(isMine),
     'aria-label': `${name} ${count}`, title: who,
   }, el('bdi', { text: name }), ` ${count}`)));
-}
-
-function react({ target }, actions) {
-  const button = target.closest('button');
-  if (button) actions.react(button.closest('li'), button.dataset.name);
 }
 
 function timeElement(at) {

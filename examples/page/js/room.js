@@ -7,6 +7,8 @@ import { comingOf, endingOf, errorWords, noticeWords, refusedWords } from './wor
 const HELD = 2_000;
 /** Messages held in any case. */
 const HELD_MAX = 8_000;
+/** So long after one has come to the newest, what is too much is let go. */
+const LET_GO_MS = 500;
 const HISTORY_PAGE = 50;
 
 /** What each role is above: nobody acts on an equal or a higher one. One that this page does not know is that of a member. */
@@ -28,9 +30,10 @@ export const isMine = (room, message) => room.selves.includes(message.member);
 const newKey = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
 
-/** A room of this page; `saved` is what the page before this one knew of it, and `onChange()` hears of every change. */
+/** A room of this page; `saved` is what the page before this one knew of it, `onChange()` hears of every change, and `onDraft()` of what is being written, which is on screen already. */
 export class PageRoom {
   #onChange;
+  #onDraft;
   /** The room of the client, once there is one. */
   #held = null;
   #stop = () => {};
@@ -61,6 +64,7 @@ export class PageRoom {
   #isWatched = false;
   #isShown = false;
   #following = true;
+  #letting = null;
   #unread = 0;
   #firstUnread = null;
   #unreadBefore = null;
@@ -78,8 +82,9 @@ export class PageRoom {
   #isRenewed;
   #left = null;
 
-  constructor(saved, onChange) {
+  constructor(saved, { onChange, onDraft }) {
     this.#onChange = onChange;
+    this.#onDraft = onDraft;
     this.code = saved.code;
     this.nick = saved.nick ?? '';
     this.isLeaving = saved.isLeaving ?? false;
@@ -130,6 +135,7 @@ export class PageRoom {
 
   unbind() {
     this.#stop();
+    clearTimeout(this.#letting);
     this.#held = null;
   }
 
@@ -311,7 +317,10 @@ export class PageRoom {
   follow(isFollowing) {
     if (isFollowing === this.#following) return;
     this.#following = isFollowing;
-    this.#held?.hold(isFollowing ? HELD : HELD_MAX);
+    clearTimeout(this.#letting);
+    // Who goes to the end has somewhat to read there, or goes back at once; what is too much can wait.
+    if (isFollowing) this.#letting = setTimeout(() => this.#held?.hold(HELD), LET_GO_MS);
+    else this.#held?.hold(HELD_MAX);
     this.#changed();
   }
 
@@ -397,7 +406,8 @@ export class PageRoom {
   setDraft(draft) {
     if (draft === this.#draft) return;
     this.#draft = draft;
-    this.#changed();
+    this.#view = null;
+    this.#onDraft();
   }
 
   typing(on) {

@@ -52,8 +52,12 @@ export function createSession({ route, onChange }) {
     changed();
   }
 
-  function changed() {
+  function saveSoon() {
     saveTimer ??= setTimeout(save, SAVE_PAUSE_MS);
+  }
+
+  function changed() {
+    saveSoon();
     onChange();
   }
 
@@ -68,7 +72,7 @@ export function createSession({ route, onChange }) {
   }
 
   function add(known) {
-    const room = new PageRoom(known, changed);
+    const room = new PageRoom(known, { onChange: changed, onDraft: saveSoon });
     rooms = [...rooms, room];
     return room;
   }

@@ -16,7 +16,7 @@ const made = new WeakMap();
 /** What all rows depend on. */
 let shared = {};
 /** After so many lines it is kept how far the rows have come: what comes after lines that are the same goes on from there. */
-const MARK_LINES = 100;
+const MARK_LINES = 20;
 /** What was made last: `{ context, lines, rows, marks }`. */
 let last = { context: {}, lines: [], rows: [], marks: [] };
 

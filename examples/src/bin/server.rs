@@ -198,7 +198,7 @@ async fn serve(arguments: Arguments, strangers: Vec<String>) -> ExitCode {
     match users.policy() {
         Ok(None) => {}
         Ok(Some(policy)) => {
-            lobby_for = LobbyFor::Admitted(Arc::clone(&policy), users.credentials());
+            lobby_for = LobbyFor::admitted(Arc::clone(&policy), users.credentials(), flags.ws().address);
             engine = engine.policy(policy);
         }
         Err(error) => {

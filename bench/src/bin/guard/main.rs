@@ -46,6 +46,12 @@ fn guard(options: &Options) -> Result<bool, Box<dyn Error>> {
     if counts["clean"] != true {
         return Err("not everybody heard everything".into());
     }
+    let many = printed(Command::new(programs.join("in_process")).args(["many", "--sessions", "4000"]))?;
+    if many["clean"] != true {
+        return Err("not everybody came back".into());
+    }
+    counts.insert("bytes_per_session_in_a_room".into(), many["heap_bytes_per_session"].clone());
+    counts.insert("bytes_per_session_that_came_back".into(), many["storm_3_heap_bytes_per_session"].clone());
     // Without a tool its counts are left out; where everything must be checked, they must not be.
     let must = std::env::var("CI").is_ok_and(|value| value == "true");
     let mut is_good = true;

@@ -7,6 +7,7 @@ mod counts;
 mod crowded;
 mod heap;
 mod joins;
+mod many;
 mod parts;
 mod rooms;
 mod send;
@@ -35,6 +36,11 @@ enum What {
     Rooms {
         #[arg(long, default_value_t = 100_000)]
         rooms: usize,
+    },
+    /// Many sessions in rooms of four: their memory, what a step costs beside them, and everybody coming back at once.
+    Many {
+        #[arg(long, default_value_t = 1_000_000)]
+        sessions: usize,
     },
     /// One very large room: what a join costs as it fills.
     Crowded {
@@ -91,6 +97,7 @@ fn run(what: &What) -> Outcome {
     let from = Mark::now(Process::own())?;
     let mut figures = match what {
         What::Rooms { rooms } => rooms::measure(*rooms)?,
+        What::Many { sessions } => many::measure(*sessions)?,
         What::Crowded { members, small, stretch } => crowded::measure(*members, *small, *stretch)?,
         What::Joins { quick } => joins::measure(rounds(*quick))?,
         What::Send { quick } => send::measure(rounds(*quick))?,

@@ -98,13 +98,18 @@ impl Framing for Count {
 impl Ear {
     /// Takes all that `session` is due.
     pub(crate) fn hear(&mut self, session: &Connection) {
-        let cx = Context::from_waker(Waker::noop());
-        loop {
-            self.out.clear();
-            match session.poll_fill(&cx, &mut self.count, &mut self.out) {
-                Poll::Ready(Fill::Frames) => drop(session.written(self.out.len())),
-                Poll::Ready(Fill::Ended(_)) | Poll::Pending => break,
-            }
+        hear_into(session, &mut self.count, &mut self.out);
+    }
+}
+
+/// Has `heard` take all that `session` is due.
+pub(crate) fn hear_into(session: &Connection, heard: &mut impl Framing, out: &mut BytesMut) {
+    let cx = Context::from_waker(Waker::noop());
+    loop {
+        out.clear();
+        match session.poll_fill(&cx, heard, out) {
+            Poll::Ready(Fill::Frames) => drop(session.written(out.len())),
+            Poll::Ready(Fill::Ended(_)) | Poll::Pending => break,
         }
     }
 }

@@ -159,6 +159,7 @@ impl Shared {
         // Nobody can hold these back one by one: each has its share of what the session may hold.
         let SessionLimits { page_bytes_max, answers_bytes_max, .. } = self.limits.session;
         let share = answers_bytes_max.saturating_sub(2 * page_bytes_max) / rooms.len().max(1);
+        let count = rooms.len();
         for (code, after, stay) in rooms {
             let known = stay.map(|stay| stay.position);
             let may_enter = session.connection.may_enter(Some(&code)).is_ok();
@@ -171,6 +172,10 @@ impl Shared {
                     (false, true) => RoomAnswer::Told(RoomStatus::silent(&code, after, Status::Unavailable)),
                     (false, false) => RoomAnswer::Told(RoomStatus::silent(&code, after, Status::Unknown)),
                 };
+                if state.rooms.resumed.is_empty() {
+                    // Most are in one room, and a list that grows by itself begins with four.
+                    state.rooms.resumed.reserve_exact(count);
+                }
                 state.rooms.resumed.push(ResumedRoom { code: code.clone(), named: after, answer });
                 may_ask
             };

@@ -60,6 +60,8 @@ pub(crate) struct Part {
     pub(crate) asking: Backoff,
     /// Of a follower that is out of step, and has asked to follow or is to: when it asks again.
     pub(crate) follow_at: Option<Mono>,
+    /// Of a follower: the owner has given back what was asked, and may not know who is here. It is said to it again, whatever it tells until then.
+    pub(crate) is_unsaid: bool,
 }
 
 /// What was asked here, and waits for what the owner says.

@@ -92,5 +92,6 @@ impl SessionState {
         }
         let room = self.rooms.resumed.remove(index);
         self.rooms.left_off.retain(|stay| stay.code != room.code);
+        self.rooms.keep_no_empty_lists();
     }
 }

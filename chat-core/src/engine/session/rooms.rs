@@ -163,6 +163,17 @@ impl Rooms {
     pub(crate) fn forget(&mut self, code: &RoomCode) {
         self.left_off.retain(|stay| stay.code != *code);
         self.resumed.retain(|room| room.code != *code || room.is_awaited());
+        self.keep_no_empty_lists();
+    }
+
+    /// A list that has got empty gives its memory back: a session comes back in a moment, and is there for hours.
+    pub(crate) fn keep_no_empty_lists(&mut self) {
+        if self.left_off.is_empty() {
+            self.left_off = ThinVec::new();
+        }
+        if self.resumed.is_empty() {
+            self.resumed = ThinVec::new();
+        }
     }
 
     /// Keeps where the session stands and lets go of the rooms.

@@ -100,6 +100,7 @@ impl RoomTask {
             // It does not know yet that it decides, or who is here.
             part.asking.failed_for_a_moment(now);
             part.follow_at = Some(part.asking.until().min(now.after(FOLLOW_AGAIN)));
+            part.is_unsaid = true;
         }
         for number in numbers.iter().copied() {
             if let Some(Letter { parked, item, .. }) = part.letters.remove(&number).filter(|letter| letter.to == from) {

@@ -107,7 +107,8 @@ impl RoomTask {
         let room = &self.state.room;
         let Some(part) = &mut self.state.part else { return };
         // Who has just come in is said at once.
-        part.follow_at = part.follow_at.filter(|at| *at <= now);
+        let is_unsaid = part.is_unsaid;
+        part.follow_at = part.follow_at.filter(|at| *at <= now || is_unsaid);
         let Some(head) = head else { return };
         self.state.subscribers.retain(|session, reader| {
             let stay = room.member(reader.subscription.member).filter(|stay| reader.subscription.is_of(stay));
