@@ -23,8 +23,8 @@ pub(super) fn members_of(life: &[&Record]) -> Vec<MemberId> {
     members.into_iter().collect()
 }
 
-/// A number is a person: nobody else ever has it, and who comes back has it again, unless they were put out or so many have left
-/// since that their place is forgotten. So it is with the floor of what they see; that of somebody new is what the limits say.
+/// A number is a person: nobody else ever has it, and who comes back has it again, unless they were put out, or erased, or so many have
+/// left since that their place is forgotten. So it is with the floor of what they see; that of somebody new is what the limits say.
 pub(super) fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseResult {
     let mut persons: BTreeMap<MemberId, (&Scope, Color, Seq)> = BTreeMap::new();
     let (mut head, mut said) = (Seq(0), Vec::new());
@@ -56,6 +56,7 @@ pub(super) fn check_persons(life: &[&Record], limits: &RoomLimits) -> TestCaseRe
                 newcomers_see = settings.history.unwrap_or(limits.newcomers_see);
             }
             (Event::BanAdded { member, .. }, _) => left.retain(|gone| gone != member),
+            (Event::Erased { members, .. }, _) => left.retain(|gone| !members.contains(gone)),
             _ => {}
         }
         head = record.seq.unwrap_or(head);

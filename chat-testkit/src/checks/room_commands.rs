@@ -200,6 +200,11 @@ fn act(choices: &mut Choices<'_>) -> Act {
                 let identity = Identity::new(choices.one_of(&["ann", "bob", "cid"])).expect("an identity");
                 Act::Invite { identity }
             }
+            232..244 => {
+                let identity = Identity::new(choices.one_of(&["ann", "bob", "cid"])).expect("an identity");
+                Act::Erase { identity, alias: choices.byte() % 3 }
+            }
+            244..250 => Act::Scrubbed { back: choices.below(4) as u64 },
             _ => Act::Wait,
         },
         28 => Act::Unban { by: moderator(choices), ban: choices.below(6) as u32 },

@@ -8,7 +8,7 @@ use chat_core::{
 
 use super::facts::Person;
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, facts, reactions, roles};
+use super::{Model, Refusal, Told, erased, facts, reactions, roles};
 
 /// Somebody who was banned, and not let in again since.
 #[derive(Clone, Debug)]
@@ -39,6 +39,14 @@ fn all(facts: &[Record]) -> (Vec<Banned>, BanId) {
                 (line.member, line.nick, line.by) = (Some(*member), nick.clone(), record.by);
                 (line.at, line.until, line.network) = (Some(record.at), *until, !networks.is_empty());
                 bans.push(Banned { who, networks: networks.clone(), line });
+            }
+            // Who is kept out by a number stays so, and nothing else is known of them.
+            Event::Erased { .. } => {
+                bans.retain(|ban| ban.line.member.is_some() || !erased::erases(record, &ban.who));
+                for ban in bans.iter_mut().filter(|ban| erased::erases(record, &ban.who)) {
+                    ban.networks.clear();
+                    (ban.line.nick, ban.line.network) = (None, false);
+                }
             }
             Event::BanLifted { ban } => bans.retain(|other| other.line.ban != *ban),
             _ => {}

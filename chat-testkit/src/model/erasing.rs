@@ -1,5 +1,7 @@
 //! People whom the host has erased: each question reads all facts anew.
 
+use std::time::Duration;
+
 use chat_core::room::{Answer, Decision, Note};
 use chat_core::{
     Event, Identity, MemberId, Now, Offset, PersonHash, Record, RecordVersion, RejectCode, Scope, SessionId,
@@ -7,10 +9,31 @@ use chat_core::{
 
 use super::facts::Person;
 use super::outcome::{decision, refusal};
-use super::{Model, Refusal, Told, facts, reactions, seat};
+use super::{AsSent, Model, Refusal, Told, facts, owed as amends, reactions, seat, sweeps};
 
 /// People whom the log may name at once.
 const OWED_MAX: usize = 16;
+
+impl Model {
+    /// What a log tells of a person: the first numbers that they joined under, as many as one step erases; and whether it names them at all.
+    pub fn traces_of(&self, identity: &Identity) -> (Vec<MemberId>, bool) {
+        let scope = Scope::Identity(identity.clone());
+        let (mut members, mut is_told_of) = (Vec::new(), false);
+        for (record, asked) in self.facts_as_sent() {
+            is_told_of |= match &record.event {
+                Event::Joined { scope: own, .. } | Event::Banned { scope: own } | Event::OwnerNamed { scope: own } => {
+                    *own == scope
+                }
+                _ => asked == Some(AsSent::Invite(identity.clone())),
+            };
+            if matches!(&record.event, Event::Joined { scope: own, .. } if *own == scope) {
+                members.extend(record.by.filter(|id| !members.contains(id)));
+            }
+        }
+        members.truncate(Event::ERASED_NUMBERS_MAX);
+        (members, is_told_of)
+    }
+}
 
 /// Who stands for those whom the log may still name, each with the record that erased them.
 fn owed(model: &Model) -> Vec<(SessionId, Offset)> {
@@ -48,8 +71,8 @@ pub(super) struct Begun {
     members: Vec<MemberId>,
 }
 
-/// Of whom the log is known to tell; else of who is in, or has a place: what else a room may remember of somebody, the model is not asked about.
-/// Nothing of whom nothing is known, and who is being erased already.
+/// Of whom the log is known to tell; else of who is in, or has a place: what else a room may remember of somebody, the model is not asked about without
+/// what the log tells. Nothing of whom nothing is known, and who is being erased already.
 pub(super) fn begin(
     model: &Model,
     now: Now,
@@ -75,6 +98,14 @@ pub(super) fn begin(
     }
     if model.writes < RecordVersion::PERSONS || owed(model).len() >= OWED_MAX {
         return Err(refusal(RejectCode::Unavailable, None));
+    }
+    let mut sweeps = 0;
+    for &member in &members {
+        sweeps += usize::from(sweeps::sweep(model, None, member, None)?.is_some());
+    }
+    let before = amends::changes(&all).len();
+    if sweeps > 0 && before > 0 && before + sweeps > model.limits.owed_max {
+        return Err(Refusal { retry_after: Some(Duration::from_secs(1)), ..refusal(RejectCode::Unavailable, None) });
     }
     let (mut then, mut records) = (model.clone(), Vec::new());
     for &member in &members {

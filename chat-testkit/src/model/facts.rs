@@ -5,7 +5,7 @@ use chat_core::{
     Color, Event, Key, LeaveReason, MemberId, Nick, NickKey, Offset, PersonData, Record, Role, Scope, Seq, Wall,
 };
 
-use super::{AsSent, Fact, Line, What, seat};
+use super::{AsSent, Fact, Line, What, erased, seat};
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +132,9 @@ pub(super) fn people(facts: &[Record], former_max: usize) -> (Vec<Person>, Vec<F
             Event::Kicked { member, .. } => members.retain(|person| person.id != *member),
             Event::Banned { scope } => former.retain(|gone| gone.scope != *scope),
             Event::BanAdded { member, .. } => former.retain(|gone| gone.id != *member),
-            Event::Erased { members, .. } => former.retain(|gone| !members.contains(&gone.id)),
+            Event::Erased { members, .. } => {
+                former.retain(|gone| !members.contains(&gone.id) && !erased::erases(record, &gone.scope));
+            }
             Event::RoleChanged { member, role } => {
                 for person in members.iter_mut().filter(|person| person.id == *member) {
                     person.role = *role;
@@ -178,7 +180,7 @@ pub(super) fn put_out(facts: &[Record], max: usize) -> Vec<Out> {
                 None
             }
             Event::Erased { members, .. } => {
-                outs.retain(|out| !members.contains(&out.id));
+                outs.retain(|out| !members.contains(&out.id) && !erased::erases(record, &out.scope));
                 None
             }
             Event::Kicked { member, .. } => {
@@ -246,10 +248,11 @@ pub(super) fn messages(facts: &[Record]) -> Vec<Message> {
     .collect()
 }
 
-/// The keys that are still remembered: the newest ones, but of one scope and in all only so many.
+/// The keys that are still remembered, the newest first: of one scope and in all only so many, and none of who was erased.
 pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<KeyedMessage> {
     let mut kept: Vec<KeyedMessage> = Vec::new();
-    for (number, (record, as_sent)) in facts.iter().enumerate().rev() {
+    for (number, (record, as_sent)) in facts.iter().enumerate() {
+        kept.retain(|known| !erased::erases(record, &known.scope));
         let (Event::Sent { keyed: Some(keyed), .. }
         | Event::Edited { keyed: Some(keyed), .. }
         | Event::Reacted { keyed: Some(keyed), .. }) = &record.event
@@ -260,15 +263,21 @@ pub(super) fn keys(facts: &[Fact], per_scope_max: usize, max: usize) -> Vec<Keye
             continue;
         }
         let scope = scope_of(&facts[..number], record.by);
-        if kept.len() < max && kept.iter().filter(|other| other.scope == scope).count() < per_scope_max {
-            kept.push(KeyedMessage {
-                scope,
+        kept.insert(
+            0,
+            KeyedMessage {
+                scope: scope.clone(),
                 key: keyed.key.clone(),
                 as_sent: as_sent.clone().expect("what has a key was sent"),
                 seq: record.seq.expect("it is told"),
                 at: record.at,
-            });
+            },
+        );
+        if kept.iter().filter(|other| other.scope == scope).count() > per_scope_max {
+            let oldest = kept.iter().rposition(|other| other.scope == scope);
+            kept.remove(oldest.expect("there is one more than there may be"));
         }
+        kept.truncate(max);
     }
     kept
 }

@@ -19,6 +19,7 @@ fn invited(model: &Model) -> Vec<(Identity, Wall)> {
                 take(&mut invited, &Scope::Identity(who.clone()));
                 invited.push((who.clone(), *until));
             }
+            (Event::Erased { .. }, Some(AsSent::Erase(who))) => take(&mut invited, &Scope::Identity(who.clone())),
             (Event::Joined { scope, .. } | Event::Banned { scope }, _) => take(&mut invited, scope),
             (Event::BanAdded { member, .. }, _) => {
                 let before: Vec<_> = facts[..number].iter().map(|(record, _)| record.clone()).collect();

@@ -30,6 +30,7 @@ mod act;
 mod bans;
 mod edits;
 mod enter;
+mod erased;
 mod erasing;
 mod facts;
 mod host;
@@ -100,6 +101,7 @@ enum AsSent {
     React { target: Seq, name: ReactionName, on: bool },
     Say { name: Nick, said: Said },
     Invite(Identity),
+    Erase(Identity),
 }
 
 /// A fact, and of a message, an edit or a reaction what the client had sent.
@@ -145,7 +147,11 @@ impl Model {
     /// Writes into the diary what was decided: its records, then its note.
     pub fn live(&mut self, now: Now, input: &Input, decision: &Decision) {
         for record in &decision.records {
-            self.write(now, without_digest(record), as_sent(input));
+            let mut record = without_digest(record);
+            if let (Event::Erased { person, .. }, Input::Erase { identity, .. }) = (&mut record.event, input) {
+                *person = erased::stand_in(identity);
+            }
+            self.write(now, record, as_sent(input));
         }
         if let Some(note) = &decision.note {
             self.note(now, note.clone());
@@ -180,6 +186,11 @@ impl Model {
     /// The last told number; when a life is over, still that of its last event.
     pub fn head(&self) -> Seq {
         facts::of_chapter(self.chapter()).iter().filter_map(|(record, _)| record.seq).max().unwrap_or_default()
+    }
+
+    /// The last record of this life.
+    pub fn last_offset(&self) -> Offset {
+        Offset(self.facts().len() as u64)
     }
 
     /// What the room is about.
@@ -396,6 +407,7 @@ fn as_sent(input: &Input) -> Option<AsSent> {
         }
         Input::Say { name, said, .. } => Some(AsSent::Say { name: name.clone(), said: said.clone() }),
         Input::Invite { identity } => Some(AsSent::Invite(identity.clone())),
+        Input::Erase { identity, .. } => Some(AsSent::Erase(identity.clone())),
         Input::React { target, name, on, .. } => Some(AsSent::React { target: *target, name: name.clone(), on: *on }),
         _ => None,
     }

@@ -2,6 +2,8 @@
 
 use chat_core::{Event, MemberId, Record, Role, Scope, Wall};
 
+use super::erased;
+
 /// The seat of an owner who is away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
@@ -20,10 +22,11 @@ pub(super) fn is_protected(facts: &[Record]) -> bool {
 /// The seat of the last owner, if it is held for them still: nobody else has been made one since, and they were not told to be less.
 pub(super) fn seat(facts: &[Record]) -> Option<Seat> {
     let last = facts.iter().rposition(|record| makes_owner(record).is_some() || named(record).is_some())?;
-    if let Some(scope) = named(&facts[last]) {
+    let is_erased = |scope: &Scope, since: &[Record]| since.iter().any(|record| erased::erases(record, scope));
+    if let Some(scope) = named(&facts[last]).filter(|scope| !is_erased(scope, &facts[last..])) {
         return Some(Seat { scope, number: None, until: None });
     }
-    let owner = makes_owner(&facts[last]).expect("found by it");
+    let owner = makes_owner(&facts[last])?;
     let scope = facts[..=last].iter().rev().find_map(|record| match &record.event {
         Event::Joined { scope, .. } if record.by == Some(owner) => Some(scope.clone()),
         _ => None,
@@ -32,7 +35,7 @@ pub(super) fn seat(facts: &[Record]) -> Option<Seat> {
     let left =
         since.iter().position(|record| matches!(record.event, Event::Left { .. }) && record.by == Some(owner))?;
     let lowered = |record: &Record| matches!(record.event, Event::RoleChanged { member, .. } if member == owner);
-    if since.iter().any(lowered) {
+    if since.iter().any(lowered) || is_erased(&scope, since) {
         return None;
     }
     let Event::Left { held, .. } = since[left].event else { unreachable!("found as a leave") };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_core::room::{Actor, Caller, Evidence, Input, Note};
 use chat_core::{
-    BanId, Content, Epoch, Generation, HistoryAnchor, Identity, MemberId, Named, NetworkTag, Nick, PersonData,
+    BanId, Content, Epoch, Generation, HistoryAnchor, Identity, MemberId, Named, NetworkTag, Nick, Offset, PersonData,
     Position, RecordVersion, Role, Said, Seq, SessionId,
 };
 
@@ -146,6 +146,11 @@ impl Cast {
             Act::Protect => Input::Protect,
             Act::Keep { on } => Input::Keep { on },
             Act::Invite { identity } => Input::Invite { identity },
+            Act::Erase { identity, alias } => {
+                let (members, is_told_of) = model.traces_of(&identity);
+                Input::Erase { identity, alias: SessionId::new(1_000 + u128::from(alias)), members, is_told_of }
+            }
+            Act::Scrubbed { back } => Input::Scrubbed { through: Offset(model.last_offset().0.saturating_sub(back)) },
             Act::Close { cause } => Input::Close { cause },
             Act::Wait => Input::Elapsed,
             Act::Detach { who } => {

@@ -282,8 +282,15 @@ fn appointment() -> impl Strategy<Value = Act> + Clone {
         16 => (moderator(), whom, role).prop_map(|(by, whom, role)| Act::SetRole { by, whom, role }),
         1 => Just(Act::Protect),
         2 => proptest::bool::weighted(0.6).prop_map(|on| Act::Keep { on }),
-        3 => select(vec!["ann", "bob", "cid"]).prop_map(|who| Act::Invite { identity: Identity::new(who).expect("an identity") }),
+        3 => somebody().prop_map(|identity| Act::Invite { identity }),
+        3 => (somebody(), 0..3_u8).prop_map(|(identity, alias)| Act::Erase { identity, alias }),
+        1 => (0..4_u64).prop_map(|back| Act::Scrubbed { back }),
     ]
+}
+
+/// One of those who have an identity.
+fn somebody() -> impl Strategy<Value = Identity> + Clone {
+    select(vec!["ann", "bob", "cid"]).prop_map(|who| Identity::new(who).expect("an identity"))
 }
 
 /// Somebody who is there, or one who may have left.

@@ -184,6 +184,16 @@ pub enum Act {
     Invite {
         identity: Identity,
     },
+    /// The host has somebody erased, of whom the log was read.
+    Erase {
+        identity: Identity,
+        /// Who stands for them: one of few.
+        alias: u8,
+    },
+    /// The log has been made to name nobody who was erased by a record that is this far back from the last one.
+    Scrubbed {
+        back: u64,
+    },
     Close {
         cause: RoomCloseReason,
     },
