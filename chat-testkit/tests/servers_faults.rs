@@ -3,15 +3,14 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::wire::Status;
 use chat_core::{
     Admission, Answered, CloseReason, Cluster, ClusterEvent, Command, ConnectRequest, Connection, Engine, Extent,
-    Hello, Identity, Limits, MemberId, NodeId, NotSent, Owner, Policy, Reject, RejectCode, Resume, RoomCode, Seq,
-    ServerFrame, Slot,
+    Hello, Identity, MemberId, NodeId, NotSent, Owner, Policy, Reject, RejectCode, Resume, RoomCode, Seq, ServerFrame,
+    Slot,
 };
 use chat_testkit::logs::{Delay, Fault, Operation};
 use chat_testkit::servers::Loss;
@@ -337,30 +336,6 @@ async fn a_grace_that_began_before_a_room_moved_does_not_end_who_was_back_meanwh
     pass(Duration::from_secs(15)).await;
     let (ann, status) = come_back(&two.engines[0], &token, position).await;
     assert_eq!(status.status, Status::Live);
-    assert!(say(&ann, "here", "k1").await.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_comes_back_where_the_room_is_known_is_let_in_though_its_owner_has_put_it_away() {
-    let is_first = AtomicBool::new(true);
-    let two = two_with(
-        |_| {},
-        |builder| {
-            let mut limits = Limits::default();
-            if is_first.swap(false, Ordering::Relaxed) {
-                limits.engine.room_idle = Duration::ZERO;
-            }
-            builder.limits(limits)
-        },
-    );
-    let mut ann = connect(&two.engines[1], None).await;
-    let (position, token) = (Some(create(&mut ann).await.position()), ann.token());
-    drop(ann);
-    pass(Duration::from_secs(8)).await;
-    assert_eq!((two.engines[0].stats().rooms, two.engines[1].stats().rooms), (0, 1), "where the room is in memory");
-    let (ann, status) = come_back(&two.engines[1], &token, position).await;
-    assert_eq!(status.status, Status::Live);
-    pass(GRACE).await;
     assert!(say(&ann, "here", "k1").await.is_ok());
 }
 

@@ -239,6 +239,9 @@ impl Part {
         let before = std::mem::replace(&mut guest.sessions, now);
         let has_come_in = |(session, generation): &&(SessionId, Generation)| before.get(session) == Some(generation);
         guest.sessions.extend(awaited.iter().filter(has_come_in).copied());
-        before.into_iter().filter(|(session, _)| !guest.sessions.contains_key(session)).collect()
+        // Who has come in by a newer connection that they never heard of there is not there by that one.
+        let is_here =
+            |session: SessionId, generation| guest.sessions.get(&session).is_some_and(|now| *now >= generation);
+        before.into_iter().filter(|(session, generation)| !is_here(*session, *generation)).collect()
     }
 }
