@@ -1,7 +1,6 @@
 //! The log of a world: one that keeps everything in memory, and tells the truth what it has taken.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
@@ -105,10 +104,6 @@ pub(crate) fn life_of(after: &Tail, batch: &[Record]) -> Epoch {
 impl Log for Archive {
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.memory.claim()
-    }
-
-    fn age_max(&self) -> Option<Duration> {
-        self.memory.age_max()
     }
 
     fn writes(&self) -> RecordVersion {

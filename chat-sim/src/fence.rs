@@ -3,7 +3,6 @@
 mod feed;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
@@ -111,10 +110,6 @@ impl Log for Fence {
 
     fn feed(&self) -> Option<&dyn LogFeed> {
         self.backend.as_ref().map(|_| self as &dyn LogFeed)
-    }
-
-    fn age_max(&self) -> Option<Duration> {
-        self.log.age_max()
     }
 
     fn writes(&self) -> RecordVersion {

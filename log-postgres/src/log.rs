@@ -44,7 +44,6 @@ pub struct PgLog {
     tasks: Tasks,
     copies: Copies,
     engines: ExclusiveClaim,
-    age_max: Option<Duration>,
     has_feed: bool,
     /// Whether the database shows what does not outlive a crash yet.
     pub(crate) confirms: bool,
@@ -144,7 +143,6 @@ impl PgLog {
             queue: Queue::default(),
             tasks,
             copies,
-            age_max: options.retention.age_max,
             has_feed: options.feed.is_some(),
             confirms: options.durability == Durability::Relaxed || copies == Copies::Standby,
             engines: ExclusiveClaim::default(),
@@ -248,10 +246,6 @@ impl Log for PgLog {
     fn meters(&self) -> LogMeters {
         let commits = self.node.commits.load(Ordering::Relaxed);
         LogMeters::default().with_commits(commits).with_waiting(self.queue.waiting())
-    }
-
-    fn age_max(&self) -> Option<Duration> {
-        self.age_max
     }
 
     fn feed(&self) -> Option<&dyn LogFeed> {

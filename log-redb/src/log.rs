@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::{
@@ -48,7 +47,6 @@ pub struct RedbLog {
     engines: ExclusiveClaim,
     /// Where the file is, where it is in a folder.
     dir: Option<PathBuf>,
-    age_max: Option<Duration>,
     has_feed: bool,
 }
 
@@ -101,7 +99,6 @@ impl RedbLog {
             writer: Some(thread.map_err(|source| OpenError::Io { name, source })?),
             engines: ExclusiveClaim::default(),
             dir: None,
-            age_max: options.retention.age_max,
             has_feed: options.feed.is_some(),
         })
     }
@@ -248,10 +245,6 @@ impl Log for RedbLog {
 
     fn claim(&self) -> Result<LogClaim, LogInUse> {
         self.engines.claim()
-    }
-
-    fn age_max(&self) -> Option<Duration> {
-        self.age_max
     }
 
     fn feed(&self) -> Option<&dyn LogFeed> {

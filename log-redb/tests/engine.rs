@@ -364,38 +364,3 @@ async fn a_trimmed_room_comes_back() {
 async fn a_room_that_keeps_less_than_a_backlog_comes_back() {
     a_long_room_that_keeps(100, 4_096).await;
 }
-
-/// It says far less than the engine stores a snapshot for by itself.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_old_goes_from_a_small_room_and_who_was_away_is_told_a_gap() {
-    let dir = TempDir::new().expect("a folder");
-    // So short that each record is to be covered at once, and goes when the next have come.
-    let retention = Retention { age_max: Some(Duration::from_millis(1)), ..Retention::default() };
-    let mut limits = Limits::default();
-    limits.lift_rates();
-    limits.room.backlog_events_max = 4;
-    let (token, position);
-    {
-        let log = log(&dir, retention);
-        let engine = engine(&log, &dir, limits.clone());
-        let mut ann = connect(&engine, None).await;
-        position = create(&mut ann).await.position();
-        token = ann.token();
-        let (mut said, mut first) = (0, Offset(0));
-        while first < Offset(10) {
-            said += 1;
-            assert!(said < 900, "nothing has gone of {said} messages");
-            say(&ann, "on and on", &format!("k{said}")).await.expect("she is in");
-            let kept = log.read(&code(), None, Offset(0), 1).await.expect("readable").records;
-            first = kept[0].offset;
-        }
-        drop(ann);
-        stop(engine, log).await;
-    }
-    let log = log(&dir, retention);
-    let engine = engine(&log, &dir, limits);
-    let (ann, status) = come_back(&engine, &token, Some(position)).await;
-    assert_eq!(status.status, Status::Gap);
-    drop(ann);
-    stop(engine, log).await;
-}

@@ -2,8 +2,6 @@
 //!
 //! `chat-testkit` holds the contract of this trait as a test suite; run it over every implementation.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use super::claim::{LogClaim, LogInUse};
@@ -112,12 +110,6 @@ pub trait Log: Send + Sync + 'static {
     /// that come later ([`ReadError::Later`]).
     fn writes(&self) -> RecordVersion {
         RecordVersion::LATEST
-    }
-
-    /// The oldest that it lets a record become; `None` where none goes for its age. The engine then stores a snapshot of every room within
-    /// an eighth of it, an hour at most, and before a room leaves memory: only what a snapshot covers may go. Asked after each batch.
-    fn age_max(&self) -> Option<Duration> {
-        None
     }
 
     /// What was appended to all rooms, in one order; `None` where the log keeps no feed.

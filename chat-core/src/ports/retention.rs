@@ -9,8 +9,7 @@ use crate::types::{Now, SteadyWall, Wall, WallStep, millis};
 /// How much of each room is kept; `None` keeps all.
 ///
 /// Only records that a snapshot covers are deleted, oldest first, and never the newest one. The engine stores a snapshot
-/// every 1,000 records or so: a room can hold that many more than the limit, and one that never had a snapshot is whole. Of a log with an
-/// [`age_max`](Self::age_max) it also stores one within an eighth of that, an hour at most, and before a room leaves memory.
+/// every 1,000 records or so: a room can hold that many more than the limit, and one that never had a snapshot is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Retention {
     /// The most messages.

@@ -32,8 +32,6 @@ pub(crate) enum Debt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     Usual,
-    /// The same; but nobody is in the room, and it leaves memory then.
-    Leaving(Mono),
     /// At once: an engine that goes down leaves nothing for later that can be done now.
     GoingDown,
 }
@@ -53,8 +51,6 @@ pub(crate) struct Debts {
     over: Option<Epoch>,
     /// Records since the last snapshot of the ledger was stored.
     unsaved: usize,
-    /// When it is to be stored for the first of them to be covered, where the log lets go of what is old.
-    cover_due: Option<Mono>,
     /// When it is to be stored how far people have read, where that has changed since it was.
     reads_due: Option<Mono>,
     /// When reactions are to be written, where a batch of this process has left some owed.
@@ -81,7 +77,6 @@ impl Nothing for Debts {
         scrubbing: None,
         over: None,
         unsaved: 0,
-        cover_due: None,
         reads_due: None,
         freeze_due: None,
         pauses: Pauses {
@@ -96,9 +91,9 @@ impl Nothing for Debts {
 
 impl Debts {
     /// The debts of an incarnation that is read back, of whose records the stored snapshot covers all but so many, and which is known to
-    /// have been amended so far; what is not covered is to be by this time, if by any.
-    pub(crate) fn of(unsaved: usize, amended: Seq, cover: Option<Mono>) -> Self {
-        Self { unsaved, amended, cover_due: cover.filter(|_| unsaved > 0), ..Self::default() }
+    /// have been amended so far.
+    pub(crate) fn of(unsaved: usize, amended: Seq) -> Self {
+        Self { unsaved, amended, ..Self::default() }
     }
 
     /// The ledger was read back under another bound than the one that counts here: other messages take no more reactions there, and since other
@@ -109,13 +104,12 @@ impl Debts {
 
     /// Another server pays them from now on, or did until now: what it has paid is not known here, and is paid once more.
     pub(crate) fn change_hands(&mut self) {
-        *self = Self { unsaved: self.unsaved, cover_due: self.cover_due, ..Self::default() };
+        *self = Self { unsaved: self.unsaved, ..Self::default() };
     }
 
-    /// A batch of so many records is out, which are to be covered by this time, if by any.
-    pub(crate) fn note(&mut self, records: usize, cover: Option<Mono>) {
+    /// A batch of so many records is out.
+    pub(crate) fn note(&mut self, records: usize) {
         self.unsaved += records;
-        self.cover_due = self.cover_due.or(cover);
     }
 
     /// What is stored knows what is to be known no more.
@@ -161,7 +155,7 @@ impl Debts {
         if let Some(epoch) = self.over {
             return Some((pauses.delete.until(), Debt::Delete(epoch)));
         }
-        let wait = |due: Option<Mono>| due.filter(|_| pace != Pace::GoingDown).unwrap_or_default();
+        let wait = |due: Option<Mono>| due.filter(|_| pace == Pace::Usual).unwrap_or_default();
         let erasure = self.erasure(ledger);
         // What an erasure comes behind does not wait for more of its kind.
         let freeze_due = self.freeze_due.filter(|_| erasure.is_none());
@@ -172,14 +166,7 @@ impl Debts {
                 first.map(|_| (wait(freeze_due).max(pauses.amend.until()), Debt::Freeze))
             }
         };
-        let snapshot = match (self.unsaved >= SNAPSHOT_EVERY, pace) {
-            (true, _) => Some(Mono(0)),
-            (false, Pace::Leaving(at)) => self.cover_due.map(|due| due.min(at)),
-            // The room is visited after the next start, and leaves memory then.
-            (false, Pace::GoingDown) => None,
-            (false, Pace::Usual) => self.cover_due,
-        };
-        let snapshot = snapshot.map(|due| (due.max(pauses.snapshot.until()), Debt::Snapshot));
+        let snapshot = (self.unsaved >= SNAPSHOT_EVERY).then(|| (pauses.snapshot.until(), Debt::Snapshot));
         let reads = self.reads_due.map(|_| (wait(self.reads_due).max(pauses.reads.until()), Debt::ReadPositions));
         // Last of all: what is amended for is in the order of the changes, and nothing of a person is written behind it.
         let scrub = erasure.filter(|_| amend.is_none()).map(|_| (pauses.scrub.until(), Debt::Scrub));
@@ -240,7 +227,7 @@ impl Debts {
 
     /// The ledger has been stored.
     pub(crate) fn saved(&mut self) {
-        (self.unsaved, self.cover_due, self.pauses.snapshot) = (0, None, Backoff::default());
+        (self.unsaved, self.pauses.snapshot) = (0, Backoff::default());
     }
 
     /// The log could not do it: it is tried again after a pause, and whatever else is due before it.
@@ -285,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_debt_that_is_refused_keeps_no_other_from_being_paid() {
-        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0), None);
+        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0));
         debts.note_read(Mono(50));
         let refused = tried(&mut debts, &[Debt::Snapshot], &[0, 49, 50, 100, 299]);
         let expected = [vec![Debt::Snapshot], vec![], vec![Debt::ReadPositions], vec![Debt::Snapshot], vec![]];
@@ -297,7 +284,7 @@ mod tests {
 
     #[test]
     fn whatever_is_refused_is_tried_once_and_then_after_its_pause() {
-        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0), None);
+        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0));
         debts.note_read(Mono(0));
         let both = vec![Debt::Snapshot, Debt::ReadPositions];
         let refused = tried(&mut debts, &both, &[0, 99, 100, 299, 300]);
@@ -306,7 +293,7 @@ mod tests {
 
     #[test]
     fn nothing_else_is_owed_while_the_incarnation_before_is_in_the_way() {
-        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0), None);
+        let mut debts = Debts::of(SNAPSHOT_EVERY, Seq(0));
         debts.note_over(Epoch(7));
         debts.note_read(Mono(0));
         let delete = Debt::Delete(Epoch(7));

@@ -74,14 +74,6 @@ impl Log for BoundedLog {
         })
     }
 
-    /// One that panics lets nothing go for its age, as far as is known.
-    fn age_max(&self) -> Option<Duration> {
-        std::panic::catch_unwind(AssertUnwindSafe(|| self.log.age_max())).unwrap_or_else(|_| {
-            self.failures.note_panic();
-            None
-        })
-    }
-
     fn feed(&self) -> Option<&dyn LogFeed> {
         self.log.feed().map(|_| self as &dyn LogFeed)
     }

@@ -1,7 +1,6 @@
 //! Pays what a room owes its log: messages amended, incarnations deleted, snapshots stored. Nobody waits for it but the room.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use crate::domain::Amend;
 use crate::engine::feed::room_feed::RoomFeed;
@@ -21,11 +20,6 @@ use crate::types::{Mono, Seq};
 /// the next call's.
 const AMENDS_MAX: usize = 256;
 
-/// Records that go for their age are covered by a snapshot within this part of it, and within an hour: what is to be forgotten after a day
-/// is not kept for a second one for want of a snapshot. No limit: it bounds no memory, and costs a room that speaks a snapshot an hour.
-const COVER_PART: u32 = 8;
-const COVER_WITHIN: Duration = Duration::from_secs(3_600);
-
 impl RoomTask {
     /// What the room owes its log next, and when that is due.
     pub(crate) fn next_debt(&self) -> Option<(Mono, Debt)> {
@@ -34,22 +28,8 @@ impl RoomTask {
             return None;
         }
         let goes_down = self.shared.draining.load(Ordering::Acquire);
-        let is_empty = self.state.subscribers.is_empty() && self.state.room.online() == 0;
-        let pace = match goes_down {
-            true => Pace::GoingDown,
-            false if is_empty => {
-                let asked = self.state.asked.map(|asked| asked.after(self.shared.limits.engine.room_idle));
-                Pace::Leaving(asked.unwrap_or_default())
-            }
-            false => Pace::Usual,
-        };
+        let pace = if goes_down { Pace::GoingDown } else { Pace::Usual };
         self.state.debts.next(self.state.room.ledger(), pace)
-    }
-
-    /// When records that are written now are to be covered by a snapshot; `None` where the log lets go of none for its age.
-    pub(crate) fn cover_due(&self) -> Option<Mono> {
-        let age = self.shared.log.as_ref()?.age_max()?;
-        Some(self.mono().after((age / COVER_PART).min(COVER_WITHIN)))
     }
 
     /// Whether an incarnation that is over is still in the log: nothing is decided before it is gone.

@@ -38,7 +38,6 @@ impl RoomTask {
 
     /// Puts what the log says in the place of whatever the room was; nobody is attached.
     pub(crate) fn install(&mut self, loaded: Option<Loaded>) {
-        let cover = self.cover_due();
         let (shared, state) = (Arc::clone(&self.shared), &mut self.state);
         state.phase = Phase::NoRoom;
         state.tail = Tail::default();
@@ -55,7 +54,7 @@ impl RoomTask {
         let epoch = ledger.epoch().expect("a loaded room has an epoch");
         // A room is put away only once the log has been amended for all that it owes.
         let is_amended = shared.away.last(&self.cell.code) == Some((epoch, tail.offset));
-        let mut debts = Debts::of(unsaved, if is_amended { ledger.head() } else { Seq(0) }, cover);
+        let mut debts = Debts::of(unsaved, if is_amended { ledger.head() } else { Seq(0) });
         if !ledger.is_reactable_as_under(&shared.room_limits) {
             debts.freeze_otherwise();
         }
