@@ -105,6 +105,8 @@ fn runs_reach_every_refusal_and_every_kind_of_fact() {
         "an owner is named",
         "joined: as the owner whom the host has named",
         "invited",
+        "erased",
+        "scrubbed",
         "invited while there is no need",
         "joined: on an invite",
         "refused: at_capacity",
@@ -346,6 +348,8 @@ fn note_what(
             Event::Kept { on } => format!("kept: {on}"),
             Event::OwnerNamed { .. } => "an owner is named".to_owned(),
             Event::Invited { .. } => "invited".to_owned(),
+            Event::Erased { .. } => "erased".to_owned(),
+            Event::Scrubbed { .. } => "scrubbed".to_owned(),
             Event::NoticesChanged { notices } => format!("notices: {notices:?}"),
             Event::Closed { cause: RoomCloseReason::Empty } if in_the_empty && *input == Input::Elapsed => {
                 "closed: after lingering".to_owned()

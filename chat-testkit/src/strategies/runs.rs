@@ -283,7 +283,7 @@ fn appointment() -> impl Strategy<Value = Act> + Clone {
         1 => Just(Act::Protect),
         2 => proptest::bool::weighted(0.6).prop_map(|on| Act::Keep { on }),
         3 => somebody().prop_map(|identity| Act::Invite { identity }),
-        3 => (somebody(), 0..3_u8).prop_map(|(identity, alias)| Act::Erase { identity, alias }),
+        1 => (somebody(), 0..3_u8).prop_map(|(identity, alias)| Act::Erase { identity, alias }),
         1 => (0..4_u64).prop_map(|back| Act::Scrubbed { back }),
     ]
 }
