@@ -172,7 +172,7 @@ impl RoomTask {
             if part.is_in_step() {
                 part.fed_by = None;
             }
-            part.is_unsaid = false;
+            part.is_unsaid &= !is_sent;
         }
     }
 
