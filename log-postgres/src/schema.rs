@@ -71,8 +71,10 @@ create table if not exists feed_names (
 create table if not exists erasures (identity bytea primary key, body bytea not null);
 create or replace function know_of_feeds() returns trigger language plpgsql set search_path from current as $$
 begin
-    if coalesce(current_setting('chat.feeds', true), '') <> 'known' and exists (select from feed_state) then
-        raise exception 'a feed was begun, and this program knows of none: it would write without telling it';
+    if coalesce(current_setting('chat.feeds', true), '') <> 'known' then
+        if exists (select from feed_state) then
+            raise exception 'a feed was begun, and this program knows of none: it would write without telling it';
+        end if;
     end if;
     return new;
 end $$;
