@@ -374,3 +374,38 @@ async fn nobody_who_is_erased_waits_for_reactions_to_be_written() {
     let held = held(log.inner(), &code).await;
     assert_eq!(has_trace(&held), None, "{held}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_names_nobody_who_was_erased_since_the_room_was_looked_at_for_another() {
+    let engine = engine_with(None, |limits| {
+        limits.lift_rates();
+        limits.room.backlog_events_max = 16;
+    });
+    let code = room("LUNCH");
+    let (ann, _xaver) = talk(&engine, &code).await;
+    let (early, late) = (connect_as(&engine, "early").await, connect_as(&engine, "late").await);
+    for (session, name) in [(&early, "Early"), (&late, "Late")] {
+        call(session, Command::join(code.clone(), nick(name))).await;
+        support::take(session);
+    }
+    for _ in 0..40 {
+        say(&ann, &code, "something else", None).await;
+    }
+    // One who is slow is shown the room, and he is in it.
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.extend(support::take(&early));
+        pass(Duration::from_millis(300)).await;
+    }
+    assert!(has_trace(&format!("{told:?}")).is_some(), "a gap names who is there: {told:?}");
+    engine.erase(xaver()).await.expect("begun");
+    wait(&engine).await;
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.extend(support::take(&late));
+        pass(Duration::from_millis(300)).await;
+    }
+    let told = format!("{told:?}");
+    assert!(told.contains("Gap"), "{told}");
+    assert_eq!(has_trace(&told), None, "{told}");
+}

@@ -129,11 +129,12 @@ impl Shared {
                 break;
             }
         }
+        // Also where the log has not said: what it has kept all the same is not to wait for a restart.
+        self.erasing.news.notify_one();
         let erasure = asked?;
         if self.log.is_some() {
             self.erasing.ask_again(&erasure);
         }
-        self.erasing.news.notify_one();
         Ok(erasure)
     }
 

@@ -84,8 +84,9 @@ async fn await_under_way(engine: &Weak<Shared>, job: &Erasure, code: &RoomCode) 
         // It is answered behind all that, and changes nothing.
         match (Engine { shared }).room(code).ask(Input::Erased { alias: job.alias }).await {
             Ok(_) => return Ok(()),
-            Err(reject) if reject.code == RejectCode::RoomNotFound => return Ok(()),
-            Err(_) => tokio::time::sleep(backoff.next()).await,
+            Err(reject) if reject.code == RejectCode::Busy => tokio::time::sleep(backoff.next()).await,
+            // It is not there any more, or its owner cannot be asked: what its log has by now is all there is to find.
+            Err(_) => return Ok(()),
         }
     }
     Err(Found::Failed)

@@ -95,6 +95,11 @@ impl GapViewSlot {
         self.wanted.store(false, Ordering::Release);
     }
 
+    /// Nobody is told the one that was made: it may name who is not to be named any more.
+    pub(crate) fn forget(&self) {
+        *lock(&self.newest) = None;
+    }
+
     pub(crate) fn newest(&self) -> Option<Arc<GapView>> {
         lock(&self.newest).clone()
     }

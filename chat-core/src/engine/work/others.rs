@@ -42,10 +42,17 @@ impl RoomTask {
 
     /// The log has let go of some of what follows here. By a record of it that nobody is told, somebody may have been erased whom the backlog names: nothing
     /// that came before is shown from it any more.
-    pub(crate) fn let_go_of_shown(&self, feed: &RoomFeed) {
+    pub(crate) fn let_go_of_shown(&mut self, feed: &RoomFeed) {
         // Nobody has been slow.
         self.state.subscribers.values().for_each(|reader| reader.connection.note_blocked());
         feed.backlog.leap(feed.backlog.head());
+        self.let_go_of_view(feed);
+    }
+
+    /// What a gap would show of the room may name somebody who is erased by now: it is made anew for whoever asks next.
+    pub(crate) fn let_go_of_view(&mut self, feed: &RoomFeed) {
+        feed.gap_view.forget();
+        self.state.gap_view_made = None;
     }
 
     /// Shows what others have logged behind a record, as far as the log still has it. The room is what they have made of it by now; behind which
@@ -99,6 +106,9 @@ impl RoomTask {
         }
         if let Some(change) = &change {
             feed.backlog.amend(change);
+            if matches!(change, Change::Erase(_)) {
+                self.let_go_of_view(feed);
+            }
         }
         if let Event::Settled { through, .. } = record.event {
             feed.overlay.amended(through);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::Event;
+use crate::engine::feed::overlay::Change;
 use crate::engine::feed::room_feed::RoomFeed;
 use crate::engine::rooms::batch::{Batch, Outcome};
 use crate::engine::rooms::inbox::InboxItem;
@@ -47,8 +48,7 @@ impl RoomTask {
         } else if self.state.follows() {
             self.settle_copy(&feed, &batch);
             // Whoever decides next stores a snapshot in time.
-            let cover = self.cover_due();
-            self.state.debts.make().note(batch.records.len(), cover);
+            self.state.debts.make().note(batch.records.len());
         } else if !is_logged {
             // There is nothing to be amended.
             if self.state.room.ledger().first_owed().is_some() {
@@ -61,8 +61,7 @@ impl RoomTask {
                 self.state.debts.make().scrubbed(self.state.room.last_offset());
             }
         } else {
-            let cover = self.cover_due();
-            self.state.debts.make().note(batch.records.len(), cover);
+            self.state.debts.make().note(batch.records.len());
             if batch.records.iter().any(|record| matches!(record.event, Event::Scrubbed { .. })) {
                 // What is stored knows by hash who was erased.
                 self.state.debts.make().store_soon();
@@ -110,6 +109,9 @@ impl RoomTask {
         }
         // After the segments: a message may be changed in the batch that says it.
         batch.changes.iter().for_each(|change| feed.backlog.amend(change));
+        if batch.changes.iter().any(|change| matches!(change, Change::Erase(_))) {
+            self.let_go_of_view(&feed);
+        }
         // Without a log there is nothing else to be amended. Not before: a page that is begun in between has what was there before.
         if let Some(last) = batch.changes.last().filter(|_| !feed.is_logged) {
             feed.overlay.amended(last.seq());
