@@ -57,7 +57,7 @@ impl Engine {
     ///
     /// # Errors
     /// `at_capacity` past [`erasures_max`](crate::EngineLimits::erasures_max), `unavailable` when the log does not keep it, or is of a kind that erases nobody;
-    /// `draining`. Nothing was begun.
+    /// `draining`. Nothing was begun, unless the log has kept it without saying so in time: then it is carried out, and [`Engine::erasures`] names it.
     pub async fn erase(&self, identity: Identity) -> Result<Erasure, Reject> {
         self.shared.check_accepting()?;
         let (done, told) = oneshot::channel();

@@ -19,7 +19,7 @@ const STEPS_MAX: usize = 64;
 /// How often a room is asked that has still to make its log forget, or cannot be asked now, before it counts as one that failed. 60, with pauses of up to
 /// 5 s: about five minutes.
 const TRIES_MAX: usize = 60;
-/// How often a room in memory is asked whether its log has all of it before it counts as one that failed. 4: its log is away, and another pass comes.
+/// How often a room in memory that has too much to do is asked whether its log has all of it, before it counts as one that failed. 4: another pass comes.
 const READY_TRIES_MAX: usize = 4;
 
 /// The engine, as long as it takes something new.
